@@ -1,1 +1,6 @@
-export {};
+export * from './contract.js';
+export { type ErrnoName, Errno, errnoMessage, errnoName, resultOfErrnoName } from './errno.js';
+export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';
+export { HandleTable } from './handles.js';
+export type { BackendSupports } from './supports.js';
+export { type SystemError, systemError } from './system-error.js';
