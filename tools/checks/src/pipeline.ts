@@ -1,0 +1,86 @@
+// The stages of `npm test`: `pipeline.ts [--nightly] [stage…]`. All stages without a name, in this order; the first that
+// fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
+import { parseArgs } from 'node:util';
+import { checkDocsCode } from './docs-code.js';
+import { checkErrorCodes } from './error-codes.js';
+import { checkRuleCitations } from './rule-citations.js';
+import { collectTestReports, removeTestReports, type TestTotals } from './test-reports.js';
+import { build, packageFolders, root, run } from './workspace.js';
+
+const { values: flags, positionals: wanted } = parseArgs({
+  options: { nightly: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+
+// The long variants; also read by the tests themselves.
+if (flags.nightly) Object.assign(process.env, { NIGHTLY: '1', MODEL_OPERATIONS: '200000' });
+const selfTestSize = flags.nightly ? { connections: 64, mebibytes: 256 } : { connections: 8, mebibytes: 32 };
+
+let totals: TestTotals | undefined;
+
+const turbo = (...words: string[]): Promise<void> => run('turbo', ['run', ...words]);
+
+const stages: Record<string, () => void | Promise<void>> = {
+  build,
+  typecheck: () => turbo('typecheck', '--output-logs=errors-only', '--continue=always'),
+  lint: async () => {
+    await run('biome', ['ci', '--error-on-warnings', '.']);
+    await run('sherif', ['--fail-on-warnings']);
+    await run('knip', ['--no-progress']);
+  },
+  architecture: () => run('depcruise', ['packages', 'apps', 'tools', '--config', '.dependency-cruiser.cjs']),
+  'rule-citations': () => checkRuleCitations(root),
+  'error-codes': () => checkErrorCodes(root),
+  'docs-code': () => checkDocsCode(root),
+  unit: async () => {
+    removeTestReports(root, packageFolders());
+    try {
+      // One package at a time: tests about time and memory want the machine to themselves.
+      await run('turbo', ['run', 'test', '--concurrency=1', '--continue=always'], { TEST_REPORT: '1' });
+    } finally {
+      totals = collectTestReports(root, packageFolders());
+    }
+  },
+  'node-test': () => turbo('test:node', '--concurrency=1'),
+  'self-test': () =>
+    run(process.execPath, [
+      'apps/echo/dist/main.js',
+      'self-test',
+      ...['--connections', `${selfTestSize.connections}`, '--bytes', `${selfTestSize.mebibytes * 2 ** 20}`],
+    ]),
+};
+
+const unknown = wanted.filter((name) => !(name in stages));
+if (unknown.length > 0) {
+  console.error(`unknown stage ${unknown.join(', ')}; there are ${Object.keys(stages).join(', ')}`);
+  process.exit(2);
+}
+
+const summary: string[] = [];
+for (const [name, stage] of Object.entries(stages)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  console.log(`\n── ${name}`);
+  const startedMs = performance.now();
+  let failure: unknown;
+  try {
+    await stage();
+  } catch (error) {
+    failure = error;
+    process.exitCode = 1;
+  }
+  const seconds = (performance.now() - startedMs) / 1000;
+  const took = `${seconds.toFixed(1)} s (${(seconds / 60).toFixed(2)} min)`;
+  summary.push(`${failure === undefined ? 'ok    ' : 'FAILED'} ${name.padEnd(14)} ${took}`);
+  console.log(`── ${name}: ${took}`);
+  if (failure !== undefined) {
+    console.error(`\nstage ${name} failed: ${failure instanceof Error ? failure.message : failure}`);
+    break;
+  }
+}
+
+if (summary.length > 1) console.log(`\n${summary.join('\n')}`);
+if (totals !== undefined) {
+  // A run that failed without a failing test (a crash, a leak found at exit) is not "0 failed".
+  const failed = process.exitCode === 1 ? Math.max(totals.failed, 1) : totals.failed;
+  console.log(`\n${totals.passed} passed, ${failed} failed`);
+}
