@@ -25,8 +25,8 @@ const stages: Record<string, () => void | Promise<void>> = {
   typecheck: () => turbo('typecheck', '--output-logs=errors-only', '--continue=always'),
   lint: async () => {
     await run('biome', ['ci', '--error-on-warnings', '.']);
-    await run('sherif', ['--fail-on-warnings']);
-    await run('knip', ['--no-progress']);
+    await run('sherif', ['--fail-on-warnings', '--ignore-rule', 'packages-without-package-json']);
+    await run('knip', ['--no-progress', '--no-config-hints']);
   },
   architecture: () => run('depcruise', ['packages', 'apps', 'tools', '--config', '.dependency-cruiser.cjs']),
   'rule-citations': () => checkRuleCitations(root),
