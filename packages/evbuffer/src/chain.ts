@@ -1,0 +1,459 @@
+import { detached, pinned } from './errors.js';
+import { allocate, copyBytes, MAX_SLAB_BYTES, MIN_SLAB_BYTES, returnSlab, takeSlab } from './memory.js';
+
+/**
+ * The chain: a singly linked list of nodes, each a range of some memory.
+ *
+ *      head                                              tail        spare (no bytes yet)
+ *       │                                                 │            │
+ *       ▼                                                 ▼            ▼
+ *   ┌────────────────┐   ┌───────────────────┐   ┌────────────────┐  ┌────────────────┐
+ *   │░░░│bytes │░░░░░│──►│ bytes             │──►│bytes  │ room   │  │ room           │──► …
+ *   └────────────────┘   └───────────────────┘   └────────────────┘  └────────────────┘
+ *   0  start end  length  reference: not ours     start=0 end
+ *
+ * Invariants (checked by `validate`):
+ *  - no node between head and tail is empty, so an empty buffer has neither;
+ *  - `length` is the sum of the nodes' ranges;
+ *  - a node is in one chain only, and writable memory belongs to one node only: bytes after `end` may be overwritten
+ *    by whoever appends, bytes before `start` by whoever prepends;
+ *  - spare nodes are writable, empty and start at 0; an empty buffer that was drained keeps none.
+ */
+export interface Chain {
+  head: ChainNode | null;
+  tail: ChainNode | null;
+  /** Bytes in all nodes. */
+  length: number;
+  /** Raised by everything that moves or changes bytes; views, reservations and iterations of an older one are stale. */
+  version: number;
+  /** Empty writable nodes that the next appends take before they allocate. */
+  spare: ChainNode | null;
+  pinned: boolean;
+  /** How many nodes between head and tail are pinned. */
+  pinnedNodes: number;
+  /** Pinned nodes that were drained: kept until the pin goes. */
+  limbo: ChainNode | null;
+}
+
+/** Whoever lent memory to a buffer by `addLeased`. */
+export interface LeaseOwner {
+  /** Called exactly once per lease, when no byte of it is in any buffer any more. */
+  release(lease: number): void;
+}
+
+/** Called once with the memory given to `addReference`, when no byte of it is in any buffer any more. */
+export type ReleaseCallback = (memory: Uint8Array) => void;
+
+/** Who owns a node's memory, and so what happens to it when the node goes. */
+export type Ownership = 0 | 1 | 2 | 3 | 4 | 5;
+/** In the free list: nothing may refer to it. */
+export const FREE: Ownership = 0;
+/** Ours, from the slab pool; returned to it. */
+export const SLAB: Ownership = 1;
+/** Ours, too large for the pool; left to the garbage collector. */
+export const OWNED: Ownership = 2;
+/** The user's, never written; its release callback runs. */
+export const REFERENCE: Ownership = 3;
+/** Lent by a memory pool, never written; `owner.release(lease)` runs. */
+export const LEASED: Ownership = 4;
+/** A part of a node that was split: `carrier` holds the ownership and counts the parts. Never written. */
+export const SHARED: Ownership = 5;
+
+const NO_MEMORY = new Uint8Array(0);
+
+export class ChainNode {
+  memory: Uint8Array = NO_MEMORY;
+  start = 0;
+  end = 0;
+  ownership: Ownership = FREE;
+  /** Only then may bytes outside [start, end) be written. True for SLAB and OWNED. */
+  writable = false;
+  /** `start` at the moment of the pin, −1 when not pinned. Memory from here to `end` must stay as it is. */
+  pinnedFrom = -1;
+  lease = 0;
+  owner: LeaseOwner | null = null;
+  onRelease: ReleaseCallback | null = null;
+  carrier: ChainNode | null = null;
+  /** On a carrier: how many nodes share it. */
+  holders = 0;
+  next: ChainNode | null = null;
+}
+
+/** Nodes not in use, last in first out, linked by `next`. */
+let freeNodes: ChainNode | null = null;
+let freeNodeCount = 0;
+const MAX_FREE_NODES = 4096;
+
+function takeNode(): ChainNode {
+  const node = freeNodes;
+  if (node === null) return new ChainNode();
+  freeNodes = node.next;
+  freeNodeCount--;
+  node.next = null;
+  return node;
+}
+
+function recycleNode(node: ChainNode): void {
+  node.ownership = FREE;
+  node.memory = NO_MEMORY;
+  node.start = 0;
+  node.end = 0;
+  node.writable = false;
+  node.pinnedFrom = -1;
+  node.owner = null;
+  node.onRelease = null;
+  node.carrier = null;
+  node.holders = 0;
+  node.next = null;
+  if (freeNodeCount < MAX_FREE_NODES) {
+    node.next = freeNodes;
+    freeNodes = node;
+    freeNodeCount++;
+  }
+}
+
+export function createChain(): Chain {
+  return { head: null, tail: null, length: 0, version: 0, spare: null, pinned: false, pinnedNodes: 0, limbo: null };
+}
+
+/** An empty writable node of at least `bytes`. */
+export function writableNode(bytes: number): ChainNode {
+  const pooled = bytes <= MAX_SLAB_BYTES;
+  const memory = pooled ? takeSlab(bytes) : allocate(bytes);
+  const node = takeNode();
+  node.memory = memory;
+  node.ownership = pooled ? SLAB : OWNED;
+  node.writable = true;
+  return node;
+}
+
+export function referenceNode(memory: Uint8Array, onRelease: ReleaseCallback | null): ChainNode {
+  const node = takeNode();
+  node.memory = memory;
+  node.end = memory.length;
+  node.ownership = REFERENCE;
+  node.onRelease = onRelease;
+  return node;
+}
+
+export function leasedNode(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): ChainNode {
+  const node = takeNode();
+  node.memory = memory;
+  node.start = start;
+  node.end = end;
+  node.ownership = LEASED;
+  node.owner = owner;
+  node.lease = lease;
+  return node;
+}
+
+/**
+ * Cuts [start + bytes, end) off `node` into a new node over the same memory, without copying. From then on neither
+ * part is writable, and the memory is released when the later of the two goes.
+ *
+ *      node                      node      rest
+ *   ┌──────────────┐          ┌────────┬─────────┐
+ *   │ bytes        │    ──►   │ bytes  │ bytes   │   both ──► carrier (ownership, holders = 2)
+ *   └──────────────┘          └────────┴─────────┘
+ */
+export function shareRest(node: ChainNode, bytes: number): ChainNode {
+  let carrier = node.carrier;
+  if (carrier === null) {
+    carrier = takeNode();
+    carrier.memory = node.memory;
+    carrier.ownership = node.ownership;
+    carrier.owner = node.owner;
+    carrier.lease = node.lease;
+    carrier.onRelease = node.onRelease;
+    carrier.holders = 1;
+    node.ownership = SHARED;
+    node.writable = false;
+    node.owner = null;
+    node.onRelease = null;
+    node.carrier = carrier;
+  }
+  carrier.holders++;
+  const rest = takeNode();
+  rest.memory = node.memory;
+  rest.start = node.start + bytes;
+  rest.end = node.end;
+  rest.ownership = SHARED;
+  rest.carrier = carrier;
+  node.end = rest.start;
+  return rest;
+}
+
+/** Gives a node's memory back to its owner and the node to the free list. May run user code (a release callback). */
+function releaseNode(node: ChainNode): void {
+  const { ownership, memory, owner, lease, onRelease, carrier } = node;
+  recycleNode(node);
+  if (ownership === SLAB) returnSlab(memory);
+  else if (ownership === LEASED) owner?.release(lease);
+  else if (ownership === REFERENCE) onRelease?.(memory);
+  else if (ownership === SHARED && carrier !== null && --carrier.holders === 0) releaseNode(carrier);
+}
+
+/**
+ * Releases a list of nodes that were already taken out of `chain`; pinned ones go to limbo. User code runs here, so the
+ * chain must be whole again before the call. Each node is released even when a callback throws: the first exception is
+ * thrown at the end.
+ */
+export function releaseNodes(chain: Chain, first: ChainNode | null): void {
+  let failed = false;
+  let failure: unknown;
+  // Two passes: a callback that pins, unpins or drains this chain must not meet nodes that still wait in this list.
+  let node = first;
+  if (chain.pinnedNodes > 0) {
+    let kept: ChainNode | null = null;
+    while (node !== null) {
+      const next: ChainNode | null = node.next;
+      if (node.pinnedFrom >= 0) {
+        node.next = chain.limbo;
+        chain.limbo = node;
+        chain.pinnedNodes--;
+      } else {
+        node.next = kept;
+        kept = node;
+      }
+      node = next;
+    }
+    // `kept` is in reverse; release in order of arrival.
+    while (kept !== null) {
+      const next: ChainNode | null = kept.next;
+      kept.next = node;
+      node = kept;
+      kept = next;
+    }
+  }
+  while (node !== null) {
+    const next: ChainNode | null = node.next;
+    try {
+      releaseNode(node);
+    } catch (error) {
+      if (!failed) failure = error;
+      failed = true;
+    }
+    node = next;
+  }
+  if (failed) throw failure;
+}
+
+/** Takes away the spare nodes. They hold no bytes and no user code, so they can be released at any moment. */
+export function dropSpares(chain: Chain): void {
+  let node = chain.spare;
+  chain.spare = null;
+  while (node !== null) {
+    const next: ChainNode | null = node.next;
+    releaseNode(node);
+    node = next;
+  }
+}
+
+/** Throws unless the node's memory still reaches to its end (it does not after a transfer or a resize). */
+export function checkAttached(node: ChainNode): void {
+  if (node.end > node.memory.length) throw detached();
+}
+
+/** The first `bytes` bytes of a node; the memory itself when that is all of it. */
+export function viewOf(node: ChainNode, start: number, end: number): Uint8Array {
+  const memory = node.memory;
+  return start === 0 && end === memory.length ? memory : memory.subarray(start, end);
+}
+
+/** Growth of automatically sized nodes stops here: large enough to amortise, small enough not to waste. */
+const MAX_GROWTH_BYTES = 16384;
+
+/** How large the next node should be when `bytes` must fit: twice the last one, within bounds (api-evbuffer §1). */
+export function growthFor(chain: Chain, bytes: number): number {
+  const tail = chain.tail;
+  const grown = tail === null ? MIN_SLAB_BYTES : Math.min(tail.memory.length * 2, MAX_GROWTH_BYTES);
+  return bytes > grown ? bytes : grown;
+}
+
+/** Links one node that holds bytes behind the tail. */
+export function linkBack(chain: Chain, node: ChainNode): void {
+  if (chain.tail === null) chain.head = node;
+  else chain.tail.next = node;
+  chain.tail = node;
+}
+
+/** Takes the first spare node out of the list. */
+export function takeSpare(chain: Chain): ChainNode | null {
+  const spare = chain.spare;
+  if (spare === null) return null;
+  chain.spare = spare.next;
+  spare.next = null;
+  return spare;
+}
+
+/** Copies source[start, end) to the back: first into the tail's room, then into spare nodes, then into a new one. */
+export function appendBytes(chain: Chain, source: Uint8Array, start: number, end: number): void {
+  const tail = chain.tail;
+  const bytes = end - start;
+  const room = tail?.writable ? Math.max(0, tail.memory.length - tail.end) : 0;
+  if (tail !== null && bytes <= room) {
+    copyBytes(source, start, end, tail.memory, tail.end);
+    tail.end += bytes;
+    chain.length += bytes;
+    return;
+  }
+  let missing = bytes - room;
+  for (let spare = chain.spare; spare !== null; spare = spare.next) missing -= spare.memory.length;
+  // Allocated before anything changes, so that a failure leaves the buffer as it was.
+  let fresh = missing > 0 ? writableNode(growthFor(chain, missing)) : null;
+  chain.length += bytes;
+  if (tail !== null && room > 0) {
+    copyBytes(source, start, start + room, tail.memory, tail.end);
+    tail.end += room;
+    start += room;
+  }
+  while (start < end) {
+    let node = takeSpare(chain);
+    if (node === null) {
+      node = fresh as ChainNode;
+      fresh = null;
+    }
+    const fits = Math.min(node.memory.length, end - start);
+    copyBytes(source, start, start + fits, node.memory, 0);
+    node.end = fits;
+    linkBack(chain, node);
+    start += fits;
+  }
+}
+
+/**
+ * Copies bytes to the front: into the gap before the first node, and what does not fit to the end of a new front node,
+ * so that the next prepend finds a gap there.
+ *
+ *     gap                          new node          gap, now filled
+ *   ┌─────┬───────┬───┐           ┌───────┬─────┐   ┌─────┬───────┬───┐
+ *   │░░░░░│ bytes │░░░│    ──►    │░░░░░░░│ abc │──►│ defg│ bytes │░░░│
+ *   └─────┴───────┴───┘           └───────┴─────┘   └─────┴───────┴───┘
+ */
+export function prependBytes(chain: Chain, source: Uint8Array): void {
+  const head = chain.head;
+  let left = source.length;
+  let gap = 0;
+  // The drained part of a pinned node looks like a gap, but somebody may still read it.
+  if (head?.writable && head.end <= head.memory.length && (head.pinnedFrom < 0 || head.start <= head.pinnedFrom)) {
+    gap = Math.min(head.start, left);
+  }
+  const node = gap < left ? writableNode(left - gap) : null;
+  chain.length += left;
+  if (head !== null && gap > 0) {
+    copyBytes(source, left - gap, left, head.memory, head.start - gap);
+    head.start -= gap;
+    left -= gap;
+  }
+  if (node === null) return;
+  node.end = node.memory.length;
+  node.start = node.end - left;
+  copyBytes(source, 0, left, node.memory, node.start);
+  node.next = head;
+  chain.head = node;
+  if (head === null) chain.tail = node;
+}
+
+/** Takes `bytes` (1 to length) off the front and returns the nodes that are done with, for `releaseNodes`. */
+export function discardFront(chain: Chain, bytes: number): ChainNode | null {
+  chain.length -= bytes;
+  const first = chain.head;
+  let last: ChainNode | null = null;
+  let node = first;
+  while (node !== null && bytes > 0) {
+    const size = node.end - node.start;
+    if (size > bytes) {
+      node.start += bytes;
+      break;
+    }
+    bytes -= size;
+    last = node;
+    node = node.next;
+  }
+  if (last === null) return null;
+  last.next = null;
+  chain.head = node;
+  if (node === null) {
+    chain.tail = null;
+    if (chain.spare !== null) dropSpares(chain);
+  }
+  return first;
+}
+
+/** Copies up to `bytes` bytes from position `from` into target at 0; throws before it writes anything when memory is gone. */
+export function copyFront(chain: Chain, from: number, bytes: number, target: Uint8Array): void {
+  let node = chain.head;
+  while (node !== null && from >= node.end - node.start) {
+    from -= node.end - node.start;
+    node = node.next;
+  }
+  let needed = bytes + from;
+  for (let check = node; check !== null && needed > 0; check = check.next) {
+    checkAttached(check);
+    needed -= check.end - check.start;
+  }
+  let at = 0;
+  while (node !== null && at < bytes) {
+    const start = node.start + from;
+    const end = Math.min(node.end, start + bytes - at);
+    copyBytes(node.memory, start, end, target, at);
+    at += end - start;
+    from = 0;
+    node = node.next;
+  }
+}
+
+/** Shifts a writable node's bytes to the start of its memory. */
+export function realign(node: ChainNode): void {
+  node.memory.copyWithin(0, node.start, node.end);
+  node.end -= node.start;
+  node.start = 0;
+}
+
+/** Large enough that repeated, growing pullups do not copy everything each time. */
+function pullupCapacity(bytes: number): number {
+  return bytes <= MAX_SLAB_BYTES ? bytes : bytes + Math.ceil(bytes / 4);
+}
+
+/**
+ * Makes the first `bytes` bytes (more than the head holds, at most `length`) contiguous in the head, and returns the
+ * nodes emptied by it. The head's own room is used when it suffices; memory that is not ours is never written.
+ */
+export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
+  const head = chain.head as ChainNode;
+  const size = head.end - head.start;
+  const inRoom = head.writable && head.memory.length - head.end >= bytes - size;
+  const afterShift = !inRoom && head.writable && head.pinnedFrom < 0 && head.memory.length >= bytes;
+  let needed = bytes;
+  for (let node: ChainNode | null = head; node !== null && needed > 0; node = node.next) {
+    checkAttached(node);
+    if (node.pinnedFrom >= 0 && !(inRoom && node === head)) throw pinned('a pinned node would have to move');
+    needed -= node.end - node.start;
+  }
+  let target = head;
+  if (afterShift) realign(head);
+  else if (!inRoom) target = writableNode(pullupCapacity(bytes));
+
+  const first = target === head ? head.next : head;
+  let left = target === head ? bytes - size : bytes;
+  let last: ChainNode | null = null;
+  let node = first;
+  while (node !== null && left > 0) {
+    const end = Math.min(node.end, node.start + left);
+    copyBytes(node.memory, node.start, end, target.memory, target.end);
+    target.end += end - node.start;
+    left -= end - node.start;
+    if (end < node.end) {
+      node.start = end;
+      break;
+    }
+    last = node;
+    node = node.next;
+  }
+  target.next = node;
+  chain.head = target;
+  if (node === null) chain.tail = target;
+  if (last === null) return null;
+  last.next = null;
+  return first;
+}

@@ -1,0 +1,756 @@
+import {
+  appendBytes,
+  type Chain,
+  type ChainNode,
+  checkAttached,
+  copyFront,
+  createChain,
+  discardFront,
+  dropSpares,
+  growthFor,
+  type LeaseOwner,
+  leasedNode,
+  linkBack,
+  mergeFront,
+  prependBytes,
+  type ReleaseCallback,
+  referenceNode,
+  releaseNodes,
+  viewOf,
+  writableNode,
+} from './chain.js';
+import { EvbufferError, detached, frozenBack, frozenFront, pinned, rangeError, typeError } from './errors.js';
+import { inspectChain } from './inspect.js';
+import { type EolMatch, type EolStyle, findEol, lastTerminatorBytes } from './line.js';
+import { MAX_SLAB_BYTES } from './memory.js';
+import { defineHidden, fixDispose, isBytes } from './platform.js';
+import { commitNodes, ensureRoom, exposeRoom, type Reservation, reserveNodes } from './reservation.js';
+import { findBytes } from './search.js';
+import {
+  checkEncoding,
+  decodeText,
+  type EvbufferEncoding,
+  encodeText,
+  writableTextBytes,
+  writeText,
+} from './text.js';
+import { moveAllBack, moveAllFront, moveSome } from './transfer.js';
+import { type EvbufferChange, type EvbufferWatch, WatchList } from './watch.js';
+
+/** Which end of a buffer `freeze` means: `front` is where bytes leave, `back` is where they arrive. */
+export type EvbufferEnd = 'front' | 'back';
+
+/** Where a run of bytes stands in memory: memory[start, end). Objects of this shape are filled by `peekInto`. */
+export interface EvbufferSegment {
+  memory: Uint8Array;
+  start: number;
+  end: number;
+}
+
+/** What `peek` shows. */
+export interface PeekOptions {
+  /** Most bytes in total. Default: all. */
+  readonly length?: number;
+  /** Position of the first byte. Default 0. */
+  readonly start?: number;
+  /** Most views. Default: no limit. */
+  readonly maxSegments?: number;
+}
+
+const BRAND = Symbol.for('evbuffer.Evbuffer');
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+
+const FRONT = 1;
+const BACK = 2;
+
+/** Module-internal access for `evbuffer/debug`; not exported by the package. */
+export let chainOf: (buffer: Evbuffer) => Chain;
+
+function checkCount(value: number, name: string): void {
+  // Infinity stands for "all there is".
+  if ((Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= 0) return;
+  if (typeof value !== 'number') throw typeError(`${name} must be a number`);
+  throw rangeError(`${name} must be an integer of 0 or more, not ${value}`);
+}
+
+function checkFinite(value: number, name: string): void {
+  checkCount(value, name);
+  if (!Number.isSafeInteger(value)) throw rangeError(`${name} must be a safe integer, not ${value}`);
+}
+
+function checkBytes(value: unknown, name: string): asserts value is Uint8Array {
+  if (!isBytes(value)) throw typeError(`${name} must be a Uint8Array`);
+}
+
+function endBit(end: EvbufferEnd): number {
+  if (end === 'front') return FRONT;
+  if (end === 'back') return BACK;
+  throw typeError(`the end of a buffer is 'front' or 'back', not ${String(end)}`);
+}
+
+/**
+ * A queue of bytes, made for adding at the back and removing from the front.
+ *
+ * The bytes lie in a chain of memory pieces. Names tell the cost: `add` and `prepend` copy, `addReference` and
+ * `addLeased` never do, `addBuffer`, `prependBuffer` and `moveTo` relink memory from one buffer to another, `remove`
+ * and `copyOut` copy out, `peek` never copies, `pullup` may.
+ *
+ * Views handed out (`peek`, `pullup`, iteration, `reserve`) show the buffer's own memory. They are valid until the next
+ * call that changes the buffer; afterwards the memory may hold anything. To keep bytes longer, copy them (`remove`) or
+ * `pin` them. What lies around a view in its ArrayBuffer is no one's business.
+ *
+ * Every refused call leaves the buffer as it was. Watchers and release callbacks run at the end of the call that
+ * causes them, when the buffer is consistent again: they may use and change it.
+ */
+export class Evbuffer {
+  readonly #chain: Chain = createChain();
+  #frozen = 0;
+  #watches: WatchList<Evbuffer> | null = null;
+
+  static {
+    chainOf = (buffer) => buffer.#chain;
+    fixDispose(Evbuffer.prototype);
+    defineHidden(Evbuffer.prototype, BRAND, true);
+    // What `util.inspect` and `console.log` print: the states, the first bytes and the pieces of memory.
+    defineHidden(Evbuffer.prototype, INSPECT, function inspect(this: Evbuffer): string {
+      return inspectChain(this.#chain, this.isFrozen('front'), this.isFrozen('back'));
+    });
+  }
+
+  /** Bytes in the buffer. */
+  get length(): number {
+    return this.#chain.length;
+  }
+
+  /** Bytes that can be seen without a copy or a second view: those in the first piece of memory; 0 when empty. (api-evbuffer row 11) */
+  get contiguousLength(): number {
+    const head = this.#chain.head;
+    return head === null ? 0 : head.end - head.start;
+  }
+
+  // Adding at the back
+
+  /**
+   * Copies bytes, or a string in `encoding` (default utf8), to the back. The caller keeps its memory.
+   * Adding nothing succeeds without a notification. Watchers run before it returns.
+   * Throws ERR_EVBUFFER_FROZEN_BACK (also when adding nothing), ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_UNKNOWN_ENCODING.
+   * (row 15, BU-1)
+   */
+  add(data: Uint8Array | string, encoding: EvbufferEncoding = 'utf8'): void {
+    if (typeof data === 'string') {
+      this.#addText(data, encoding);
+      return;
+    }
+    checkBytes(data, 'data');
+    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    const bytes = data.length;
+    if (bytes === 0) return;
+    const chain = this.#chain;
+    chain.version++;
+    appendBytes(chain, data, 0, bytes);
+    if (this.#watches !== null) this.#notify(chain.length - bytes, bytes, 0);
+  }
+
+  #addText(text: string, encoding: EvbufferEncoding): void {
+    checkEncoding(encoding);
+    const chain = this.#chain;
+    const atMost = writableTextBytes(text, encoding);
+    let node: ChainNode | null = null;
+    if (atMost > 0 && atMost <= MAX_SLAB_BYTES && (this.#frozen & BACK) === 0) {
+      const tail = chain.tail;
+      if (tail?.writable && tail.memory.length - tail.end >= atMost) {
+        node = tail;
+      } else if (!tail?.writable && chain.spare === null) {
+        node = writableNode(growthFor(chain, atMost));
+      }
+    }
+    if (node === null) {
+      this.add(encodeText(text, encoding));
+      return;
+    }
+    chain.version++;
+    const bytes = writeText(node.memory, node.end, text, encoding);
+    if (node !== chain.tail) linkBack(chain, node);
+    node.end += bytes;
+    chain.length += bytes;
+    if (this.#watches !== null) this.#notify(chain.length - bytes, bytes, 0);
+  }
+
+  /**
+   * Copies several pieces (bytes, or utf8 strings) to the back, in order, with one notification; returns how many bytes that were.
+   * All pieces are checked before the first is added. Throws as `add` does. (row 16)
+   */
+  addVector(parts: Iterable<Uint8Array | string>): number {
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    for (const part of parts) {
+      const piece = typeof part === 'string' ? encodeText(part, 'utf8') : part;
+      checkBytes(piece, 'each part');
+      pieces.push(piece);
+      bytes += piece.length;
+    }
+    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    if (bytes === 0) return 0;
+    const chain = this.#chain;
+    chain.version++;
+    const originalLength = chain.length;
+    for (const piece of pieces) if (piece.length > 0) appendBytes(chain, piece, 0, piece.length);
+    this.#notify(originalLength, bytes, 0);
+    return bytes;
+  }
+
+  /**
+   * Appends the caller's memory without copying. The buffer never writes it; the caller must not change or detach it
+   * until `onRelease(bytes)` says that no byte of it is in any buffer any more: because the last one was drained,
+   * removed or copied away by `pullup`, or its buffer cleared. Moving it to another buffer does not release it.
+   * `onRelease` is called exactly once, before the watchers of the call that causes it; memory of length 0 is released at once.
+   * Throws ERR_EVBUFFER_FROZEN_BACK, ERR_EVBUFFER_INVALID_ARGUMENT; the memory then stays the caller's and `onRelease` is not called.
+   * (rows 23 and 24, BU-5)
+   */
+  addReference(bytes: Uint8Array, onRelease?: ReleaseCallback): void {
+    checkBytes(bytes, 'bytes');
+    if (onRelease !== undefined && typeof onRelease !== 'function') throw typeError('onRelease must be a function');
+    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    if (bytes.length === 0) onRelease?.(bytes);
+    else this.#addNode(referenceNode(bytes, onRelease ?? null));
+  }
+
+  /**
+   * For those who feed a buffer from a memory pool: appends memory[start, end) without copying, without a view and
+   * without a closure. `owner.release(lease)` is called exactly once, when the last byte has been drained or copied
+   * away (also by `clear`; at once for an empty range). The buffer never writes the memory.
+   * Throws ERR_EVBUFFER_FROZEN_BACK, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_OUT_OF_RANGE; the lease then stays the caller's.
+   */
+  addLeased(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
+    checkBytes(memory, 'memory');
+    if (typeof owner?.release !== 'function') throw typeError('owner must have a release method');
+    if (typeof lease !== 'number') throw typeError('lease must be a number');
+    checkCount(start, 'start');
+    checkCount(end, 'end');
+    if (start > end || end > memory.length) throw rangeError(`[${start}, ${end}) is not a range of ${memory.length} bytes`);
+    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    if (start === end) owner.release(lease);
+    else this.#addNode(leasedNode(memory, start, end, owner, lease));
+  }
+
+  #addNode(node: ChainNode): void {
+    const chain = this.#chain;
+    const bytes = node.end - node.start;
+    chain.version++;
+    linkBack(chain, node);
+    chain.length += bytes;
+    if (this.#watches !== null) this.#notify(chain.length - bytes, bytes, 0);
+  }
+
+  // Moving between buffers
+
+  /**
+   * Moves all of `source` to the back of this buffer, without copying and in constant time; `source` is empty after.
+   * An empty source, or this buffer itself, changes nothing, whatever is frozen. Watchers of `source` run first.
+   * Throws ERR_EVBUFFER_FROZEN_BACK (this), ERR_EVBUFFER_FROZEN_FRONT (source), ERR_EVBUFFER_PINNED (source is pinned).
+   * (row 19, BU-1)
+   */
+  addBuffer(source: Evbuffer): void {
+    this.#take(source, BACK);
+  }
+
+  /** Moves all of `source` to the front of this buffer; otherwise like `addBuffer`, with this buffer's front in place of its back. (row 20) */
+  prependBuffer(source: Evbuffer): void {
+    this.#take(source, FRONT);
+  }
+
+  #take(source: Evbuffer, end: number): void {
+    Evbuffer.#check(source, 'source');
+    const from = source.#chain;
+    const bytes = from.length;
+    if (bytes === 0 || source === this) return;
+    if ((this.#frozen & end) !== 0) throw end === FRONT ? frozenFront() : frozenBack();
+    source.#checkMovable();
+    const chain = this.#chain;
+    const originalLength = chain.length;
+    from.version++;
+    chain.version++;
+    if (end === FRONT) moveAllFront(from, chain);
+    else moveAllBack(from, chain);
+    try {
+      source.#notify(bytes, 0, bytes);
+    } finally {
+      this.#notify(originalLength, bytes, 0);
+    }
+  }
+
+  /**
+   * Moves the first `bytes` bytes (all, when there are fewer) to the back of `target` and returns how many that were.
+   * Pieces of memory are relinked; of the one in which the cut falls at most 1 KiB is copied, larger parts share it.
+   * Moving nothing, or to this buffer itself, returns 0 whatever is frozen. Watchers of `target` run first, unless
+   * everything is moved: then as in `addBuffer`.
+   * Throws ERR_EVBUFFER_FROZEN_FRONT (this) and ERR_EVBUFFER_FROZEN_BACK (target), both also when this buffer is empty;
+   * ERR_EVBUFFER_PINNED; ERR_EVBUFFER_DETACHED when the piece to be cut is gone. (row 21, BU-1)
+   */
+  moveTo(target: Evbuffer, bytes: number): number {
+    Evbuffer.#check(target, 'target');
+    checkCount(bytes, 'bytes');
+    if (bytes === 0 || target === this) return 0;
+    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    if ((target.#frozen & BACK) !== 0) throw frozenBack();
+    const chain = this.#chain;
+    const originalLength = chain.length;
+    if (bytes >= originalLength) {
+      target.addBuffer(this);
+      return originalLength;
+    }
+    this.#checkMovable();
+    const targetLength = target.#chain.length;
+    chain.version++;
+    target.#chain.version++;
+    moveSome(chain, target.#chain, bytes);
+    try {
+      target.#notify(targetLength, bytes, 0);
+    } finally {
+      this.#notify(originalLength, 0, bytes);
+    }
+    return bytes;
+  }
+
+  #checkMovable(): void {
+    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    if (this.#chain.pinned) throw pinned('bytes of a pinned buffer cannot be moved to another one');
+  }
+
+  // Adding at the front
+
+  /**
+   * Copies bytes, or a string, to the front. Uses the gap that draining left where there is one, and never writes memory that is not ours.
+   * Prepending nothing succeeds even on a frozen front. Watchers run before it returns, once.
+   * Throws ERR_EVBUFFER_FROZEN_FRONT, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_UNKNOWN_ENCODING. (row 22)
+   */
+  prepend(data: Uint8Array | string, encoding: EvbufferEncoding = 'utf8'): void {
+    const bytes = typeof data === 'string' ? encodeText(data, encoding) : data;
+    checkBytes(bytes, 'data');
+    if (bytes.length === 0) return;
+    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    const chain = this.#chain;
+    chain.version++;
+    prependBytes(chain, bytes);
+    this.#notify(chain.length - bytes.length, bytes.length, 0);
+  }
+
+  // Taking from the front
+
+  /** Copies everything out and drains it. */
+  remove(): Uint8Array;
+  /** Copies the first `bytes` bytes (all, when there are fewer) to memory of the caller's own and drains them. */
+  remove(bytes: number): Uint8Array;
+  /**
+   * Copies as many bytes as `into` holds, or as there are, to its start and drains them; returns how many.
+   * All three forms: watchers run before it returns. They throw ERR_EVBUFFER_FROZEN_FRONT (unless there is nothing to
+   * remove), ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_OUT_OF_RANGE. (row 35, BU-1)
+   */
+  remove(into: Uint8Array): number;
+  remove(what: number | Uint8Array = Number.POSITIVE_INFINITY): Uint8Array | number {
+    const byCount = typeof what === 'number';
+    if (byCount) checkCount(what, 'bytes');
+    else checkBytes(what, 'into');
+    const chain = this.#chain;
+    const bytes = Math.min(byCount ? what : what.length, chain.length);
+    if (bytes > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
+    const target = byCount ? new Uint8Array(bytes) : what;
+    if (bytes > 0) {
+      copyFront(chain, 0, bytes, target);
+      this.#discard(bytes);
+    }
+    return byCount ? target : bytes;
+  }
+
+  /**
+   * Copies bytes from position `from` (default 0) on to the start of `into`, without draining; returns how many.
+   * Allowed while the front is frozen: it changes nothing. (libevent refuses it.)
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `from` is beyond the end, ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_INVALID_ARGUMENT.
+   * (rows 36 and 37)
+   */
+  copyOut(into: Uint8Array, from = 0): number {
+    checkBytes(into, 'into');
+    checkCount(from, 'from');
+    this.#checkPosition(from, 'from');
+    const bytes = Math.min(into.length, this.#chain.length - from);
+    if (bytes > 0) copyFront(this.#chain, from, bytes, into);
+    return bytes;
+  }
+
+  /**
+   * Discards the first `bytes` bytes (all, when there are fewer, and by default) and returns how many. Memory is given
+   * back to its owners, then watchers run, both before it returns.
+   * Throws ERR_EVBUFFER_FROZEN_FRONT unless the buffer is empty, also for 0 bytes. (row 34, BU-1)
+   */
+  drain(bytes: number = Number.POSITIVE_INFINITY): number {
+    checkCount(bytes, 'bytes');
+    const length = this.#chain.length;
+    if (length === 0) return 0;
+    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    const removed = bytes < length ? bytes : length;
+    if (removed > 0) this.#discard(removed);
+    return removed;
+  }
+
+  /** Drains 1 to length bytes. */
+  #discard(bytes: number): void {
+    const chain = this.#chain;
+    chain.version++;
+    const done = discardFront(chain, bytes);
+    if (this.#watches === null) {
+      if (done !== null) releaseNodes(chain, done);
+      return;
+    }
+    const originalLength = chain.length + bytes;
+    try {
+      if (done !== null) releaseNodes(chain, done);
+    } finally {
+      this.#notify(originalLength, 0, bytes);
+    }
+  }
+
+  /**
+   * Takes a line off the front and returns it as text, without its terminator, which is drained too; null while no
+   * terminator has arrived. Zero bytes inside a line are kept. `style` defaults to `crlf` (LF, with or without CR).
+   * Copies the line out. Watchers run before it returns, once for line and terminator together.
+   * Throws ERR_EVBUFFER_FROZEN_FRONT unless the buffer is empty, ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_INVALID_ARGUMENT
+   * for an unknown style, ERR_EVBUFFER_UNKNOWN_ENCODING. (row 40, BU-2, BU-8)
+   */
+  readLine(style?: EolStyle, encoding?: EvbufferEncoding): string | null;
+  /** The same, with the line as bytes in memory of the caller's own. */
+  readLine(style: EolStyle | undefined, encoding: 'bytes'): Uint8Array | null;
+  readLine(style: EolStyle = 'crlf', encoding: EvbufferEncoding | 'bytes' = 'utf8'): string | Uint8Array | null {
+    if (encoding !== 'bytes') checkEncoding(encoding);
+    const chain = this.#chain;
+    const bytes = findEol(chain, style, 0);
+    if (chain.length > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
+    if (bytes < 0) return null;
+    const total = bytes + lastTerminatorBytes();
+    const head = chain.head as ChainNode;
+    let line: string | Uint8Array;
+    if (encoding !== 'bytes' && head.end - head.start >= bytes) {
+      line = decodeText(head.memory, head.start, head.start + bytes, encoding);
+    } else {
+      const copy = new Uint8Array(bytes);
+      copyFront(chain, 0, bytes, copy);
+      line = encoding === 'bytes' ? copy : decodeText(copy, 0, bytes, encoding);
+    }
+    this.#discard(total);
+    return line;
+  }
+
+  /**
+   * Drains everything, gives the memory back to its owners and lets go of room kept by `ensureSpace` or `reserve`.
+   * Watchers run before it returns. Pinned memory is given back by `unpin`. Throws ERR_EVBUFFER_FROZEN_FRONT unless empty. (row 2)
+   */
+  clear(): void {
+    const chain = this.#chain;
+    if (chain.length > 0) {
+      if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+      this.#discard(chain.length);
+    } else {
+      chain.version++;
+      dropSpares(chain);
+    }
+  }
+
+  /**
+   * Ends the use of the buffer: forgets its watchers without calling them and gives back all memory, whatever is frozen
+   * (pinned memory at `unpin`). Safe to call twice; the buffer is empty then, and could be used again.
+   */
+  [Symbol.dispose](): void {
+    this.#watches?.clear();
+    this.#watches = null;
+    const chain = this.#chain;
+    if (chain.length > 0) this.#discard(chain.length);
+    else dropSpares(chain);
+  }
+
+  // Looking
+
+  /**
+   * Makes the first `bytes` bytes (default: all) contiguous and returns a view of exactly them; null when there are
+   * fewer, and for 0. Copies nothing when they already are; otherwise copies what has to be joined, and gives back the
+   * memory emptied by it (release callbacks run before it returns). Works on a frozen buffer. No notification.
+   * The view is valid until the next call that changes the buffer.
+   * Throws ERR_EVBUFFER_PINNED when pinned memory would have to move, ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_OUT_OF_RANGE,
+   * ERR_EVBUFFER_TOO_LARGE. (row 38, BU-5)
+   */
+  pullup(bytes?: number): Uint8Array | null {
+    const chain = this.#chain;
+    const wanted = bytes ?? chain.length;
+    checkCount(wanted, 'bytes');
+    if (wanted === 0 || wanted > chain.length) return null;
+    let head = chain.head as ChainNode;
+    if (head.end - head.start < wanted) {
+      const done = mergeFront(chain, wanted);
+      chain.version++;
+      head = chain.head as ChainNode;
+      const view = viewOf(head, head.start, head.start + wanted);
+      if (done !== null) releaseNodes(chain, done);
+      return view;
+    }
+    checkAttached(head);
+    return viewOf(head, head.start, head.start + wanted);
+  }
+
+  /**
+   * Shows bytes as views of the buffer's own memory, without copying: those from `start` on, at most `length` bytes in at
+   * most `maxSegments` views. The number of views is the number of pieces that hold the bytes; the last is cut to fit.
+   * The views are valid until the next call that changes the buffer, and must not be written.
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_DETACHED. (row 39, BU-7)
+   */
+  peek(options: PeekOptions = {}): Uint8Array[] {
+    const { length = Number.POSITIVE_INFINITY, start = 0, maxSegments = Number.POSITIVE_INFINITY } = options;
+    checkCount(length, 'length');
+    checkCount(start, 'start');
+    checkCount(maxSegments, 'maxSegments');
+    this.#checkPosition(start, 'start');
+    const views: Uint8Array[] = [];
+    let skip = start;
+    let left = length;
+    for (let node = this.#chain.head; node !== null && left > 0 && views.length < maxSegments; node = node.next) {
+      const size = node.end - node.start;
+      if (skip >= size) {
+        skip -= size;
+        continue;
+      }
+      checkAttached(node);
+      const from = node.start + skip;
+      const to = Math.min(node.end, from + left);
+      views.push(viewOf(node, from, to));
+      left -= to - from;
+      skip = 0;
+    }
+    return views;
+  }
+
+  /**
+   * Describes the first `maxBytes` bytes, in at most `maxSegments` pieces, into the caller's array of reusable objects,
+   * without views or copies; returns how many were filled. The array grows when it is too short; objects beyond the
+   * count keep what they held. The last piece is cut to fit. For those who hand the bytes on as (memory, start, end).
+   * Valid until the next call that changes the buffer, or, when pinned, until `unpin`.
+   * Throws ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_OUT_OF_RANGE.
+   */
+  peekInto(target: EvbufferSegment[], maxBytes: number, maxSegments: number = Number.POSITIVE_INFINITY): number {
+    checkCount(maxBytes, 'maxBytes');
+    checkCount(maxSegments, 'maxSegments');
+    let left = maxBytes;
+    let filled = 0;
+    for (let node = this.#chain.head; node !== null && left > 0 && filled < maxSegments; node = node.next) {
+      checkAttached(node);
+      const { memory, start } = node;
+      const end = Math.min(node.end, start + left);
+      const segment = target[filled];
+      if (segment === undefined) {
+        target[filled] = { memory, start, end };
+      } else {
+        segment.memory = memory;
+        segment.start = start;
+        segment.end = end;
+      }
+      left -= end - start;
+      filled++;
+    }
+    return filled;
+  }
+
+  /**
+   * The pieces of memory that hold the bytes, in order, as views that are valid until the next call that changes the
+   * buffer. Changing it while the iteration goes on makes the next step throw ERR_EVBUFFER_STALE_ITERATION.
+   */
+  *[Symbol.iterator](): Generator<Uint8Array, void, undefined> {
+    const chain = this.#chain;
+    const version = chain.version;
+    for (let node = chain.head; node !== null; node = node.next) {
+      checkAttached(node);
+      yield viewOf(node, node.start, node.end);
+      if (chain.version !== version) {
+        throw new EvbufferError('ERR_EVBUFFER_STALE_ITERATION', 'the buffer changed while its segments were iterated');
+      }
+    }
+  }
+
+  /**
+   * Position of the first match of `needle` (bytes, or a utf8 string) that lies wholly in [start, end), or −1. Matches
+   * may span pieces of memory. An empty needle is found at `start`. `end` defaults to the end of the buffer and may lie
+   * beyond it. Copies nothing.
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_INVALID_ARGUMENT.
+   * (rows 42 and 43)
+   */
+  indexOf(needle: Uint8Array | string, start = 0, end: number = Number.POSITIVE_INFINITY): number {
+    const bytes = typeof needle === 'string' ? encodeText(needle, 'utf8') : needle;
+    checkBytes(bytes, 'needle');
+    checkCount(start, 'start');
+    checkCount(end, 'end');
+    this.#checkPosition(start, 'start');
+    if (bytes.length === 0) return start;
+    return findBytes(this.#chain, bytes, start, Math.min(end, this.#chain.length));
+  }
+
+  /**
+   * The first line terminator of a style at or after `start`, or null. A search that starts on the LF of a CRLF finds
+   * the LF alone. Copies nothing.
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_DETACHED.
+   * (row 41, BU-2)
+   */
+  indexOfEol(style: EolStyle, start = 0): EolMatch | null {
+    checkCount(start, 'start');
+    this.#checkPosition(start, 'start');
+    const index = findEol(this.#chain, style, start);
+    return index < 0 ? null : { index, length: lastTerminatorBytes() };
+  }
+
+  #checkPosition(position: number, name: string): void {
+    if (position > this.#chain.length) {
+      throw rangeError(`${name} is ${position}, beyond the end of ${this.#chain.length} bytes`);
+    }
+  }
+
+  // Writing in place
+
+  /**
+   * Makes sure that `bytes` more bytes can be added without allocating: in contiguous room behind the last byte, or else
+   * in a new piece of memory kept for them. May shift up to 2 KiB to the start of their memory. Ignores a frozen back,
+   * notifies no one. Throws ERR_EVBUFFER_OUT_OF_RANGE, ERR_EVBUFFER_TOO_LARGE when so much cannot be allocated. (row 31)
+   */
+  ensureSpace(bytes: number): void {
+    checkFinite(bytes, 'bytes');
+    this.#chain.version++;
+    ensureRoom(this.#chain, bytes);
+  }
+
+  /**
+   * Opens room for `bytes` bytes behind the last one, to be written in place: one contiguous piece (the default) or up
+   * to `maxSegments` pieces, which wastes less. Pieces are cleared, may exceed the request, and are not part of the
+   * buffer until `commit`. Asking again without a commit gives the same memory, cleared again. No notification.
+   * The reservation, and its views, are good until the next call that changes the buffer.
+   * 0 bytes give one piece, or none when `maxSegments` is more than 1.
+   * Throws ERR_EVBUFFER_FROZEN_BACK, ERR_EVBUFFER_OUT_OF_RANGE, ERR_EVBUFFER_TOO_LARGE. (row 32)
+   */
+  reserve(bytes: number, maxSegments = 1): Reservation {
+    checkFinite(bytes, 'bytes');
+    checkFinite(maxSegments, 'maxSegments');
+    if (maxSegments < 1) throw rangeError('maxSegments must be 1 or more');
+    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    const chain = this.#chain;
+    const version = ++chain.version;
+    const nodes = reserveNodes(chain, bytes, maxSegments);
+    const segments = exposeRoom(nodes);
+    let length = 0;
+    for (const segment of segments) length += segment.length;
+    return {
+      segments,
+      length,
+      commit: (used: number): void => this.#commit(nodes, length, version, used),
+    };
+  }
+
+  #commit(nodes: readonly ChainNode[], reserved: number, version: number, bytes: number): void {
+    checkFinite(bytes, 'bytes');
+    const chain = this.#chain;
+    if (chain.version !== version) {
+      throw new EvbufferError('ERR_EVBUFFER_STALE_RESERVATION', 'the buffer changed since this room was reserved');
+    }
+    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    if (bytes > reserved) throw rangeError(`cannot commit ${bytes} of ${reserved} reserved bytes`);
+    let room = 0;
+    for (const node of nodes) room += node.memory.length - node.end;
+    if (room !== reserved) throw detached();
+    chain.version++;
+    if (bytes === 0) return;
+    commitNodes(chain, nodes, bytes);
+    this.#notify(chain.length - bytes, bytes, 0);
+  }
+
+  // States
+
+  /**
+   * Refuses changes at one end until `unfreeze`: `front`, nothing may be removed or prepended; `back`, nothing may be
+   * appended. Freezing twice is freezing once. (rows 12 and 13, BU-1)
+   */
+  freeze(end: EvbufferEnd): void {
+    this.#frozen |= endBit(end);
+  }
+
+  /** Allows changes at one end again. */
+  unfreeze(end: EvbufferEnd): void {
+    this.#frozen &= ~endBit(end);
+  }
+
+  /** Whether one end is frozen. */
+  isFrozen(end: EvbufferEnd): boolean {
+    return (this.#frozen & endBit(end)) !== 0;
+  }
+
+  /**
+   * For those who lend the bytes to an operation in flight: pins the pieces of memory that hold the first `bytes`
+   * bytes. Until `unpin` that memory is neither moved, rewritten, released nor recycled, whatever else happens to the
+   * buffer; what is drained meanwhile is given back at `unpin`. Bytes may be appended behind the pinned ones in the same
+   * memory, and prepended before them. The buffer can not be the source of a move meanwhile.
+   * One pin at a time. Throws ERR_EVBUFFER_INVALID_STATE when pinned already, ERR_EVBUFFER_OUT_OF_RANGE for more than
+   * there is, ERR_EVBUFFER_DETACHED.
+   */
+  pin(bytes: number): void {
+    checkCount(bytes, 'bytes');
+    const chain = this.#chain;
+    if (chain.pinned) throw new EvbufferError('ERR_EVBUFFER_INVALID_STATE', 'the buffer is pinned already');
+    this.#checkPosition(bytes, 'bytes');
+    let left = bytes;
+    for (let node = chain.head; node !== null && left > 0; node = node.next) {
+      checkAttached(node);
+      left -= node.end - node.start;
+    }
+    chain.pinned = true;
+    left = bytes;
+    for (let node = chain.head; node !== null && left > 0; node = node.next) {
+      node.pinnedFrom = node.start;
+      chain.pinnedNodes++;
+      left -= node.end - node.start;
+    }
+  }
+
+  /** Ends the pin and gives back pinned memory that was drained meanwhile (release callbacks run before it returns). Does nothing without a pin. */
+  unpin(): void {
+    const chain = this.#chain;
+    chain.pinned = false;
+    for (let node = chain.head; node !== null && chain.pinnedNodes > 0; node = node.next) {
+      if (node.pinnedFrom < 0) continue;
+      node.pinnedFrom = -1;
+      chain.pinnedNodes--;
+    }
+    const drained = chain.limbo;
+    chain.limbo = null;
+    if (drained !== null) releaseNodes(chain, drained);
+  }
+
+  // Watching
+
+  /**
+   * Calls `callback(buffer, change)` after each call that adds or removes bytes, once per call and before it returns, in
+   * order of registration. `change` is valid during the callback only: the object is reused. The callback may change
+   * this buffer (which notifies anew, nested, with the nested change alone), add watchers (called from the next change
+   * on) and dispose of any watcher. When one throws, the others are still called, and the first exception leaves the
+   * call that made the change, which has happened. (rows 48 to 52, BU-4)
+   */
+  watch(callback: (buffer: Evbuffer, change: EvbufferChange) => void): EvbufferWatch {
+    if (typeof callback !== 'function') throw typeError('callback must be a function');
+    this.#watches ??= new WatchList<Evbuffer>();
+    return this.#watches.add(callback);
+  }
+
+  #notify(originalLength: number, added: number, removed: number): void {
+    this.#watches?.notify(this, originalLength, added, removed);
+  }
+
+  static #check(value: unknown, name: string): asserts value is Evbuffer {
+    if (typeof value !== 'object' || value === null || !(#chain in value)) {
+      throw typeError(`${name} must be an Evbuffer${isEvbuffer(value) ? ' of the same copy of this package' : ''}`);
+    }
+  }
+}
+
+/** Whether a value is an `Evbuffer`, also one made by another copy of this package. */
+export function isEvbuffer(value: unknown): value is Evbuffer {
+  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
+}

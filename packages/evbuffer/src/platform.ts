@@ -1,0 +1,62 @@
+/** What this package uses of its host when the host has it. Nothing is imported, so nothing has to be there. */
+interface BufferPrototype {
+  indexOf(this: Uint8Array, needle: Uint8Array, from: number): number;
+  utf8Write(this: Uint8Array, text: string, offset: number, bytes: number): number;
+  latin1Write(this: Uint8Array, text: string, offset: number, bytes: number): number;
+  utf8Slice(this: Uint8Array, start: number, end: number): string;
+  latin1Slice(this: Uint8Array, start: number, end: number): string;
+  asciiSlice(this: Uint8Array, start: number, end: number): string;
+  hexSlice(this: Uint8Array, start: number, end: number): string;
+  base64Slice(this: Uint8Array, start: number, end: number): string;
+}
+
+interface BufferConstructorLike {
+  readonly prototype: BufferPrototype;
+  from(text: string, encoding: string): Uint8Array;
+}
+
+interface Host {
+  Buffer?: BufferConstructorLike;
+  TextEncoder?: new () => { encode(text: string): Uint8Array };
+  TextDecoder?: new (label: string, options: { ignoreBOM: boolean }) => { decode(bytes: Uint8Array): string };
+  atob?: (text: string) => string;
+  btoa?: (text: string) => string;
+}
+
+export const host: Host = globalThis as unknown as Host;
+
+const candidate = host.Buffer;
+
+/** The methods of Node's `Buffer`, called on plain `Uint8Array`s, where all of those used here exist. */
+export const bufferMethods: BufferPrototype | undefined =
+  candidate !== undefined &&
+  typeof candidate.prototype.utf8Write === 'function' &&
+  typeof candidate.prototype.latin1Write === 'function' &&
+  typeof candidate.prototype.utf8Slice === 'function' &&
+  typeof candidate.prototype.latin1Slice === 'function' &&
+  typeof candidate.prototype.asciiSlice === 'function' &&
+  typeof candidate.prototype.hexSlice === 'function' &&
+  typeof candidate.prototype.base64Slice === 'function' &&
+  typeof candidate.prototype.indexOf === 'function'
+    ? candidate.prototype
+    : undefined;
+
+/**
+ * Adds a property under a registered symbol to a class: computed keys other than the well-known symbols cannot be
+ * declared in a class under `isolatedDeclarations`.
+ */
+export function defineHidden(prototype: object, key: symbol, value: unknown): void {
+  Object.defineProperty(prototype, key, { value, configurable: true });
+}
+
+/** Where the language has no `Symbol.dispose` yet, a class's dispose method was named "undefined": takes it away. */
+export function fixDispose(prototype: object): void {
+  if ((Symbol as { dispose?: symbol }).dispose === undefined) Reflect.deleteProperty(prototype, 'undefined');
+}
+
+const typedArrayTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
+
+/** True for every `Uint8Array` (so also `Buffer`), also one from another realm. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || typedArrayTag?.call(value) === 'Uint8Array';
+}

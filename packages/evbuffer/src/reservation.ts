@@ -1,0 +1,120 @@
+import {
+  type Chain,
+  type ChainNode,
+  dropSpares,
+  growthFor,
+  linkBack,
+  realign,
+  takeSpare,
+  viewOf,
+  writableNode,
+} from './chain.js';
+
+/** Realigning copies at most this many bytes, and only when they fill less than half of the memory (api-evbuffer §1). */
+const MAX_REALIGN_BYTES = 2048;
+
+function roomOf(node: ChainNode): number {
+  return node.writable ? Math.max(0, node.memory.length - node.end) : 0;
+}
+
+/** Tries to have `bytes` contiguous bytes of room in the tail, shifting its bytes to the start when that is cheap. */
+function tailHasRoom(chain: Chain, bytes: number): boolean {
+  const tail = chain.tail;
+  if (tail === null || !tail.writable || tail.end > tail.memory.length) return false;
+  if (tail.memory.length - tail.end >= bytes) return true;
+  const size = tail.end - tail.start;
+  const cheap = tail.pinnedFrom < 0 && size <= MAX_REALIGN_BYTES && size < tail.memory.length / 2;
+  if (!cheap || tail.memory.length - size < bytes) return false;
+  realign(tail);
+  return true;
+}
+
+function spareHasRoom(chain: Chain, bytes: number): boolean {
+  return chain.spare !== null && chain.spare.memory.length >= bytes;
+}
+
+/** Replaces the spare nodes by one of at least `bytes`. The new one is allocated first: a failure changes nothing. */
+function replaceSpares(chain: Chain, bytes: number): void {
+  const node = writableNode(growthFor(chain, bytes));
+  dropSpares(chain);
+  chain.spare = node;
+}
+
+/** Makes room for `bytes` at the back, contiguous in the tail or in the first spare node. */
+export function ensureRoom(chain: Chain, bytes: number): void {
+  if (!tailHasRoom(chain, bytes) && !spareHasRoom(chain, bytes)) replaceSpares(chain, bytes);
+}
+
+/** The nodes of which a reservation of `bytes` in at most `maxSegments` pieces consists, in order (api-evbuffer row 32). */
+export function reserveNodes(chain: Chain, bytes: number, maxSegments: number): ChainNode[] {
+  if (maxSegments === 1) {
+    const atLeast = Math.max(1, bytes);
+    if (tailHasRoom(chain, atLeast)) return [chain.tail as ChainNode];
+    if (!spareHasRoom(chain, atLeast)) replaceSpares(chain, atLeast);
+    return [chain.spare as ChainNode];
+  }
+  const nodes: ChainNode[] = [];
+  if (bytes === 0) return nodes;
+  let left = bytes;
+  if (chain.tail !== null && roomOf(chain.tail) > 0) {
+    nodes.push(chain.tail);
+    left -= roomOf(chain.tail);
+  }
+  const inTail = nodes.length;
+  const missing = left;
+  let last: ChainNode | null = null;
+  for (let node = chain.spare; node !== null && left > 0; node = node.next) {
+    nodes.push(node);
+    left -= node.memory.length;
+    last = node;
+  }
+  if (nodes.length + (left > 0 ? 1 : 0) > maxSegments) {
+    // Too many pieces: everything beyond the tail becomes one.
+    nodes.length = inTail;
+    replaceSpares(chain, missing);
+    nodes.push(chain.spare as ChainNode);
+  } else if (left > 0) {
+    const node = writableNode(growthFor(chain, left));
+    if (last === null) chain.spare = node;
+    else last.next = node;
+    nodes.push(node);
+  }
+  return nodes;
+}
+
+/** The room of each node, cleared: what an earlier user of recycled memory left there must not show. */
+export function exposeRoom(nodes: readonly ChainNode[]): Uint8Array[] {
+  return nodes.map((node) => {
+    node.memory.fill(0, node.end);
+    return viewOf(node, node.end, node.memory.length);
+  });
+}
+
+/** Turns the first `bytes` bytes of the reserved room into bytes of the buffer. Spare nodes that got none stay spare. */
+export function commitNodes(chain: Chain, nodes: readonly ChainNode[], bytes: number): void {
+  chain.length += bytes;
+  for (const node of nodes) {
+    if (bytes === 0) return;
+    const take = Math.min(bytes, node.memory.length - node.end);
+    if (node === chain.spare) linkBack(chain, takeSpare(chain) as ChainNode);
+    node.end += take;
+    bytes -= take;
+  }
+}
+
+/**
+ * Writable room at the back of a buffer, from `Evbuffer.reserve`. Its bytes are not part of the buffer until `commit`.
+ * Good until the next call that changes the buffer; after that, and after a commit, it is stale.
+ */
+export interface Reservation {
+  /** The room, in order; each piece is cleared to zero. Together at least what was asked for, possibly more. Do not use after `commit`. */
+  readonly segments: readonly Uint8Array[];
+  /** Bytes in all segments. */
+  readonly length: number;
+  /**
+   * Appends the first `bytes` bytes of the segments (filled in order) to the buffer, without copying. Watchers run before it returns.
+   * Throws RangeError ERR_EVBUFFER_OUT_OF_RANGE for more than `length`, EvbufferError ERR_EVBUFFER_STALE_RESERVATION when the buffer
+   * changed since, ERR_EVBUFFER_FROZEN_BACK when its back is frozen; the buffer is then unchanged. (api-evbuffer row 33)
+   */
+  commit(bytes: number): void;
+}

@@ -1,0 +1,122 @@
+import { typeError } from './errors.js';
+import { bufferMethods, host } from './platform.js';
+
+/** How a string becomes bytes and back. `ascii` writes like `latin1` and reads with the high bit cleared, as in Node. */
+export type EvbufferEncoding = 'utf8' | 'latin1' | 'ascii' | 'hex' | 'base64';
+
+const HEX = /^(?:[0-9a-fA-F]{2})*$/;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
+
+export function unknownEncoding(encoding: unknown): TypeError {
+  return typeError(`unknown encoding ${String(encoding)}`, 'ERR_EVBUFFER_UNKNOWN_ENCODING');
+}
+
+function unsupported(encoding: EvbufferEncoding): TypeError {
+  return typeError(`this runtime has nothing to convert ${encoding} with`, 'ERR_EVBUFFER_UNKNOWN_ENCODING');
+}
+
+export function checkEncoding(encoding: unknown): asserts encoding is EvbufferEncoding {
+  switch (encoding) {
+    case 'utf8':
+    case 'latin1':
+    case 'ascii':
+    case 'hex':
+    case 'base64':
+      return;
+    default:
+      throw unknownEncoding(encoding);
+  }
+}
+
+function encodeLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+function encodeHex(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
+/** The bytes of a text, in memory of their own. Hex and base64 must be well formed: nothing is dropped silently. */
+export function encodeText(text: string, encoding: EvbufferEncoding): Uint8Array {
+  checkEncoding(encoding);
+  if (encoding === 'hex' && !HEX.test(text)) throw typeError('the text is not hexadecimal');
+  if (encoding === 'base64' && !BASE64.test(text)) throw typeError('the text is not base64');
+  if (host.Buffer !== undefined && bufferMethods !== undefined) return host.Buffer.from(text, encoding);
+  switch (encoding) {
+    case 'utf8':
+      if (host.TextEncoder === undefined) throw unsupported(encoding);
+      return new host.TextEncoder().encode(text);
+    case 'latin1':
+    case 'ascii':
+      return encodeLatin1(text);
+    case 'hex':
+      return encodeHex(text);
+    case 'base64':
+      if (host.atob === undefined) throw unsupported(encoding);
+      return encodeLatin1(host.atob(text));
+  }
+}
+
+/** Most bytes that a text can take when written by `writeText`; −1 when it can only go through `encodeText`. */
+export function writableTextBytes(text: string, encoding: EvbufferEncoding): number {
+  if (bufferMethods === undefined) return -1;
+  if (encoding === 'utf8') return text.length * 3;
+  return encoding === 'latin1' ? text.length : -1;
+}
+
+/** Writes a text straight into memory that has `writableTextBytes` to spare, and returns the bytes it took. */
+export function writeText(memory: Uint8Array, at: number, text: string, encoding: EvbufferEncoding): number {
+  const methods = bufferMethods as NonNullable<typeof bufferMethods>;
+  return encoding === 'utf8'
+    ? methods.utf8Write.call(memory, text, at, text.length * 3)
+    : methods.latin1Write.call(memory, text, at, text.length);
+}
+
+/** `String.fromCharCode` takes its characters as arguments, of which an engine allows only so many. */
+const CHARACTERS_PER_CALL = 4096;
+
+function decodeCharacters(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += CHARACTERS_PER_CALL) {
+    text += String.fromCharCode(...bytes.subarray(at, at + CHARACTERS_PER_CALL));
+  }
+  return text;
+}
+
+/** memory[start, end) as text. Malformed UTF-8 gives U+FFFD; a byte order mark stays. */
+export function decodeText(memory: Uint8Array, start: number, end: number, encoding: EvbufferEncoding): string {
+  checkEncoding(encoding);
+  if (bufferMethods !== undefined) {
+    switch (encoding) {
+      case 'utf8':
+        return bufferMethods.utf8Slice.call(memory, start, end);
+      case 'latin1':
+        return bufferMethods.latin1Slice.call(memory, start, end);
+      case 'ascii':
+        return bufferMethods.asciiSlice.call(memory, start, end);
+      case 'hex':
+        return bufferMethods.hexSlice.call(memory, start, end);
+      case 'base64':
+        return bufferMethods.base64Slice.call(memory, start, end);
+    }
+  }
+  const bytes = memory.subarray(start, end);
+  switch (encoding) {
+    case 'utf8':
+      if (host.TextDecoder === undefined) throw unsupported(encoding);
+      return new host.TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+    case 'latin1':
+      return decodeCharacters(bytes);
+    case 'ascii':
+      return decodeCharacters(bytes.map((byte) => byte & 0x7f));
+    case 'hex':
+      return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+    case 'base64':
+      if (host.btoa === undefined) throw unsupported(encoding);
+      return host.btoa(decodeCharacters(bytes));
+  }
+}
