@@ -65,6 +65,8 @@ const BACK = 2;
 
 /** Module-internal access for `evbuffer/debug`; not exported by the package. */
 export let chainOf: (buffer: Evbuffer) => Chain;
+/** Whether an object was made by this copy of the class. */
+let isOwn: (value: object) => boolean;
 
 function checkCount(value: number, name: string): void {
   // Infinity stands for "all there is".
@@ -109,12 +111,7 @@ export class Evbuffer {
 
   static {
     chainOf = (buffer) => buffer.#chain;
-    fixDispose(Evbuffer.prototype);
-    defineHidden(Evbuffer.prototype, BRAND, true);
-    // What `util.inspect` and `console.log` print: the states, the first bytes and the pieces of memory.
-    defineHidden(Evbuffer.prototype, INSPECT, function inspect(this: Evbuffer): string {
-      return inspectChain(this.#chain, this.isFrozen('front'), this.isFrozen('back'));
-    });
+    isOwn = (value) => #chain in value;
   }
 
   /** Bytes in the buffer. */
@@ -260,7 +257,7 @@ export class Evbuffer {
   }
 
   #take(source: Evbuffer, end: number): void {
-    Evbuffer.#check(source, 'source');
+    checkEvbuffer(source, 'source');
     const from = source.#chain;
     const bytes = from.length;
     if (bytes === 0 || source === this) return;
@@ -288,7 +285,7 @@ export class Evbuffer {
    * ERR_EVBUFFER_PINNED; ERR_EVBUFFER_DETACHED when the piece to be cut is gone. (row 21, BU-1)
    */
   moveTo(target: Evbuffer, bytes: number): number {
-    Evbuffer.#check(target, 'target');
+    checkEvbuffer(target, 'target');
     checkCount(bytes, 'bytes');
     if (bytes === 0 || target === this) return 0;
     if ((this.#frozen & FRONT) !== 0) throw frozenFront();
@@ -742,11 +739,18 @@ export class Evbuffer {
   #notify(originalLength: number, added: number, removed: number): void {
     this.#watches?.notify(this, originalLength, added, removed);
   }
+}
 
-  static #check(value: unknown, name: string): asserts value is Evbuffer {
-    if (typeof value !== 'object' || value === null || !(#chain in value)) {
-      throw typeError(`${name} must be an Evbuffer${isEvbuffer(value) ? ' of the same copy of this package' : ''}`);
-    }
+fixDispose(Evbuffer.prototype);
+defineHidden(Evbuffer.prototype, BRAND, true);
+// What `util.inspect` and `console.log` print: the states, the first bytes and the pieces of memory.
+defineHidden(Evbuffer.prototype, INSPECT, function inspect(this: Evbuffer): string {
+  return inspectChain(chainOf(this), this.isFrozen('front'), this.isFrozen('back'));
+});
+
+function checkEvbuffer(value: unknown, name: string): asserts value is Evbuffer {
+  if (typeof value !== 'object' || value === null || !isOwn(value)) {
+    throw typeError(`${name} must be an Evbuffer${isEvbuffer(value) ? ' of the same copy of this package' : ''}`);
   }
 }
 
