@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-export { build, packageFolders, root, run } from '../../run/workspace.mjs';
+export { build, ensureBuilt, packageFolders, root, run } from '../../run/workspace.mjs';
 
 /** Files under a folder, deepest included, in a stable order. Nothing when the folder does not exist. */
 export function filesUnder(folder: string, extension: string): string[] {
