@@ -1,5 +1,5 @@
 export * from './contract.js';
-export { type ErrnoName, Errno, errnoMessage, errnoName, resultOfErrnoName } from './errno.js';
+export { Errno, type ErrnoName, errnoMessage, errnoName, resultOfErrnoName } from './errno.js';
 export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';
 export { HandleTable } from './handles.js';
 export type { BackendSupports } from './supports.js';

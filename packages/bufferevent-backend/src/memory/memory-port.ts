@@ -1,0 +1,461 @@
+import type {
+  Address,
+  AddressPair,
+  Backend,
+  CancellableOperation,
+  CompletionSink,
+  ConnectOptions,
+  Handle,
+  Lease,
+  ListenOptions,
+  Port,
+  PortOptions,
+  PortStats,
+  Segment,
+  StreamOptions,
+} from '../contract.js';
+import { Operation } from '../contract.js';
+import { Errno, errnoName } from '../errno.js';
+import { argumentTypeError, BackendError } from '../errors.js';
+import { HandleTable } from '../handles.js';
+import { systemError } from '../system-error.js';
+import { checkAddress, checkIpAddress } from './address.js';
+import { checkCancellable, checkInteger, checkSegments, checkStreamOption } from './arguments.js';
+import { CompletionQueue, MemoryBatch } from './completion-queue.js';
+import { ConnectionEnd } from './connection-end.js';
+import type { Endpoint } from './endpoint.js';
+import { type ListenerPort, MemoryListener } from './memory-listener.js';
+import { MemoryStream, type StreamPort } from './memory-stream.js';
+import { RegisteredMemory } from './registered-memory.js';
+import { type Block, SlabPool } from './slab-pool.js';
+import { surface } from './surface.js';
+import type { Deliverer, World } from './world.js';
+
+/** How the streams of a port behave where the contract leaves a choice. */
+export interface PortManner {
+  readonly sendsWhole: boolean;
+  readonly strictMemory: boolean;
+}
+
+/** A port of the memory backend: checks arguments, keeps handles and leases, gathers completions. */
+export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
+  readonly backend: Backend;
+  readonly world: World;
+  readonly sendsWhole: boolean;
+  readonly #strictMemory: boolean;
+  readonly #sink: CompletionSink;
+  readonly #onTrace: PortOptions['onTrace'];
+  readonly #handles = new HandleTable<Endpoint>();
+  readonly #slabs = new SlabPool();
+  readonly #memory = new RegisteredMemory();
+  readonly #batch = new MemoryBatch();
+  #gathering = new CompletionQueue();
+  #handingOver = new CompletionQueue();
+  #listeners = 0;
+  #pending = 0;
+  /** Pending operations of referenced handles, and completions owed again after a sink threw (C16). */
+  #holding = 0;
+  #owed = 0;
+  #referenced = true;
+  #holds = false;
+  #batches = 0;
+  #completions = 0;
+  #disposal: Promise<void> | null = null;
+  #onDisposed: (() => void) | null = null;
+
+  constructor(backend: Backend, world: World, manner: PortManner, sink: CompletionSink, options: PortOptions) {
+    this.backend = backend;
+    this.world = world;
+    this.sendsWhole = manner.sendsWhole;
+    this.#strictMemory = manner.strictMemory;
+    this.#sink = sink;
+    this.#onTrace = options.onTrace;
+  }
+
+  listen(address: Address, options: ListenOptions = {}): Handle {
+    this.#demandOpen();
+    this.#checkAddress(address);
+    if (options.reusePort === true) this.#demand(this.backend.supports.reusePort, 'reusePort');
+    if (options.backlog !== undefined) checkInteger('options.backlog', options.backlog, 0, 2 ** 31 - 1);
+    const listener = new MemoryListener(this, { ...address }, { ...options });
+    this.#add(listener);
+    this.#listeners++;
+    listener.begin(Operation.listen);
+    return listener.handle;
+  }
+
+  accept(handle: Handle, credits: number): void {
+    const listener = this.#listener(handle);
+    checkInteger('credits', credits, 1, Number.MAX_SAFE_INTEGER);
+    listener.demandFree(Operation.accept, 'accept');
+    listener.accept(credits);
+  }
+
+  connect(address: Address, options: ConnectOptions = {}): Handle {
+    this.#demandOpen();
+    this.#checkAddress(address);
+    if (options.localAddress !== undefined) checkIpAddress('options.localAddress', options.localAddress);
+    const stream = new MemoryStream(this, this.world.newEnd());
+    this.#welcome(stream);
+    stream.connect(
+      { ...address },
+      options.localAddress === undefined ? {} : { localAddress: { ...options.localAddress } },
+    );
+    return stream.handle;
+  }
+
+  /** Throws a system error: `EBADF`, `ENOTSOCK` for what is no stream, `EEXIST` when a port has it already. */
+  adopt(descriptor: number): Handle {
+    this.#demandOpen();
+    this.#demand(this.backend.supports.descriptors, 'descriptors');
+    checkInteger('descriptor', descriptor, 0, 2 ** 31 - 1);
+    const end = this.world.descriptors.get(descriptor);
+    if (end === null) throw systemError(-Errno.EBADF, 'adopt');
+    if (!(end instanceof ConnectionEnd)) throw systemError(-Errno.ENOTSOCK, 'adopt');
+    if (end.owner !== null) throw systemError(-Errno.EEXIST, 'adopt');
+    return this.welcome(end);
+  }
+
+  detach(handle: Handle): void {
+    const stream = this.#stream(handle);
+    this.#demand(this.backend.supports.descriptors, 'descriptors');
+    const { end } = stream;
+    this.#begin(stream, Operation.detach);
+    stream.cancelAll();
+    if (end.connected) {
+      end.owner = null;
+      stream.finish(Operation.detach, end.descriptor);
+    } else {
+      stream.dismantle();
+      stream.finish(Operation.detach, -Errno.ENOTCONN);
+    }
+  }
+
+  recv(handle: Handle, max: number): void {
+    const stream = this.#stream(handle);
+    checkInteger('max', max, 1, Number.MAX_SAFE_INTEGER);
+    stream.demandFree(Operation.recv, 'recv');
+    stream.recv(max);
+  }
+
+  lowerRecvMax(handle: Handle, max: number): void {
+    const stream = this.#stream(handle);
+    checkInteger('max', max, 1, Number.MAX_SAFE_INTEGER);
+    stream.lowerRecvMax(max);
+  }
+
+  send(handle: Handle, segments: readonly Segment[], count: number = segments?.length): void {
+    const stream = this.#stream(handle);
+    checkSegments(segments, count, this.#memory);
+    this.#demandSendFree(stream);
+    stream.send(this.#strictMemory ? this.#memory.copyForeign(segments, count) : segments, count);
+  }
+
+  sendFile(handle: Handle, descriptor: number, offset: number, length: number): void {
+    const stream = this.#stream(handle);
+    this.#demand(this.backend.supports.sendFile, 'sendFile');
+    checkInteger('descriptor', descriptor, 0, 2 ** 31 - 1);
+    checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
+    checkInteger('length', length, 1, Number.MAX_SAFE_INTEGER);
+    this.#demandSendFree(stream);
+    stream.sendFile(descriptor, offset, length);
+  }
+
+  shutdown(handle: Handle): void {
+    const stream = this.#stream(handle);
+    stream.demandFree(Operation.shutdown, 'shutdown');
+    stream.shutdown();
+  }
+
+  watchPeer(handle: Handle): void {
+    const stream = this.#stream(handle);
+    this.#demand(this.backend.supports.peerClose, 'peerClose');
+    stream.demandFree(Operation.watchPeer, 'watchPeer');
+    stream.watchPeer();
+  }
+
+  cancel(handle: Handle, operation: CancellableOperation): void {
+    const endpoint = this.#endpoint(handle);
+    checkCancellable(operation);
+    if (operation === Operation.send || operation === Operation.sendFile) {
+      this.#demand(this.backend.supports.cancelSend, 'cancelSend');
+    }
+    if (endpoint instanceof MemoryStream) endpoint.cancel(operation);
+    else if (endpoint instanceof MemoryListener && operation === Operation.accept) endpoint.cancel();
+  }
+
+  close(handle: Handle): void {
+    this.#close(this.#endpoint(handle));
+  }
+
+  reset(handle: Handle): void {
+    const stream = this.#stream(handle);
+    this.#begin(stream, Operation.reset);
+    stream.cancelAll();
+    this.world.closeEnd(stream.end, true);
+    stream.finish(Operation.reset, 0);
+  }
+
+  setOption<Name extends keyof StreamOptions>(handle: Handle, name: Name, value: StreamOptions[Name]): number {
+    const { end } = this.#stream(handle);
+    this.#demand(this.backend.supports.streamOptions.includes(name), `streamOptions: ${String(name)}`);
+    checkStreamOption(name, value);
+    if (name === 'recvBufferSize') end.limitReceiving((value as number) + this.backend.supports.readAhead);
+    if (name === 'sendBufferSize') end.limitSending(value as number);
+    return 0;
+  }
+
+  address(handle: Handle): AddressPair {
+    const endpoint = this.#endpoint(handle);
+    if (endpoint instanceof MemoryListener) return { local: endpoint.bound, peer: null };
+    const { end } = endpoint as MemoryStream;
+    return end.connected ? { local: end.local, peer: end.remote } : { local: null, peer: null };
+  }
+
+  descriptor(handle: Handle): number {
+    const endpoint = this.#endpoint(handle);
+    this.#demand(this.backend.supports.descriptors, 'descriptors');
+    return endpoint instanceof MemoryListener ? endpoint.descriptor : (endpoint as MemoryStream).end.descriptor;
+  }
+
+  registerMemory(memory: ArrayBuffer): void {
+    this.#demandOpen();
+    this.#demand(this.backend.supports.registeredMemory, 'registeredMemory');
+    this.#memory.add(memory);
+  }
+
+  unregisterMemory(memory: ArrayBuffer): void {
+    this.#demandOpen();
+    this.#demand(this.backend.supports.registeredMemory, 'registeredMemory');
+    this.#memory.remove(memory);
+  }
+
+  release(lease: Lease): void {
+    this.#slabs.release(lease);
+  }
+
+  flush(): void {
+    // Everything submitted is in the world already; its next step is under way.
+    this.#demandOpen();
+  }
+
+  ref(handle?: Handle): void {
+    this.#setReferenced(handle, true);
+  }
+
+  unref(handle?: Handle): void {
+    this.#setReferenced(handle, false);
+  }
+
+  stats(): PortStats {
+    return {
+      streams: this.#handles.size - this.#listeners,
+      listeners: this.#listeners,
+      pending: this.#pending,
+      leases: this.#slabs.leases,
+      registeredBytes: this.#memory.bytes,
+      batches: this.#batches,
+      completions: this.#completions,
+    };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposal === null) {
+      this.#disposal = new Promise((resolve) => {
+        this.#onDisposed = resolve;
+      });
+      for (const endpoint of this.#handles.values()) if (!endpoint.closing) this.#close(endpoint);
+      this.#settleDisposal();
+    }
+    return this.#disposal;
+  }
+
+  // What endpoints and the world ask for.
+
+  get acceptAhead(): number {
+    return this.backend.supports.acceptAhead;
+  }
+
+  get reportsAcceptErrors(): boolean {
+    return this.backend.supports.acceptErrors;
+  }
+
+  get losesReceivedBytes(): boolean {
+    return !this.backend.supports.readAfterWriteError;
+  }
+
+  welcome(end: ConnectionEnd): Handle {
+    const stream = new MemoryStream(this, end);
+    this.#welcome(stream);
+    return stream.handle;
+  }
+
+  takeBlock(bytes: number): Block {
+    return this.#slabs.take(bytes);
+  }
+
+  isIntact(memory: Uint8Array, end: number): boolean {
+    return this.#memory.isIntact(memory, end);
+  }
+
+  began(endpoint: Endpoint): void {
+    this.#pending++;
+    endpoint.pending++;
+    if (endpoint.referenced) this.#hold(1);
+  }
+
+  completed(endpoint: Endpoint, operation: Operation, result: number, final: boolean, block: Block | null): void {
+    if (this.#gathering.length === 0) this.world.deliverable(this);
+    const lease = block === null ? 0 : this.#slabs.lease(block);
+    this.#gathering.push(operation, endpoint, result, final, block, lease);
+  }
+
+  /** Hands over what was gathered, once per step. */
+  deliver(): void {
+    const queue = this.#gathering;
+    this.#gathering = this.#handingOver;
+    this.#hold(-this.#owed);
+    this.#owed = 0;
+    for (let index = 0; index < queue.length; index++) {
+      const { endpoint, operation, handle, result, final } = queue.at(index);
+      if (final && endpoint !== null) this.#account(endpoint, operation);
+      if (result < 0 && endpoint !== null) this.#trace(operation, handle, result);
+    }
+    let delivered = queue.length;
+    this.#batches++;
+    this.#batch.open(queue);
+    try {
+      this.#sink(this.#batch);
+    } catch (error) {
+      surface(error);
+      // The completions that the sink had not come to are owed again, in front of everything later (C19).
+      delivered = this.#batch.touched;
+      this.#oweAgain(queue, delivered);
+    } finally {
+      this.#batch.close();
+      queue.clear();
+      this.#handingOver = queue;
+    }
+    this.#completions += delivered;
+    this.#settleDisposal();
+  }
+
+  #oweAgain(queue: CompletionQueue, from: number): void {
+    if (from === queue.length) return;
+    if (this.#gathering.length === 0) this.world.deliverable(this);
+    this.#owed = queue.length - from;
+    this.#hold(this.#owed);
+    this.#gathering.putBack(queue, from);
+  }
+
+  /** The operation is about to be handed over: it no longer counts, and a closed handle is forgotten. */
+  #account(endpoint: Endpoint, operation: Operation): void {
+    endpoint.delivered(operation);
+    endpoint.pending--;
+    this.#pending--;
+    if (endpoint.referenced) this.#hold(-1);
+    if (operation === Operation.close || operation === Operation.reset || operation === Operation.detach) {
+      this.#handles.remove(endpoint.handle);
+      if (endpoint instanceof MemoryListener) this.#listeners--;
+    }
+  }
+
+  #trace(operation: Operation, handle: Handle, result: number): void {
+    if (this.#onTrace === undefined) return;
+    try {
+      this.#onTrace({ operation, handle, result, raw: errnoName(result) });
+    } catch (error) {
+      surface(error);
+    }
+  }
+
+  #settleDisposal(): void {
+    if (this.#onDisposed === null || this.#handles.size > 0 || this.#gathering.length > 0) return;
+    this.#onDisposed();
+    this.#onDisposed = null;
+  }
+
+  #welcome(stream: MemoryStream): void {
+    stream.end.incoming.capacity += this.backend.supports.readAhead;
+    this.#add(stream);
+  }
+
+  #add(endpoint: Endpoint): void {
+    endpoint.handle = this.#handles.add(endpoint);
+  }
+
+  #begin(endpoint: Endpoint, operation: Operation): void {
+    endpoint.closing = true;
+    endpoint.begin(operation);
+  }
+
+  #close(endpoint: Endpoint): void {
+    this.#begin(endpoint, Operation.close);
+    endpoint.cancelAll();
+    endpoint.dismantle();
+    endpoint.finish(Operation.close, 0);
+  }
+
+  #endpoint(handle: Handle): Endpoint {
+    this.#demandOpen();
+    if (typeof handle !== 'number') throw argumentTypeError('handle', 'a number', handle);
+    const endpoint = this.#handles.get(handle);
+    if (endpoint === undefined || endpoint.closing) {
+      throw new BackendError('ERR_BACKEND_STALE_HANDLE', `handle ${handle} is closed, or was never given out`);
+    }
+    return endpoint;
+  }
+
+  #stream(handle: Handle): MemoryStream {
+    const endpoint = this.#endpoint(handle);
+    if (!(endpoint instanceof MemoryStream)) throw argumentTypeError('stream', 'the handle of a stream', handle);
+    return endpoint;
+  }
+
+  #listener(handle: Handle): MemoryListener {
+    const endpoint = this.#endpoint(handle);
+    if (!(endpoint instanceof MemoryListener)) throw argumentTypeError('listener', 'the handle of a listener', handle);
+    return endpoint;
+  }
+
+  #checkAddress(address: Address): void {
+    checkAddress('address', address);
+    if ('path' in address) this.#demand(this.backend.supports.paths, 'paths');
+  }
+
+  #demandOpen(): void {
+    if (this.#disposal !== null) throw new BackendError('ERR_BACKEND_CLOSED', 'the port was disposed of');
+  }
+
+  #demand(supported: boolean, what: string): void {
+    if (!supported) {
+      throw new BackendError('ERR_BACKEND_UNSUPPORTED', `the backend ${this.backend.name} does not support ${what}`);
+    }
+  }
+
+  #demandSendFree(stream: MemoryStream): void {
+    stream.demandFree(Operation.send, 'send');
+    stream.demandFree(Operation.sendFile, 'sendFile');
+  }
+
+  #setReferenced(handle: Handle | undefined, on: boolean): void {
+    this.#demandOpen();
+    if (handle === undefined) {
+      this.#referenced = on;
+      this.#hold(0);
+      return;
+    }
+    const endpoint = this.#endpoint(handle);
+    if (endpoint.referenced === on) return;
+    endpoint.referenced = on;
+    this.#hold(on ? endpoint.pending : -endpoint.pending);
+  }
+
+  #hold(change: number): void {
+    this.#holding += change;
+    const holds = this.#referenced && this.#holding > 0;
+    if (holds === this.#holds) return;
+    this.#holds = holds;
+    this.world.hold(holds);
+  }
+}
