@@ -136,7 +136,13 @@ export function referenceNode(memory: Uint8Array, onRelease: ReleaseCallback | n
   return node;
 }
 
-export function leasedNode(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): ChainNode {
+export function leasedNode(
+  memory: Uint8Array,
+  start: number,
+  end: number,
+  owner: LeaseOwner,
+  lease: number,
+): ChainNode {
   const node = takeNode();
   node.memory = memory;
   node.start = start;

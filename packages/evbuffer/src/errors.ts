@@ -58,7 +58,10 @@ export function rangeError(message: string): RangeError & { code: EvbufferArgume
 }
 
 export function frozenFront(): EvbufferError {
-  return new EvbufferError('ERR_EVBUFFER_FROZEN_FRONT', 'the front of this buffer is frozen: nothing may be removed or prepended');
+  return new EvbufferError(
+    'ERR_EVBUFFER_FROZEN_FRONT',
+    'the front of this buffer is frozen: nothing may be removed or prepended',
+  );
 }
 
 export function frozenBack(): EvbufferError {

@@ -19,21 +19,14 @@ import {
   viewOf,
   writableNode,
 } from './chain.js';
-import { EvbufferError, detached, frozenBack, frozenFront, pinned, rangeError, typeError } from './errors.js';
+import { detached, EvbufferError, frozenBack, frozenFront, pinned, rangeError, typeError } from './errors.js';
 import { inspectChain } from './inspect.js';
 import { type EolMatch, type EolStyle, findEol, lastTerminatorBytes } from './line.js';
 import { MAX_SLAB_BYTES } from './memory.js';
 import { defineHidden, fixDispose, isBytes } from './platform.js';
 import { commitNodes, ensureRoom, exposeRoom, type Reservation, reserveNodes } from './reservation.js';
 import { findBytes } from './search.js';
-import {
-  checkEncoding,
-  decodeText,
-  type EvbufferEncoding,
-  encodeText,
-  writableTextBytes,
-  writeText,
-} from './text.js';
+import { checkEncoding, decodeText, type EvbufferEncoding, encodeText, writableTextBytes, writeText } from './text.js';
 import { moveAllBack, moveAllFront, moveSome } from './transfer.js';
 import { type EvbufferChange, type EvbufferWatch, WatchList } from './watch.js';
 
@@ -224,7 +217,8 @@ export class Evbuffer {
     if (typeof lease !== 'number') throw typeError('lease must be a number');
     checkCount(start, 'start');
     checkCount(end, 'end');
-    if (start > end || end > memory.length) throw rangeError(`[${start}, ${end}) is not a range of ${memory.length} bytes`);
+    if (start > end || end > memory.length)
+      throw rangeError(`[${start}, ${end}) is not a range of ${memory.length} bytes`);
     if ((this.#frozen & BACK) !== 0) throw frozenBack();
     if (start === end) owner.release(lease);
     else this.#addNode(leasedNode(memory, start, end, owner, lease));

@@ -54,7 +54,10 @@ export function fixDispose(prototype: object): void {
   if ((Symbol as { dispose?: symbol }).dispose === undefined) Reflect.deleteProperty(prototype, 'undefined');
 }
 
-const typedArrayTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
+const typedArrayTag = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get;
 
 /** True for every `Uint8Array` (so also `Buffer`), also one from another realm. */
 export function isBytes(value: unknown): value is Uint8Array {

@@ -58,7 +58,11 @@ function findIn(memory: Uint8Array, needle: Uint8Array, from: number, to: number
   }
   const first = needle[0] as number;
   const lastStart = to - needle.length;
-  for (let at = findByteIn(memory, first, from, lastStart + 1); at >= 0; at = findByteIn(memory, first, at + 1, lastStart + 1)) {
+  for (
+    let at = findByteIn(memory, first, from, lastStart + 1);
+    at >= 0;
+    at = findByteIn(memory, first, at + 1, lastStart + 1)
+  ) {
     let i = 1;
     while (i < needle.length && memory[at + i] === needle[i]) i++;
     if (i === needle.length) return at;

@@ -1,4 +1,12 @@
-import { appendBytes, type Chain, type ChainNode, checkAttached, dropSpares, shareRest, writableNode } from './chain.js';
+import {
+  appendBytes,
+  type Chain,
+  type ChainNode,
+  checkAttached,
+  dropSpares,
+  shareRest,
+  writableNode,
+} from './chain.js';
 import { copyBytes } from './memory.js';
 
 /** A split copies the smaller side up to this many bytes; beyond it both sides share the memory. */

@@ -23,7 +23,8 @@ function checkNode(chain: Chain, node: ChainNode, seen: Set<ChainNode>, writable
     if (writable.has(node.memory.buffer)) fail(chain, 'two nodes write the same memory');
     writable.add(node.memory.buffer);
   }
-  if ((node.ownership === SHARED) !== (node.carrier !== null)) fail(chain, 'a shared node needs a carrier, no other has one');
+  if ((node.ownership === SHARED) !== (node.carrier !== null))
+    fail(chain, 'a shared node needs a carrier, no other has one');
   if (node.carrier !== null && node.carrier.holders < 1) fail(chain, 'a carrier without holders');
   if (node.start < 0 || node.start > node.end) fail(chain, 'a node ends before it starts');
   // Memory of length 0 was detached: reported at its next use, not here.
@@ -54,7 +55,8 @@ export function validate(buffer: Evbuffer): void {
   if (!chain.pinned && (pinnedNodes > 0 || chain.limbo !== null)) fail(chain, 'pinned nodes without a pin');
   for (let node = chain.spare; node !== null; node = node.next) {
     checkNode(chain, node, seen, writable);
-    if (node.end !== 0 || !node.writable || node.pinnedFrom >= 0) fail(chain, 'a spare node must be empty, writable and not pinned');
+    if (node.end !== 0 || !node.writable || node.pinnedFrom >= 0)
+      fail(chain, 'a spare node must be empty, writable and not pinned');
   }
   for (let node = chain.limbo; node !== null; node = node.next) {
     checkNode(chain, node, seen, writable);

@@ -1,0 +1,39 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { OPERATIONS, type Step, World } from './support/model.js';
+
+const wanted = Number(process.env['MODEL_OPERATIONS'] ?? 20_000);
+const seed = Number(process.env['MODEL_SEED'] ?? Date.now() & 0x7fffffff);
+
+const step: fc.Arbitrary<Step> = fc.record({
+  operation: fc.nat({ max: OPERATIONS - 1 }),
+  subject: fc.nat({ max: 8 }),
+  size: fc.nat({ max: 7999 }),
+  salt: fc.nat({ max: 0x7fffffff }),
+});
+
+test(`three buffers hold the same bytes as three flat arrays through ${wanted} random operations (BU-1, BU-2, BU-4, BU-5, BU-7, BU-8)`, {
+  timeout: 30 * 60_000,
+}, () => {
+  let executed = 0;
+  for (let round = 0; executed < wanted; round++) {
+    try {
+      fc.assert(
+        fc.property(fc.array(step, { minLength: 1, maxLength: 400, size: 'max' }), (steps) => {
+          const world = new World();
+          for (const one of steps) {
+            executed++;
+            world.step(one);
+          }
+          world.finish();
+        }),
+        { seed: (seed + round) | 0, numRuns: 20 },
+      );
+    } catch (error) {
+      console.error(`model test failed with MODEL_SEED=${seed}, round ${round}`);
+      throw error;
+    }
+  }
+  console.log(`model test: seed ${seed}, ${executed} operations`);
+  expect(executed).toBeGreaterThanOrEqual(wanted);
+});
