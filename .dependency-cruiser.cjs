@@ -1,5 +1,6 @@
 // The arrows between the packages, and the habits that keep them true. Checked by `npm test`; every rule here is broken
-// on purpose by tools/checks/test/architecture.test.ts.
+// on purpose by tools/checks/test/architecture.test.ts. That only bufferevent-net opens sockets is checked by Biome
+// (noRestrictedImports in biome.json), which can tell `isIP` from `connect`.
 
 /** Which packages a package's `src/` may import. Adding an arrow is a decision: write it down in docs/decisions. */
 const arrows = {
@@ -48,14 +49,6 @@ module.exports = {
       comment: 'evbuffer runs in browsers, Deno and Bun: bytes and memory only.',
       from: { path: '^packages/evbuffer/src/' },
       to: { dependencyTypes: ['core'] },
-    },
-    {
-      name: 'sockets-only-in-bufferevent-net',
-      severity: 'error',
-      comment:
-        'Everything else reaches sockets through the backend contract, so that every backend can take its place.',
-      from: { path: '^packages/[^/]+/src/', pathNot: '^packages/bufferevent-net/' },
-      to: { path: '^(node:)?(net|dgram|tls)$' },
     },
     {
       name: 'other-packages-by-name',

@@ -54,21 +54,6 @@ const violations: readonly { rule: string; file: string; code: string }[] = [
     code: "import { Buffer } from 'node:buffer';",
   },
   {
-    rule: 'sockets-only-in-bufferevent-net',
-    file: 'packages/bufferevent/src/socket.ts',
-    code: "import type { Socket } from 'node:net';",
-  },
-  {
-    rule: 'sockets-only-in-bufferevent-net',
-    file: 'packages/bufferevent-backend/src/udp.ts',
-    code: "import { createSocket } from 'node:dgram';",
-  },
-  {
-    rule: 'sockets-only-in-bufferevent-net',
-    file: 'packages/bufferevent/src/secure.ts',
-    code: "import { connect } from 'node:tls';",
-  },
-  {
     rule: 'other-packages-by-name',
     file: 'packages/bufferevent/src/inside.ts',
     code: "import '../../evbuffer/src/index.js';",
@@ -85,6 +70,16 @@ const violations: readonly { rule: string; file: string; code: string }[] = [
   { rule: 'src-without-dev-dependencies', file: 'packages/bufferevent/src/tested.ts', code: "import 'fast-check';" },
 ];
 
+/** Modules that reach for sockets past the backend contract: forbidden everywhere in `src/` but in bufferevent-net. */
+const socketImports: readonly { file: string; code: string }[] = [
+  { file: 'packages/bufferevent/src/named.ts', code: "import { connect } from 'node:net';" },
+  { file: 'packages/bufferevent/src/whole.ts', code: "import * as net from 'node:net';" },
+  { file: 'packages/bufferevent/src/typed.ts', code: "import type { Socket } from 'node:net';" },
+  { file: 'packages/bufferevent/src/later.ts', code: "const net = await import('node:net');" },
+  { file: 'packages/bufferevent-backend/src/udp.ts', code: "import { createSocket } from 'node:dgram';" },
+  { file: 'packages/bufferevent/src/secure.ts', code: "import { connect } from 'node:tls';" },
+];
+
 /** What every module of the fixture may do. */
 const allowed: Readonly<Record<string, string>> = {
   'packages/evbuffer/src/index.ts': "import './chain.js';",
@@ -92,6 +87,7 @@ const allowed: Readonly<Record<string, string>> = {
   'packages/bufferevent-backend-compliance/src/index.ts':
     "import assert from 'node:assert/strict';\nimport 'bufferevent-backend';",
   'packages/bufferevent-net/src/index.ts': "import { Socket } from 'node:net';\nimport 'bufferevent-backend';",
+  'packages/bufferevent-backend/src/address.ts': "import { isIP } from 'node:net';",
   'packages/bufferevent-net/test/suite.ts':
     "import 'bufferevent-backend-compliance';\nimport 'vitest';\nimport '../src/index.js';",
   'packages/bufferevent/src/index.ts':
@@ -118,7 +114,7 @@ function write(file: string, text: string): void {
 
 /** The packages as they are declared: manifests, empty entry points, and `node_modules` with nothing but what they declare. */
 function writeSkeleton(): void {
-  for (const file of ['.dependency-cruiser.cjs', 'tsconfig.base.json', 'package.json'])
+  for (const file of ['.dependency-cruiser.cjs', 'biome.json', '.gitignore', 'tsconfig.base.json', 'package.json'])
     cpSync(join(root, file), join(fixture, file));
   const folders = ['packages', 'apps'].flatMap((parent) =>
     readdirSync(join(root, parent)).map((name) => join(parent, name)),
@@ -141,6 +137,18 @@ function writeSkeleton(): void {
     }
   }
   for (const [file, code] of Object.entries(allowed)) write(file, code);
+}
+
+/** Files in which Biome finds an import that its configuration restricts. */
+function restrictedImports(): string[] {
+  const words = ['lint', '--only=style/noRestrictedImports', '--max-diagnostics=none', '--colors=off', '.'];
+  const { stdout, stderr } = spawnSync(join(root, 'node_modules/.bin/biome'), words, {
+    cwd: fixture,
+    encoding: 'utf8',
+  });
+  return [...`${stdout}${stderr}`.matchAll(/^(\S+?):\d+:\d+ lint\/style\/noRestrictedImports/gm)].map(
+    ([, file = '']) => file,
+  );
 }
 
 /** Runs the check as the pipeline does. Broken rules as `rule: file`. */
@@ -191,5 +199,13 @@ describe('the architecture check', () => {
     const named = [...rules.matchAll(/name: '([\w-]+)'/g)].map(([, name]) => name);
     const arrows = [...dirty.broken].filter((line) => line.startsWith('arrows-of-')).map((line) => line.split(':')[0]);
     expect(new Set([...named, ...arrows])).toEqual(new Set(violations.map(({ rule }) => rule)));
+  });
+});
+
+describe('sockets', () => {
+  it('are opened by bufferevent-net only; the name of an address is no socket', () => {
+    expect(restrictedImports()).toEqual([]);
+    for (const { file, code } of socketImports) write(file, code);
+    expect(restrictedImports().sort()).toEqual(socketImports.map(({ file }) => file).sort());
   });
 });
