@@ -1,1 +1,2 @@
-export {};
+export { netBackend } from './net-backend.js';
+export type { NetPortOptions } from './net-port.js';

@@ -1,0 +1,188 @@
+import { BackendError, type CompletionSink, Operation, type TraceRecord } from 'bufferevent-backend';
+import { Account, CompletionQueue } from './completion-queue.js';
+import { LeaseTable } from './lease-table.js';
+import type { NetHandle } from './net-handle.js';
+import { ProcessHold } from './process-hold.js';
+
+/**
+ * Deliveries in a row in one turn: the sink sends, the system takes the bytes at once, and the completion can be had in
+ * the same turn. Bounded, so that a sink that always finds more to send leaves the loop to others.
+ */
+const MAX_ROUNDS = 4;
+
+/** Result of a `recv` whose bytes are attached at delivery. */
+const RECEIVED = 1;
+
+/**
+ * The completion side of a port: counts what is in flight, gathers what has finished, and hands it to the sink, once in
+ * a turn of the loop where that is cheaper and at once where it is not (see {@link received}).
+ *
+ *      socket events ──► gathering ──(swap)──► delivering ──► sink
+ *                            ▲                                  │ submits
+ *                            └──────────────────────────────────┘
+ */
+export class Completions {
+  readonly leases: LeaseTable = new LeaseTable();
+  /** Operations submitted and not yet delivered. */
+  pending = 0;
+  batches = 0;
+  delivered = 0;
+
+  readonly #sink: CompletionSink;
+  readonly #onTrace: ((record: TraceRecord) => void) | undefined;
+  readonly #hold = new ProcessHold();
+  readonly #deliverLater: () => void;
+  #gathering = new CompletionQueue();
+  #spare = new CompletionQueue();
+  #scheduled = false;
+  #delivering = false;
+  #referenced = true;
+  #pendingReferenced = 0;
+  /** The stream that received last. */
+  #lastReceiver: NetHandle | null = null;
+  #onSettled: (() => void) | null = null;
+
+  constructor(sink: CompletionSink, onTrace?: (record: TraceRecord) => void) {
+    this.#sink = sink;
+    this.#onTrace = onTrace;
+    this.#deliverLater = () => {
+      this.#scheduled = false;
+      this.#deliver();
+    };
+  }
+
+  /** Marks an operation as in flight, or throws when one of its kind is (C3). */
+  begin(owner: NetHandle, operation: Operation): void {
+    const bit = 1 << operation;
+    if ((owner.inFlight & bit) !== 0) {
+      throw new BackendError('ERR_BACKEND_BUSY', `operation ${operation} is in flight on handle ${owner.handle}`);
+    }
+    owner.inFlight |= bit;
+    owner.pending++;
+    this.pending++;
+    if (owner.referenced) {
+      this.#pendingReferenced++;
+      if (this.#pendingReferenced === 1 && !this.#delivering) this.#updateHold();
+    }
+  }
+
+  /** Queues a completion. `raw` is the mechanism's own code, where there is one (C13). */
+  finish(owner: NetHandle, operation: Operation, result: number, raw?: string | number, ends = true): void {
+    this.#gathering.push(owner, operation, result, ends);
+    if (!this.#scheduled && !this.#delivering) this.#schedule();
+    if (result < 0) this.#onTrace?.({ operation, handle: owner.handle, result, raw: raw ?? result });
+  }
+
+  /** Queues a `recv` that will take what its stream holds (from within a submission). */
+  finishRecv(owner: NetHandle): void {
+    this.finish(owner, Operation.recv, RECEIVED);
+  }
+
+  /**
+   * Queues a `recv` whose bytes have just arrived, and picks the moment of delivery. When many streams are ready in one
+   * turn, one batch for all of them is a third cheaper than one each. When the same stream follows itself, nobody else
+   * is busy, and waiting would only cost an immediate. Large chunks are handled at once: they are still in
+   * the cache, and the memory held per turn stays bounded.
+   *
+   * Called from socket events only, never from a submission (C1).
+   */
+  received(owner: NetHandle, large: boolean): void {
+    this.#gathering.push(owner, Operation.recv, RECEIVED, true);
+    if (large || this.#lastReceiver === owner) this.#deliver();
+    else if (!this.#scheduled && !this.#delivering) this.#schedule();
+    this.#lastReceiver = owner;
+  }
+
+  /** Whether the port as a whole keeps the process alive (C16). */
+  setReferenced(referenced: boolean): void {
+    this.#referenced = referenced;
+    this.#updateHold();
+  }
+
+  setHandleReferenced(owner: NetHandle, referenced: boolean): void {
+    if (owner.referenced === referenced) return;
+    owner.referenced = referenced;
+    this.#pendingReferenced += referenced ? owner.pending : -owner.pending;
+    this.#updateHold();
+  }
+
+  /** Calls back when nothing is in flight any more, and lets go of the timer. Nothing may be submitted after that. */
+  settle(onSettled: () => void): void {
+    this.#onSettled = onSettled;
+    if (!this.#delivering) this.#checkSettled();
+  }
+
+  #schedule(): void {
+    this.#scheduled = true;
+    setImmediate(this.#deliverLater);
+  }
+
+  #deliver(): void {
+    if (this.#delivering) return;
+    this.#delivering = true;
+    for (let round = 0; round < MAX_ROUNDS && this.#gathering.length > 0; round++) this.#deliverOnce();
+    this.#delivering = false;
+    if (this.#gathering.length > 0 && !this.#scheduled) this.#schedule();
+    this.#updateHold();
+    if (this.#onSettled !== null) this.#checkSettled();
+  }
+
+  #deliverOnce(): void {
+    const batch = this.#gathering;
+    this.#gathering = this.#spare;
+    this.#spare = batch;
+    const length = batch.length;
+    for (let index = 0; index < length; index++) this.#account(batch, index);
+    this.batches++;
+    batch.touched = 0;
+    try {
+      this.#sink(batch);
+      this.delivered += length;
+      batch.clear();
+    } catch (error) {
+      // Let it surface as uncaught, but not here: the socket whose event we are in must not be left half way (C19).
+      queueMicrotask(() => {
+        throw error;
+      });
+      this.delivered += batch.touched;
+      this.#deliverRestOf(batch);
+    }
+  }
+
+  /** The operation is about to be delivered: it no longer counts, and its kind is free again. */
+  #account(batch: CompletionQueue, index: number): void {
+    const owner = batch.owner(index);
+    const operation = batch.operation(index);
+    const account = batch.account(index);
+    if (account === Account.done) return;
+    if (operation === Operation.recv && batch.result(index) > 0) owner.fillRecv(batch, index);
+    if (account === Account.continues) return;
+    owner.inFlight &= ~(1 << operation);
+    owner.pending--;
+    this.pending--;
+    if (owner.referenced) this.#pendingReferenced--;
+  }
+
+  /** What a sink that threw has not looked at goes in front of what was gathered meanwhile. */
+  #deliverRestOf(batch: CompletionQueue): void {
+    const later = this.#gathering;
+    batch.continueWith(batch.touched, later);
+    later.clear();
+    this.#gathering = batch;
+    this.#spare = later;
+  }
+
+  #updateHold(): void {
+    const wanted = this.#referenced && this.#pendingReferenced > 0;
+    if (wanted !== this.#hold.held) this.#hold.set(wanted);
+  }
+
+  #checkSettled(): void {
+    if (this.pending > 0 || this.#gathering.length > 0) return;
+    const onSettled = this.#onSettled;
+    this.#onSettled = null;
+    this.#lastReceiver = null;
+    this.#hold.dispose();
+    onSettled?.();
+  }
+}

@@ -1,0 +1,407 @@
+import { Socket, type SocketConnectOpts, type SocketConstructorOpts } from 'node:net';
+import {
+  type Address,
+  type AddressPair,
+  type ConnectOptions,
+  Errno,
+  Operation,
+  type Segment,
+} from 'bufferevent-backend';
+import { ipAddress } from './arguments.js';
+import type { CompletionQueue } from './completion-queue.js';
+import type { Completions } from './completions.js';
+import { rawCode, resultOfError } from './errors.js';
+import { NetHandle } from './net-handle.js';
+
+/** What libuv reads at once, in bytes. */
+export const CHUNK_BYTES = 65_536;
+
+/**
+ * `pause()` does not stop a socket from reading; a full stream buffer does. At one byte, the first chunk after `pause()`
+ * fills it.
+ */
+export const STREAM_HIGH_WATER_MARK = 1;
+
+/**
+ * Most bytes handed to `node:net` in one send; more completes short (C9). Progress shows at this grain, and a peer that
+ * does not read holds no more than this in a queue of libuv.
+ */
+export const MAX_SEND_BYTES: number = 256 * 1024;
+
+/** Chunks from this size on are delivered at once instead of once per turn of the loop. */
+const LARGE_CHUNK_BYTES = 16 * 1024;
+
+const owner = Symbol('bufferevent-net.stream');
+
+interface OwnedSocket extends Socket {
+  [owner]?: NetStream;
+}
+
+type ShutdownState = 'none' | 'waiting' | 'ending' | 'done';
+
+/**
+ * A connection.
+ *
+ * Received bytes pass through here in chunks, as `node:net` allocated them; nothing is copied:
+ *
+ *      socket ──'data'──► parked [parkedStart, length) ──fillRecv──► completion
+ *                         next                            (rest stays parked)
+ *
+ * The socket is paused lazily: when a chunk arrives that no recv waits for. Until then it keeps flowing, so that a
+ * stream that is read steadily never pays for pausing and resuming.
+ */
+export class NetStream extends NetHandle {
+  readonly #completions: Completions;
+  readonly #socket: OwnedSocket;
+  #address: AddressPair;
+  #connected: boolean;
+  /** `connect` was submitted and is not queued yet. */
+  #connecting = false;
+  #canceled = false;
+
+  #parked: Uint8Array | null = null;
+  #parkedStart = 0;
+  /** Arrived while `parked` was promised to a recv that is queued. */
+  #next: Uint8Array | null = null;
+  /** Asked for by the recv in flight; 0 when there is none. */
+  #recvMax = 0;
+  /** The recv in flight is queued, and will take from `parked`. */
+  #recvQueued = false;
+  #flowing = false;
+  #ended = false;
+
+  /** Bytes of the send that the system has not taken yet. */
+  #sending = 0;
+  #shutdown: ShutdownState = 'none';
+
+  /** What the socket died of: a negative result, or 0. Answers everything from then on. */
+  #failure = 0;
+  #failureRaw = '';
+  #closed = false;
+  /** `close` or `reset` once submitted. */
+  #closing: typeof Operation.close | typeof Operation.reset | 0 = 0;
+
+  /** One for all writes of the stream. A write that was taken at once is known before; then this finds nothing to do. */
+  readonly #onWritten: (error?: Error | null) => void;
+
+  private constructor(completions: Completions, socket: Socket, address: AddressPair, connected: boolean) {
+    super();
+    this.#completions = completions;
+    this.#socket = socket;
+    this.#address = address;
+    this.#connected = connected;
+    this.#onWritten = (error) => {
+      if (this.#sending > 0 && error == null && this.#socket.writableLength === 0) this.#sent();
+    };
+    this.#socket[owner] = this;
+    socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  /** A stream over a socket that a listener accepted, not yet reading. `path` is the path of the listener. */
+  static accepted(completions: Completions, socket: Socket, path: string | null): NetStream {
+    const address = path === null ? socketAddress(socket) : { local: { path }, peer: null };
+    return new NetStream(completions, socket, address, true);
+  }
+
+  /** A stream that is not connected yet. */
+  static create(completions: Completions): NetStream {
+    const options: SocketConstructorOpts & { readableHighWaterMark: number; writableHighWaterMark: number } = {
+      allowHalfOpen: true,
+      readableHighWaterMark: STREAM_HIGH_WATER_MARK,
+      writableHighWaterMark: STREAM_HIGH_WATER_MARK,
+    };
+    const socket = new Socket(options);
+    // Before the 'data' handler is attached, which would start the flow.
+    socket.pause();
+    return new NetStream(completions, socket, { local: null, peer: null }, false);
+  }
+
+  connect(address: Address, options: ConnectOptions): void {
+    this.#completions.begin(this, Operation.connect);
+    this.#connecting = true;
+    const socket = this.#socket;
+    socket.once('connect', () => this.#onConnect(address));
+    let where: SocketConnectOpts;
+    if ('path' in address) where = { path: address.path };
+    else {
+      where = { host: address.ip, port: address.port };
+      if (options.localAddress !== undefined) {
+        where.localAddress = options.localAddress.ip;
+        where.localPort = options.localAddress.port;
+      }
+    }
+    try {
+      socket.connect(where);
+    } catch (error) {
+      socket.destroy(error as Error);
+    }
+    socket.unref();
+  }
+
+  recv(max: number): void {
+    this.#completions.begin(this, Operation.recv);
+    if (this.#parked !== null) {
+      this.#recvMax = max;
+      this.#recvQueued = true;
+      this.#completions.finishRecv(this);
+    } else if (this.#ended) this.#completions.finish(this, Operation.recv, 0);
+    else if (!this.#connected) this.#completions.finish(this, Operation.recv, -Errno.ENOTCONN);
+    else if (this.#closed) this.#completions.finish(this, Operation.recv, this.#failure, this.#failureRaw);
+    else {
+      this.#recvMax = max;
+      if (!this.#flowing) {
+        this.#flowing = true;
+        this.#socket.resume();
+      }
+    }
+  }
+
+  lowerRecvMax(max: number): void {
+    if (max < this.#recvMax) this.#recvMax = max;
+  }
+
+  send(segments: readonly Segment[], count: number): void {
+    this.#completions.begin(this, Operation.send);
+    if (!this.#connected) this.#completions.finish(this, Operation.send, -Errno.ENOTCONN);
+    else if (this.#failure !== 0) this.#completions.finish(this, Operation.send, this.#failure, this.#failureRaw);
+    else if (this.#shutdown !== 'none' || this.#closed) this.#completions.finish(this, Operation.send, -Errno.EPIPE);
+    else this.#write(segments, count);
+  }
+
+  shutdown(): void {
+    this.#completions.begin(this, Operation.shutdown);
+    if (!this.#connected) this.#completions.finish(this, Operation.shutdown, -Errno.ENOTCONN);
+    else if (this.#failure !== 0) {
+      this.#completions.finish(this, Operation.shutdown, this.#failure, this.#failureRaw);
+    } else if (this.#shutdown !== 'none' || this.#closed) this.#completions.finish(this, Operation.shutdown, 0);
+    else if (this.#sending > 0) this.#shutdown = 'waiting';
+    else this.#endWriting();
+  }
+
+  cancel(operation: Operation): void {
+    if (operation === Operation.recv) this.#cancelRecv();
+    else if (operation === Operation.connect && this.#connecting) {
+      this.#canceled = true;
+      this.#socket.destroy();
+    }
+  }
+
+  /** Cancels what is in flight and closes. What the system still holds of ours is waited for (C4, C11). */
+  close(operation: typeof Operation.close | typeof Operation.reset): void {
+    this.#completions.begin(this, operation);
+    this.#closing = operation;
+    this.#cancelRecv();
+    if (!this.#recvQueued) this.#parked = null;
+    this.#next = null;
+    if (this.#connecting) {
+      this.#connecting = false;
+      this.#completions.finish(this, Operation.connect, -Errno.ECANCELED);
+    }
+    if (this.#closed) this.#completions.finish(this, operation, 0);
+    else if (operation === Operation.reset && this.#connected) abandon(this.#socket);
+    else this.#socket.destroy();
+  }
+
+  setNoDelay(noDelay: boolean): number {
+    if (!this.#connected || this.#closed) return -Errno.ENOTCONN;
+    if (isPath(this.#address)) return -Errno.ENOTSUP;
+    this.#socket.setNoDelay(noDelay);
+    return 0;
+  }
+
+  /** `idleMs` counts in whole seconds, at least one. */
+  setKeepAlive(idleMs: number | false): number {
+    if (!this.#connected || this.#closed) return -Errno.ENOTCONN;
+    if (isPath(this.#address)) return -Errno.ENOTSUP;
+    if (idleMs === false) this.#socket.setKeepAlive(false);
+    else this.#socket.setKeepAlive(true, Math.max(idleMs, 1000));
+    return 0;
+  }
+
+  address(): AddressPair {
+    return this.#address;
+  }
+
+  fillRecv(queue: CompletionQueue, index: number): void {
+    const memory = this.#parked as Uint8Array;
+    const start = this.#parkedStart;
+    const length = Math.min(memory.length - start, this.#recvMax);
+    queue.attach(index, memory, start, length, this.#completions.leases.take());
+    this.#recvMax = 0;
+    this.#recvQueued = false;
+    if (start + length < memory.length) {
+      this.#parkedStart = start + length;
+      this.#pause();
+    } else {
+      this.#parked = this.#next;
+      this.#next = null;
+      this.#parkedStart = 0;
+    }
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#closing !== 0) return;
+    if (this.#parked !== null) {
+      // Promised to a recv that is queued; node:net gives one chunk more at most, as the flow stops here.
+      this.#next = chunk;
+      this.#pause();
+      return;
+    }
+    this.#parked = chunk;
+    this.#parkedStart = 0;
+    if (this.#recvMax < chunk.length) this.#pause();
+    if (this.#recvMax === 0) return;
+    this.#recvQueued = true;
+    this.#completions.received(this, chunk.length >= LARGE_CHUNK_BYTES);
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    this.#finishRecvEmpty(0);
+  }
+
+  onError(error: Error): void {
+    if (this.#failure !== 0) return;
+    this.#failure = resultOfError(error);
+    this.#failureRaw = rawCode(error);
+  }
+
+  /** Nothing of ours is in use by the system any more: settles all that is left. */
+  onClose(): void {
+    this.#closed = true;
+    if (this.#failure === 0 && !this.#ended) this.#failure = this.#canceled ? -Errno.ECANCELED : -Errno.ECONNABORTED;
+    const result = this.#closing !== 0 ? -Errno.ECANCELED : this.#failure === 0 ? -Errno.EPIPE : this.#failure;
+    const raw = this.#closing !== 0 || this.#failureRaw === '' ? undefined : this.#failureRaw;
+    if (this.#connecting) {
+      this.#connecting = false;
+      this.#completions.finish(this, Operation.connect, result, raw);
+    }
+    this.#finishRecvEmpty(result, raw);
+    if (this.#sending > 0) {
+      this.#sending = 0;
+      this.#completions.finish(this, Operation.send, result, raw);
+    }
+    if (this.#shutdown === 'waiting' || this.#shutdown === 'ending') {
+      this.#shutdown = 'done';
+      this.#completions.finish(this, Operation.shutdown, result, raw);
+    }
+    if (this.#closing !== 0) this.#completions.finish(this, this.#closing, 0);
+  }
+
+  #onConnect(address: Address): void {
+    if (!this.#connecting) return;
+    this.#connecting = false;
+    this.#connected = true;
+    this.#address = 'path' in address ? { local: null, peer: address } : socketAddress(this.#socket);
+    this.#completions.finish(this, Operation.connect, 0);
+  }
+
+  /** Completes a recv that waits and has no bytes. */
+  #finishRecvEmpty(result: number, raw?: string): void {
+    if (this.#recvMax === 0 || this.#recvQueued) return;
+    this.#recvMax = 0;
+    this.#completions.finish(this, Operation.recv, result, raw);
+  }
+
+  #cancelRecv(): void {
+    this.#finishRecvEmpty(-Errno.ECANCELED);
+  }
+
+  #pause(): void {
+    if (!this.#flowing) return;
+    this.#flowing = false;
+    this.#socket.pause();
+  }
+
+  #write(segments: readonly Segment[], count: number): void {
+    const socket = this.#socket;
+    if (count === 1) {
+      const bytes = viewOf(segments[0] as Segment, MAX_SEND_BYTES);
+      this.#sending = bytes.length;
+      socket.write(bytes, this.#onWritten);
+    } else this.#writeAll(segments, count);
+    // The system has taken the bytes already, as it mostly does: no need to wait for the callback.
+    if (socket.writableLength === 0 && socket.errored === null) this.#sent();
+  }
+
+  #writeAll(segments: readonly Segment[], count: number): void {
+    const socket = this.#socket;
+    let room = MAX_SEND_BYTES;
+    // Gathered by the stream into one vectored write. Each piece has the callback: any of them may be the last.
+    socket.cork();
+    for (let index = 0; index < count && room > 0; index++) {
+      const bytes = viewOf(segments[index] as Segment, room);
+      if (bytes.length === 0) continue;
+      room -= bytes.length;
+      socket.write(bytes, this.#onWritten);
+    }
+    this.#sending = MAX_SEND_BYTES - room;
+    socket.uncork();
+  }
+
+  #sent(): void {
+    const sent = this.#sending;
+    this.#sending = 0;
+    this.#completions.finish(this, Operation.send, sent);
+    if (this.#shutdown === 'waiting') this.#endWriting();
+  }
+
+  #endWriting(): void {
+    this.#shutdown = 'ending';
+    this.#socket.once('finish', () => {
+      if (this.#shutdown !== 'ending' || this.#closing !== 0) return;
+      this.#shutdown = 'done';
+      this.#completions.finish(this, Operation.shutdown, 0);
+    });
+    this.#socket.end();
+  }
+}
+
+/** Takes a connection down with RST, where its kind has one. */
+export function abandon(socket: Socket): void {
+  if (socket.listenerCount('error') === 0) socket.on('error', ignore);
+  // Sockets without a TCP address (Unix-domain) know no reset.
+  if (socket.destroyed || socket.remoteAddress === undefined) socket.destroy();
+  // libuv refuses to reset while it shuts down; that is over soon, as nothing is queued before it.
+  else if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy());
+  else socket.resetAndDestroy();
+}
+
+function viewOf(segment: Segment, room: number): Uint8Array {
+  const { memory, start } = segment;
+  const end = segment.end - start > room ? start + room : segment.end;
+  return start === 0 && end === memory.length ? memory : memory.subarray(start, end);
+}
+
+function socketAddress(socket: Socket): AddressPair {
+  return {
+    local: ipAddress(socket.localAddress, socket.localPort),
+    peer: ipAddress(socket.remoteAddress, socket.remotePort),
+  };
+}
+
+function isPath({ local, peer }: AddressPair): boolean {
+  return (local !== null && 'path' in local) || (peer !== null && 'path' in peer);
+}
+
+function ignore(): void {}
+
+// One function each for all sockets; `this` is the socket.
+function onData(this: OwnedSocket, chunk: Uint8Array): void {
+  this[owner]?.onData(chunk);
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[owner]?.onEnd();
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[owner]?.onError(error);
+}
+
+function onClose(this: OwnedSocket): void {
+  this[owner]?.onClose();
+}
