@@ -2,17 +2,20 @@ import type { CompletionBatch, Handle, Lease, Operation } from '../contract.js';
 import type { Endpoint } from './endpoint.js';
 import type { Block } from './slab-pool.js';
 
-/** One finished operation on its way to the sink. Recycled. */
+/** One finished operation on its way to the sink. */
 export interface Completion {
   operation: Operation;
   handle: Handle;
   result: number;
-  /** Whose operation it was. */
-  endpoint: Endpoint | null;
   /** The operation is over; false for an accept with credits left. */
   final: boolean;
-  block: Block | null;
+  memory: Uint8Array | null;
+  start: number;
   lease: Lease;
+  /** Whose operation it was, where the port below is the memory port. */
+  endpoint: Endpoint | null;
+  /** Its port has taken note of it: it is only handed over once more, after a sink that threw. */
+  settled: boolean;
 }
 
 /** Completions in the order in which they finished; records are reused. */
@@ -24,27 +27,20 @@ export class CompletionQueue {
     return this.#length;
   }
 
-  push(
-    operation: Operation,
-    endpoint: Endpoint,
-    result: number,
-    final: boolean,
-    block: Block | null,
-    lease: Lease,
-  ): void {
-    const record = this.#records[this.#length];
+  /** Adds a completion without memory; the caller may complete the record until the next call. */
+  push(operation: Operation, handle: Handle, result: number, final: boolean): Completion {
+    let record = this.#records[this.#length];
     if (record === undefined) {
-      this.#records.push({ operation, handle: endpoint.handle, result, endpoint, final, block, lease });
-    } else {
-      record.operation = operation;
-      record.handle = endpoint.handle;
-      record.result = result;
-      record.endpoint = endpoint;
-      record.final = final;
-      record.block = block;
-      record.lease = lease;
+      record = blank(operation);
+      this.#records.push(record);
     }
+    record.operation = operation;
+    record.handle = handle;
+    record.result = result;
+    record.final = final;
+    record.settled = false;
     this.#length++;
+    return record;
   }
 
   at(index: number): Completion {
@@ -56,24 +52,43 @@ export class CompletionQueue {
     for (let index = 0; index < this.#length; index++) {
       const record = this.#records[index] as Completion;
       record.endpoint = null;
-      record.block = null;
+      record.memory = null;
     }
     this.#length = 0;
   }
 
-  /** Puts the records of `other` from `from` on before those held here. They have been accounted for already. */
+  /** Puts the records of `other` from `from` on before those held here. */
   putBack(other: CompletionQueue, from: number): void {
     const late = this.#records.slice(0, this.#length);
-    const kept = other.#records
-      .slice(from, other.#length)
-      .map((record) => ({ ...record, endpoint: null, final: false }));
+    const kept = other.#records.slice(from, other.#length).map((record) => ({ ...record, settled: true }));
     this.#records = [...kept, ...late];
     this.#length = this.#records.length;
   }
 }
 
+function blank(operation: Operation): Completion {
+  return {
+    operation,
+    handle: 0,
+    result: 0,
+    final: true,
+    memory: null,
+    start: 0,
+    lease: 0,
+    endpoint: null,
+    settled: false,
+  };
+}
+
+/** Adds a block that carries received bytes to a record. */
+export function carry(record: Completion, block: Block, lease: Lease): void {
+  record.memory = block.memory;
+  record.start = block.start;
+  record.lease = lease;
+}
+
 /** The one cursor of a port. Open while the sink runs; every reading at another time throws. */
-export class MemoryBatch implements CompletionBatch {
+export class QueueBatch implements CompletionBatch {
   #queue: CompletionQueue | null = null;
   #touched = 0;
 
@@ -108,16 +123,15 @@ export class MemoryBatch implements CompletionBatch {
   }
 
   memory(index: number): Uint8Array {
-    return this.#block(index).memory;
+    return this.#loaded(index).memory as Uint8Array;
   }
 
   start(index: number): number {
-    return this.#block(index).start;
+    return this.#loaded(index).start;
   }
 
   lease(index: number): Lease {
-    this.#block(index);
-    return this.#at(index).lease;
+    return this.#loaded(index).lease;
   }
 
   #open(): CompletionQueue {
@@ -134,9 +148,9 @@ export class MemoryBatch implements CompletionBatch {
     return queue.at(index);
   }
 
-  #block(index: number): Block {
-    const { block } = this.#at(index);
-    if (block === null) throw new Error(`completion ${index} carries no memory: not a recv with bytes`);
-    return block;
+  #loaded(index: number): Completion {
+    const record = this.#at(index);
+    if (record.memory === null) throw new Error(`completion ${index} carries no memory: not a recv with bytes`);
+    return record;
   }
 }

@@ -21,9 +21,10 @@ import { HandleTable } from '../handles.js';
 import { systemError } from '../system-error.js';
 import { checkAddress, checkIpAddress } from './address.js';
 import { checkCancellable, checkInteger, checkSegments, checkStreamOption } from './arguments.js';
-import { CompletionQueue, MemoryBatch } from './completion-queue.js';
+import { type Completion, carry } from './completion-queue.js';
 import { ConnectionEnd } from './connection-end.js';
 import type { Endpoint } from './endpoint.js';
+import { Handover } from './handover.js';
 import { type ListenerPort, MemoryListener } from './memory-listener.js';
 import { MemoryStream, type StreamPort } from './memory-stream.js';
 import { RegisteredMemory } from './registered-memory.js';
@@ -43,14 +44,11 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   readonly world: World;
   readonly sendsWhole: boolean;
   readonly #strictMemory: boolean;
-  readonly #sink: CompletionSink;
+  readonly #handover: Handover;
   readonly #onTrace: PortOptions['onTrace'];
   readonly #handles = new HandleTable<Endpoint>();
   readonly #slabs = new SlabPool();
   readonly #memory = new RegisteredMemory();
-  readonly #batch = new MemoryBatch();
-  #gathering = new CompletionQueue();
-  #handingOver = new CompletionQueue();
   #listeners = 0;
   #pending = 0;
   /** Pending operations of referenced handles, and completions owed again after a sink threw (C16). */
@@ -58,8 +56,6 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   #owed = 0;
   #referenced = true;
   #holds = false;
-  #batches = 0;
-  #completions = 0;
   #disposal: Promise<void> | null = null;
   #onDisposed: (() => void) | null = null;
 
@@ -68,7 +64,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     this.world = world;
     this.sendsWhole = manner.sendsWhole;
     this.#strictMemory = manner.strictMemory;
-    this.#sink = sink;
+    this.#handover = new Handover(sink, (completion) => this.#settle(completion));
     this.#onTrace = options.onTrace;
   }
 
@@ -254,8 +250,8 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
       pending: this.#pending,
       leases: this.#slabs.leases,
       registeredBytes: this.#memory.bytes,
-      batches: this.#batches,
-      completions: this.#completions,
+      batches: this.#handover.batches,
+      completions: this.#handover.completions,
     };
   }
 
@@ -264,7 +260,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
       this.#disposal = new Promise((resolve) => {
         this.#onDisposed = resolve;
       });
-      for (const endpoint of this.#handles.values()) if (!endpoint.closing) this.#close(endpoint);
+      for (const endpoint of this.#handles.values()) if (!endpoint.closing) this.#abandon(endpoint);
       this.#settleDisposal();
     }
     return this.#disposal;
@@ -305,59 +301,38 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   }
 
   completed(endpoint: Endpoint, operation: Operation, result: number, final: boolean, block: Block | null): void {
-    if (this.#gathering.length === 0) this.world.deliverable(this);
-    const lease = block === null ? 0 : this.#slabs.lease(block);
-    this.#gathering.push(operation, endpoint, result, final, block, lease);
+    const { gathering } = this.#handover;
+    if (gathering.length === 0) this.world.deliverable(this);
+    const record = gathering.push(operation, endpoint.handle, result, final);
+    record.endpoint = endpoint;
+    if (block !== null) carry(record, block, this.#slabs.lease(block));
   }
 
   /** Hands over what was gathered, once per step. */
   deliver(): void {
-    const queue = this.#gathering;
-    this.#gathering = this.#handingOver;
     this.#hold(-this.#owed);
-    this.#owed = 0;
-    for (let index = 0; index < queue.length; index++) {
-      const { endpoint, operation, handle, result, final } = queue.at(index);
-      if (final && endpoint !== null) this.#account(endpoint, operation);
-      if (result < 0 && endpoint !== null) this.#trace(operation, handle, result);
-    }
-    let delivered = queue.length;
-    this.#batches++;
-    this.#batch.open(queue);
-    try {
-      this.#sink(this.#batch);
-    } catch (error) {
-      surface(error);
-      // The completions that the sink had not come to are owed again, in front of everything later (C19).
-      delivered = this.#batch.touched;
-      this.#oweAgain(queue, delivered);
-    } finally {
-      this.#batch.close();
-      queue.clear();
-      this.#handingOver = queue;
-    }
-    this.#completions += delivered;
+    this.#owed = this.#handover.deliver();
+    this.#hold(this.#owed);
+    // Completions gathered by the sink have announced themselves; those owed again come before them.
+    if (this.#owed > 0 && this.#handover.gathering.length === this.#owed) this.world.deliverable(this);
     this.#settleDisposal();
   }
 
-  #oweAgain(queue: CompletionQueue, from: number): void {
-    if (from === queue.length) return;
-    if (this.#gathering.length === 0) this.world.deliverable(this);
-    this.#owed = queue.length - from;
-    this.#hold(this.#owed);
-    this.#gathering.putBack(queue, from);
-  }
-
-  /** The operation is about to be handed over: it no longer counts, and a closed handle is forgotten. */
-  #account(endpoint: Endpoint, operation: Operation): void {
+  /** A completion is about to be handed over: its operation no longer counts, and a closed handle is forgotten. */
+  #settle({ endpoint, operation, handle, result, final }: Completion): void {
+    if (endpoint === null) return;
+    if (result < 0) this.#trace(operation, handle, result);
+    if (!final) return;
     endpoint.delivered(operation);
     endpoint.pending--;
     this.#pending--;
     if (endpoint.referenced) this.#hold(-1);
-    if (operation === Operation.close || operation === Operation.reset || operation === Operation.detach) {
-      this.#handles.remove(endpoint.handle);
-      if (endpoint instanceof MemoryListener) this.#listeners--;
-    }
+    const last = operation === Operation.close || operation === Operation.reset || operation === Operation.detach;
+    if (last || (this.#disposal !== null && endpoint.pending === 0)) this.#forget(endpoint);
+  }
+
+  #forget(endpoint: Endpoint): void {
+    if (this.#handles.remove(endpoint.handle) instanceof MemoryListener) this.#listeners--;
   }
 
   #trace(operation: Operation, handle: Handle, result: number): void {
@@ -370,7 +345,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   }
 
   #settleDisposal(): void {
-    if (this.#onDisposed === null || this.#handles.size > 0 || this.#gathering.length > 0) return;
+    if (this.#onDisposed === null || this.#handles.size > 0 || this.#handover.gathering.length > 0) return;
     this.#onDisposed();
     this.#onDisposed = null;
   }
@@ -394,6 +369,14 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     endpoint.cancelAll();
     endpoint.dismantle();
     endpoint.finish(Operation.close, 0);
+  }
+
+  /** As {@link #close}, but nobody asked for it: only what is in flight completes (C2). */
+  #abandon(endpoint: Endpoint): void {
+    endpoint.closing = true;
+    endpoint.cancelAll();
+    endpoint.dismantle();
+    if (endpoint.pending === 0) this.#forget(endpoint);
   }
 
   #endpoint(handle: Handle): Endpoint {
