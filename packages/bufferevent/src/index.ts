@@ -1,1 +1,30 @@
-export {};
+export type {
+  Address,
+  AddressPair,
+  Backend,
+  IpAddress,
+  PathAddress,
+  StreamOptions,
+  SystemError,
+} from 'bufferevent-backend';
+export { type EolStyle, Evbuffer } from 'evbuffer';
+export { Bufferevent, type ReadLineOptions, type ReadOptions } from './bufferevent.js';
+export type { Clock, Timer } from './clock.js';
+export { type ConnectOptions, connect } from './connect.js';
+export { BuffereventError, type BuffereventErrorCode, BuffereventTimeoutError } from './errors.js';
+export { EventBase, type EventBaseOptions, type EventBaseStats } from './event-base.js';
+export type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction, TimeoutName } from './events.js';
+export { defaultLimits, type Limits } from './limits.js';
+export { type ListenOptions, type ListenTarget, listen } from './listen.js';
+export { Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
+export type { Lookup, LookupAddress } from './lookup.js';
+export type { PullOptions } from './pull.js';
+export {
+  type ConnectTarget,
+  type HostTarget,
+  SocketBufferevent,
+  type SocketBuffereventOptions,
+  type SocketConnectOptions,
+} from './socket-bufferevent.js';
+export type { TimeoutOptions } from './timeouts.js';
+export type { Watermarks } from './watermarks.js';

@@ -1,0 +1,70 @@
+import { type Deferred, withResolvers } from './deferred-promise.js';
+import type { CloseCause } from './events.js';
+
+/**
+ * How far the end of a connection has come.
+ *
+ *     halfClose() ─► writeClosed ─► (output sent) ─► writeEnded ─┐
+ *     end()       ─► ending, writeClosed                         ├─► finishing ─► (transport gone) ─► finished
+ *                               peer's end ──────────────────────┘
+ *
+ * The cause is decided once. It is published (settled) at the first failure, or when the transport is gone.
+ */
+export class Closing {
+  /** No more writes. */
+  writeClosed = false;
+  /** The peer has been told our end. */
+  writeEnded = false;
+  /** `end()` was called. */
+  ending = false;
+  /** Bytes that arrive are dropped. */
+  discarding = false;
+  /** The transport is closed or being closed after `end()`. */
+  finishing = false;
+  cause: CloseCause | null = null;
+  #settled = false;
+  #isGone = false;
+  #closed: Deferred<CloseCause> | null = null;
+  #gone: Deferred<void> | null = null;
+
+  get clean(): boolean {
+    return this.cause?.kind === 'clean';
+  }
+
+  /** Made at first use: most connections are never asked. */
+  get closed(): Promise<CloseCause> {
+    if (this.#closed === null) {
+      this.#closed = withResolvers();
+      if (this.#settled) this.#closed.resolve(this.cause as CloseCause);
+    }
+    return this.#closed.promise;
+  }
+
+  get gone(): Promise<void> {
+    if (this.#gone === null) {
+      this.#gone = withResolvers();
+      if (this.#isGone) this.#gone.resolve();
+    }
+    return this.#gone.promise;
+  }
+
+  settle(cause: CloseCause): void {
+    this.cause ??= cause;
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#closed?.resolve(this.cause);
+  }
+
+  finished(): void {
+    this.settle({ kind: 'freed' });
+    this.#isGone = true;
+    this.#gone?.resolve();
+  }
+
+  /** A failed connect is tried again: the next `closed` speaks of the next connection. */
+  renew(): void {
+    this.cause = null;
+    this.#settled = false;
+    this.#closed = null;
+  }
+}

@@ -1,0 +1,53 @@
+import { listenForAbort } from './abort.js';
+import { EventBase } from './event-base.js';
+import type { BuffereventHandlers, Direction } from './events.js';
+import { enableDirections } from './listener.js';
+import { type ConnectTarget, SocketBufferevent, type SocketConnectOptions } from './socket-bufferevent.js';
+import type { TimeoutOptions } from './timeouts.js';
+
+export interface ConnectOptions extends SocketConnectOptions {
+  /** Default: {@link EventBase.default}. */
+  readonly base?: EventBase;
+  /** Gives up connecting: rejects with `signal.reason`, nothing is left open. Without effect once connected. */
+  readonly signal?: AbortSignal;
+  /** What to enable. Default: writing, and reading when there is an `onRead`. */
+  readonly enable?: readonly Direction[];
+  /** Set before connecting, so that `connectMs` counts. */
+  readonly timeouts?: TimeoutOptions;
+}
+
+/**
+ * Connects, trying every address of a name (RFC 8305), and resolves with the connection. The handlers get a `connected`
+ * event first; they run in the asynchronous context of this call.
+ *
+ * Rejects with Node's error (`ECONNREFUSED`, `ETIMEDOUT`, `ENOTFOUND`, …; for several addresses an `AggregateError`
+ * with the fields of the first) or the signal's reason; the handlers hear nothing then. Throws `TypeError`/`RangeError`
+ * for malformed arguments.
+ */
+export function connect(
+  target: ConnectTarget,
+  handlers?: BuffereventHandlers,
+  options: ConnectOptions = {},
+): Promise<SocketBufferevent> {
+  const { base = EventBase.default, signal, enable, timeouts, ...connectOptions } = options;
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  const bev = new SocketBufferevent(base, handlers === undefined ? {} : { handlers });
+  if (timeouts !== undefined) bev.setTimeouts(timeouts);
+  enableDirections(bev, handlers, enable);
+  const connected = new Promise<SocketBufferevent>((resolve, reject) => {
+    const stopListening = listenForAbort(signal, () => {
+      bev.free();
+      reject(signal?.reason);
+    });
+    SocketBufferevent.onConnectOutcome(bev, (error) => {
+      stopListening();
+      if (error === null) resolve(bev);
+      else {
+        bev.free();
+        reject(error);
+      }
+    });
+  });
+  bev.connect(target, connectOptions);
+  return connected;
+}

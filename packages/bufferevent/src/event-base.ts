@@ -1,0 +1,265 @@
+import {
+  argumentRangeError,
+  type Backend,
+  type CompletionBatch,
+  type Handle,
+  type Operation,
+  type Port,
+  type PortStats,
+} from 'bufferevent-backend';
+import { netBackend } from 'bufferevent-net';
+import { HandlerContext } from './async-context.js';
+import { type Clock, systemClock } from './clock.js';
+import { type CallbackSource, DeferredQueue } from './defer.js';
+import { BuffereventError } from './errors.js';
+import { type Limits, resolveLimits } from './limits.js';
+import { type Lookup, systemLookup } from './lookup.js';
+
+export interface EventBaseOptions {
+  /** The mechanism. Default `bufferevent-net`. */
+  readonly backend?: Backend;
+  /** Default: the system's monotonic clock. */
+  readonly clock?: Clock;
+  /**
+   * Run handlers in the asynchronous context captured with them (`AsyncLocalStorage`). Default true; `false` is faster,
+   * and leaves handlers in whatever context the loop is in.
+   */
+  readonly asyncContext?: boolean;
+  /** Defaults for the connections of this base. */
+  readonly limits?: Partial<Limits>;
+  /** Connections whose callbacks run in one turn; the rest wait for the next (CB-7). Default 1024. */
+  readonly callbacksPerTurn?: number;
+  /** Time after which a turn lets the loop look at I/O and timers again. Default 20 ms. */
+  readonly turnTimeMs?: number;
+  /** How host names become addresses. Default: Node's resolver (`dns.lookup`). */
+  readonly lookup?: Lookup;
+}
+
+export interface EventBaseStats {
+  /** Connections and listeners whose callbacks wait for the next turn. */
+  readonly waitingCallbacks: number;
+  readonly port: PortStats;
+}
+
+/** @internal Whoever submitted operations on a handle; told of their completions until it lets the handle go. */
+export interface CompletionOwner {
+  onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void;
+  /** The base is being disposed of: free everything, at once. */
+  abandon(): void;
+}
+
+/** @internal Compares what it wants with what is in flight, and submits or cancels the difference. */
+export interface Reconciler {
+  reconcile(): void;
+}
+
+/**
+ * Holds one port of a backend, the clock, the queue of user callbacks and the defaults. One per thread; everything that
+ * belongs to a base stays in its thread.
+ *
+ * A turn of a base, begun by completions or a timer, has three steps:
+ *
+ *     completions ─► buffers change, callbacks are queued
+ *     callbacks   ─► users read, write, enable, free           (bounded, see {@link DeferredQueue})
+ *     reconcile   ─► every connection touched submits what it now wants, once; one flush of the port
+ *
+ * What users do outside a turn is reconciled in a microtask. Microtasks, and with them `await` in handlers, go on after
+ * the turn, not between two callbacks.
+ */
+export class EventBase {
+  static #default: EventBase | null = null;
+
+  readonly backend: Backend;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** @internal */
+  readonly port: Port;
+  /** @internal */
+  readonly lookup: Lookup;
+  readonly #asyncContext: boolean;
+  readonly #owners: Map<Handle, CompletionOwner> = new Map();
+  readonly #deferred: DeferredQueue;
+  #dirty: Reconciler[] = [];
+  #reconciling: Reconciler[] = [];
+  #turnDepth = 0;
+  #turnNow = 0;
+  #turnDeferred = false;
+  #microtaskQueued = false;
+  #disposal: Promise<void> | null = null;
+
+  constructor(options: EventBaseOptions = {}) {
+    this.backend = options.backend ?? netBackend;
+    const reason = this.backend.unavailabilityReason();
+    if (reason !== null) {
+      throw new BuffereventError(
+        'ERR_BUFFEREVENT_UNSUPPORTED',
+        `backend ${this.backend.name} is not available: ${reason}`,
+      );
+    }
+    this.clock = options.clock ?? systemClock;
+    this.limits = resolveLimits(options.limits);
+    this.lookup = options.lookup ?? systemLookup;
+    this.#asyncContext = options.asyncContext ?? true;
+    this.#deferred = new DeferredQueue(
+      positive('callbacksPerTurn', options.callbacksPerTurn ?? 1024),
+      positive('turnTimeMs', options.turnTimeMs ?? 20),
+      this.clock.now.bind(this.clock),
+    );
+    this.port = this.backend.createPort(this.#onCompletions);
+  }
+
+  /** The base that `connect()` and `listen()` share unless given one; made at first use, over `bufferevent-net`. */
+  static get default(): EventBase {
+    EventBase.#default ??= new EventBase();
+    return EventBase.#default;
+  }
+
+  stats(): EventBaseStats {
+    return { waitingCallbacks: this.#deferred.length, port: this.port.stats() };
+  }
+
+  /** Lets what is pending keep the process alive (the default). */
+  ref(): void {
+    this.port.ref();
+  }
+
+  /** Lets the process exit although something is pending. */
+  unref(): void {
+    this.port.unref();
+  }
+
+  /** Frees every connection and listener of this base, abruptly, then the port. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposal ??= this.#dispose();
+    return this.#disposal;
+  }
+
+  async #dispose(): Promise<void> {
+    if (EventBase.#default === this) EventBase.#default = null;
+    for (const owner of [...this.#owners.values()]) owner.abandon();
+    await this.port[Symbol.asyncDispose]();
+  }
+
+  /** @internal */
+  get disposed(): boolean {
+    return this.#disposal !== null;
+  }
+
+  /** @internal The current time; one value for a whole turn. */
+  now(): number {
+    return this.#turnDepth > 0 ? this.#turnNow : this.clock.now();
+  }
+
+  /** @internal */
+  captureContext(): HandlerContext | null {
+    return this.#asyncContext ? new HandlerContext() : null;
+  }
+
+  /** @internal */
+  own(handle: Handle, owner: CompletionOwner): void {
+    this.#owners.set(handle, owner);
+  }
+
+  /** @internal */
+  disown(handle: Handle): void {
+    this.#owners.delete(handle);
+  }
+
+  /** @internal Runs `step` as the first part of a turn, or inside the one that runs. */
+  inTurn(step: () => void): void {
+    this.#enter();
+    try {
+      step();
+    } catch (error) {
+      this.surface(error);
+    }
+    this.#leave();
+  }
+
+  /** @internal Queues user callbacks; the source sees to it that it is queued once. */
+  defer(source: CallbackSource): void {
+    this.#deferred.push(source);
+    if (this.#turnDepth === 0) this.#deferTurn();
+  }
+
+  /** @internal Queues a reconciliation for the end of the turn; the reconciler sees to it that it is queued once. */
+  markDirty(reconciler: Reconciler): void {
+    this.#dirty.push(reconciler);
+    if (this.#turnDepth === 0 && !this.#microtaskQueued) {
+      this.#microtaskQueued = true;
+      queueMicrotask(this.#onMicrotask);
+    }
+  }
+
+  /** @internal An exception of a user callback: uncaught, once, after the turn (C19). */
+  surface(error: unknown): void {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+
+  readonly #onCompletions = (batch: CompletionBatch): void => {
+    this.#enter();
+    for (let index = 0; index < batch.length; index++) {
+      try {
+        this.#owners.get(batch.handle(index))?.onCompletion(batch.operation(index), batch.result(index), batch, index);
+      } catch (error) {
+        this.surface(error);
+      }
+    }
+    this.#leave();
+  };
+
+  readonly #onDeferredTurn = (): void => {
+    this.#turnDeferred = false;
+    this.#enter();
+    this.#leave();
+  };
+
+  readonly #onMicrotask = (): void => {
+    this.#microtaskQueued = false;
+    this.#reconcile();
+  };
+
+  #enter(): void {
+    if (this.#turnDepth++ === 0) this.#turnNow = this.clock.now();
+  }
+
+  #leave(): void {
+    if (this.#turnDepth === 1) {
+      this.#deferred.run();
+      this.#reconcile();
+      if (this.#deferred.length > 0) this.#deferTurn();
+    }
+    this.#turnDepth--;
+  }
+
+  #deferTurn(): void {
+    if (this.#turnDeferred) return;
+    this.#turnDeferred = true;
+    this.clock.defer(this.#onDeferredTurn);
+  }
+
+  #reconcile(): void {
+    if (this.#dirty.length === 0) return;
+    while (this.#dirty.length > 0) {
+      const list = this.#dirty;
+      this.#dirty = this.#reconciling;
+      this.#reconciling = list;
+      for (const reconciler of list) {
+        try {
+          reconciler.reconcile();
+        } catch (error) {
+          this.surface(error);
+        }
+      }
+      list.length = 0;
+    }
+    if (!this.disposed) this.port.flush();
+  }
+}
+
+function positive(name: string, value: number): number {
+  if (!(value > 0)) throw argumentRangeError(name, 'greater than 0', value);
+  return value;
+}

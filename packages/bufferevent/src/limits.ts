@@ -1,0 +1,43 @@
+import { argumentRangeError } from 'bufferevent-backend';
+
+/** Bounds that hold unless a user changes them. Bytes, and milliseconds; `Infinity` lifts a byte limit, 0 a time-out. */
+export interface Limits {
+  /** Reading stops while `input` holds this much. */
+  readonly inputHighWatermark: number;
+  /** The most that one `read(n)` may wait for. */
+  readonly readMaxBytes: number;
+  /** The longest line that `readLine()` waits for. */
+  readonly lineMaxBytes: number;
+  /** `write()` returns false above this much in `output`. */
+  readonly outputHighWatermark: number;
+  /** `write()` refuses, and the connection is given up, above this much in `output`. */
+  readonly outputMaxBytes: number;
+  readonly connectMs: number;
+  /** From the last progress after `end()` to the connection being closed for good. */
+  readonly closeMs: number;
+  /** What one connection may receive, and hand to the system, in one turn. */
+  readonly bytesPerTurn: number;
+}
+
+export const defaultLimits: Limits = Object.freeze({
+  inputHighWatermark: 256 * 1024,
+  readMaxBytes: 16 * 1024 * 1024,
+  lineMaxBytes: 64 * 1024,
+  outputHighWatermark: 64 * 1024,
+  outputMaxBytes: 64 * 1024 * 1024,
+  connectMs: 30_000,
+  closeMs: 10_000,
+  bytesPerTurn: 256 * 1024,
+});
+
+/** The defaults with `overrides` laid over them. Throws `RangeError` for values that are no limits. */
+export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
+  const limits = { ...defaultLimits, ...overrides };
+  for (const [name, value] of Object.entries(limits)) {
+    const least = name.endsWith('Ms') ? 0 : 1;
+    if (!(value >= least) || !(Number.isInteger(value) || value === Infinity)) {
+      throw argumentRangeError(`limits.${name}`, `an integer of at least ${least}, or Infinity`, value);
+    }
+  }
+  return Object.freeze(limits);
+}

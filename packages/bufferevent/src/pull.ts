@@ -1,0 +1,164 @@
+import type { EolStyle, Evbuffer } from 'evbuffer';
+import { listenForAbort } from './abort.js';
+import { type Deferred, withResolvers } from './deferred-promise.js';
+import { BuffereventError } from './errors.js';
+
+export interface PullOptions {
+  /** Gives up waiting: rejects with `signal.reason`, having taken nothing. */
+  readonly signal?: AbortSignal;
+}
+
+/** The most that `read()` without a count, and a step of `for await`, answer at once. */
+const MAX_CHUNK_BYTES = 64 * 1024;
+
+/** A promise of bytes, settled as soon as the input holds what it asks for. */
+export abstract class Pull<Value> {
+  readonly #deferred: Deferred<Value> = withResolvers();
+  #stopListening: (() => void) | null = null;
+
+  get promise(): Promise<Value> {
+    return this.#deferred.promise;
+  }
+
+  /** How many bytes the input must be allowed to hold for this pull to be served. */
+  abstract get need(): number;
+
+  /** Takes what it asked for out of `input` and settles, if it can. `ended`: nothing more will come. */
+  abstract serve(input: Evbuffer, ended: boolean): boolean;
+
+  /** Bytes were taken from the front of the input by somebody else: what was looked at before has moved. */
+  rewind(): void {}
+
+  onAbort(signal: AbortSignal | undefined, abort: () => void): void {
+    this.#stopListening = listenForAbort(signal, abort);
+  }
+
+  resolve(value: Value): true {
+    this.#stopListening?.();
+    this.#deferred.resolve(value);
+    return true;
+  }
+
+  reject(reason: unknown): true {
+    this.#stopListening?.();
+    this.#deferred.reject(reason);
+    return true;
+  }
+}
+
+/** Whatever is there; `null` at the end. */
+export class ChunkPull extends Pull<Uint8Array | null> {
+  get need(): number {
+    return 1;
+  }
+
+  serve(input: Evbuffer, ended: boolean): boolean {
+    if (input.length > 0) return this.resolve(input.remove(Math.min(input.length, MAX_CHUNK_BYTES)));
+    return ended && this.resolve(null);
+  }
+}
+
+/** Exactly so many bytes; `null` when the end comes before the first of them. */
+export class ExactPull extends Pull<Uint8Array | null> {
+  readonly #count: number;
+
+  constructor(count: number) {
+    super();
+    this.#count = count;
+  }
+
+  get need(): number {
+    return this.#count;
+  }
+
+  serve(input: Evbuffer, ended: boolean): boolean {
+    if (input.length >= this.#count) return this.resolve(input.remove(this.#count));
+    if (!ended) return false;
+    if (input.length === 0) return this.resolve(null);
+    return this.reject(unexpectedEnd(`${input.length} of ${this.#count} bytes`));
+  }
+}
+
+/** One line without its terminator; `null` when the end comes before its first byte. */
+export class LinePull extends Pull<string | null> {
+  readonly #style: EolStyle;
+  readonly #maxBytes: number;
+  readonly #decoder: InstanceType<typeof TextDecoder>;
+  /** Where the search goes on: no line end starts before this position. */
+  #searched = 0;
+
+  constructor(style: EolStyle, maxBytes: number, encoding: string) {
+    super();
+    this.#style = style;
+    this.#maxBytes = maxBytes;
+    this.#decoder = new TextDecoder(encoding, { ignoreBOM: true });
+  }
+
+  /** One byte more than the longest line and its terminator, so that too long a line is seen to be one. */
+  get need(): number {
+    return this.#maxBytes + 3;
+  }
+
+  override rewind(): void {
+    this.#searched = 0;
+  }
+
+  serve(input: Evbuffer, ended: boolean): boolean {
+    const eol = input.indexOfEol(this.#style, this.#searched);
+    this.#searched = Math.max(0, input.length - 1);
+    const lineLength = eol === null ? input.length : eol.index;
+    if (lineLength > this.#maxBytes + (eol === null ? 1 : 0)) {
+      const message = `no line end within ${this.#maxBytes} bytes`;
+      return this.reject(new BuffereventError('ERR_BUFFEREVENT_LINE_LIMIT', message));
+    }
+    if (eol !== null) {
+      const line = this.#decoder.decode(input.remove(eol.index));
+      input.drain(eol.length);
+      return this.resolve(line);
+    }
+    if (!ended) return false;
+    if (input.length === 0) return this.resolve(null);
+    return this.reject(unexpectedEnd(`${input.length} bytes without a line end`));
+  }
+}
+
+function unexpectedEnd(got: string): BuffereventError {
+  return new BuffereventError('ERR_BUFFEREVENT_UNEXPECTED_END', `the stream ended after ${got}`);
+}
+
+/** The pulls that wait, first come first served. */
+export class PullQueue {
+  readonly #waiting: Pull<unknown>[] = [];
+
+  get waiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** What the first in line needs the input to be able to hold; 0 when nobody waits. */
+  get need(): number {
+    return this.#waiting[0]?.need ?? 0;
+  }
+
+  push(pull: Pull<unknown>, signal: AbortSignal | undefined): void {
+    this.#waiting.push(pull);
+    pull.onAbort(signal, () => {
+      const index = this.#waiting.indexOf(pull);
+      if (index >= 0) this.#waiting.splice(index, 1);
+      pull.reject(signal?.reason);
+    });
+  }
+
+  /** Settles from the front of the line as many as `input` can. */
+  serve(input: Evbuffer, ended: boolean): void {
+    while (this.#waiting[0]?.serve(input, ended)) this.#waiting.shift();
+  }
+
+  /** See {@link Pull.rewind}. */
+  rewind(): void {
+    this.#waiting[0]?.rewind();
+  }
+
+  rejectAll(reason: unknown): void {
+    for (const pull of this.#waiting.splice(0)) pull.reject(reason);
+  }
+}

@@ -1,0 +1,408 @@
+import {
+  type Address,
+  type AddressPair,
+  argumentRangeError,
+  argumentTypeError,
+  type CompletionBatch,
+  Errno,
+  type Handle,
+  type IpAddress,
+  Operation,
+  type Segment,
+  type StreamOptions,
+  systemError,
+} from 'bufferevent-backend';
+import type { HandlerContext } from './async-context.js';
+import { Bufferevent } from './bufferevent.js';
+import { ConnectRace, interleaveFamilies } from './connect-race.js';
+import { BuffereventError } from './errors.js';
+import type { CompletionOwner, EventBase, Reconciler } from './event-base.js';
+import type { BuffereventHandlers, TimeoutName } from './events.js';
+
+export interface SocketBuffereventOptions {
+  /** An open, connected descriptor to take over, where `backend.supports.descriptors`. */
+  readonly descriptor?: number;
+  /** Close the descriptor when freed (the default), or leave it open, where `backend.supports.descriptors` (FR-4). */
+  readonly closeOnFree?: boolean;
+  readonly handlers?: BuffereventHandlers;
+}
+
+/** A host by name or number. Names are resolved by the base's `lookup`, and every address is tried (EV-8). */
+export interface HostTarget {
+  readonly host: string;
+  readonly port: number;
+  /** Only addresses of this family; 0 for any, the default. */
+  readonly family?: 0 | 4 | 6;
+}
+
+export type ConnectTarget = HostTarget | Address;
+
+export interface SocketConnectOptions {
+  /** The numeric address to connect from. */
+  readonly localAddress?: IpAddress;
+}
+
+/** @internal Who made a connection, when it was not the user. */
+export interface Acceptor {
+  /** Told once, when the connection's transport is gone. */
+  connectionGone(): void;
+}
+
+/** Memory of the segments of one send; read by the port during the call only, so one list serves all. */
+const segments: Segment[] = [];
+const noBytes = new Uint8Array(0);
+
+/** Segments handed to one send; what is more waits for the next. */
+const MAX_SEGMENTS_PER_SEND = 1024;
+
+type State = 'unconnected' | 'connecting' | 'open' | 'closing' | 'gone';
+
+/** A bufferevent over one stream of the base's backend: TCP or Unix-domain, connected by it, accepted or adopted. */
+export class SocketBufferevent extends Bufferevent implements CompletionOwner, Reconciler {
+  #state: State = 'unconnected';
+  /** 0 while there is none. */
+  #handle: Handle = 0;
+  #race: ConnectRace | null = null;
+  #peer: Address | null = null;
+  readonly #closeOnFree: boolean;
+  #acceptor: Acceptor | null = null;
+  #onConnectOutcome: ((error: Error | null) => void) | null = null;
+  #unreferenced = false;
+  #dirty = false;
+  /** The `max` of the recv in flight, 0 for none. */
+  #receiving = 0;
+  #cancelling = false;
+  #sending = false;
+  #shutdownSubmitted = false;
+
+  /**
+   * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED` for `descriptor`, or `closeOnFree: false`, over a backend
+   *   without descriptors; nothing has been taken over then
+   */
+  constructor(base: EventBase, options: SocketBuffereventOptions = {}) {
+    super(base);
+    this.#closeOnFree = options.closeOnFree ?? true;
+    if ((!this.#closeOnFree || options.descriptor !== undefined) && !base.backend.supports.descriptors) {
+      throw new BuffereventError(
+        'ERR_BUFFEREVENT_UNSUPPORTED',
+        `backend ${base.backend.name} does not give access to descriptors`,
+      );
+    }
+    if (options.handlers !== undefined) this.setHandlers(options.handlers);
+    if (options.descriptor !== undefined) this.#attach(base.port.adopt(options.descriptor));
+  }
+
+  /** @internal A connection that a listener accepted, with the listener's handlers in its context. */
+  static accepted(
+    base: EventBase,
+    handle: Handle,
+    acceptor: Acceptor,
+    handlers: BuffereventHandlers,
+    context: HandlerContext | null,
+  ): SocketBufferevent {
+    const bev = new SocketBufferevent(base);
+    bev.#acceptor = acceptor;
+    bev.callbacks.setHandlers(handlers, context);
+    bev.#attach(handle);
+    return bev;
+  }
+
+  /** @internal Calls back once with the outcome of the connect that is under way, before any handler. */
+  static onConnectOutcome(bev: SocketBufferevent, callback: (error: Error | null) => void): void {
+    bev.#onConnectOutcome = callback;
+  }
+
+  /**
+   * Starts a connection. The outcome is one event: `connected`, `error` without a direction, or `timeout` with the name
+   * `connect`; after a failure, `connect()` may be called again. What was written before is sent then (WR-5).
+   *
+   * @throws BuffereventError `ERR_BUFFEREVENT_ALREADY_CONNECTED`; `TypeError`/`RangeError` for what is no target
+   */
+  connect(target: ConnectTarget, options: SocketConnectOptions = {}): void {
+    if (this.freed) throw new BuffereventError('ERR_BUFFEREVENT_FREED', 'the bufferevent was freed');
+    if (this.#state !== 'unconnected') {
+      throw new BuffereventError('ERR_BUFFEREVENT_ALREADY_CONNECTED', 'connect() on a connected bufferevent');
+    }
+    checkTarget(target);
+    if ('host' in target) this.#lookup(target, options.localAddress);
+    else this.#startRace([target], options.localAddress);
+    this.renewed();
+    this.#state = 'connecting';
+    this.timeouts.start('connect');
+  }
+
+  /** The open descriptor, where `backend.supports.descriptors`; -1 while there is none. */
+  get descriptor(): number {
+    return this.#state === 'open' && this.base.backend.supports.descriptors
+      ? this.base.port.descriptor(this.#handle)
+      : -1;
+  }
+
+  /** The two ends while connected; `null` for what is not known. */
+  get address(): AddressPair {
+    return this.#state === 'open' ? this.base.port.address(this.#handle) : { local: null, peer: null };
+  }
+
+  /**
+   * Sets an option of the connected stream. Throws the system's error, or `ERR_BACKEND_UNSUPPORTED` for one that the
+   * backend does not offer.
+   */
+  setOption<Name extends keyof StreamOptions>(name: Name, value: StreamOptions[Name]): void {
+    if (this.#state !== 'open') throw systemError(-Errno.ENOTCONN, 'setsockopt');
+    const result = this.base.port.setOption(this.#handle, name, value);
+    if (result < 0) throw systemError(result, 'setsockopt', this.#peer);
+  }
+
+  /** Lets what this connection waits for keep the process alive (the default). */
+  ref(): void {
+    this.#unreferenced = false;
+    if (this.#state === 'open') this.base.port.ref(this.#handle);
+  }
+
+  unref(): void {
+    this.#unreferenced = true;
+    if (this.#state === 'open') this.base.port.unref(this.#handle);
+  }
+
+  #lookup(target: HostTarget, localAddress: IpAddress | undefined): void {
+    const host = target.host.startsWith('[') && target.host.endsWith(']') ? target.host.slice(1, -1) : target.host;
+    this.readGate.suspend('lookup');
+    this.writeGate.suspend('lookup');
+    const attempt = {};
+    this.#lookupAttempt = attempt;
+    const settled = (step: () => void) => {
+      if (this.#lookupAttempt !== attempt) return;
+      this.#lookupAttempt = null;
+      this.readGate.resume('lookup');
+      this.writeGate.resume('lookup');
+      this.base.inTurn(step);
+    };
+    this.base.lookup(host, target.family ?? 0).then(
+      (addresses) =>
+        settled(() => {
+          if (this.base.disposed) {
+            this.#connectFailed(disposedError());
+            return;
+          }
+          const ordered = interleaveFamilies(addresses);
+          this.#startRace(
+            ordered.map(({ address }) => ({ ip: address, port: target.port })),
+            localAddress,
+          );
+        }),
+      (error: Error) => settled(() => this.#connectFailed(error)),
+    );
+  }
+
+  /** The lookup whose answer is awaited; one that was given up answers nobody. */
+  #lookupAttempt: object | null = null;
+
+  #startRace(addresses: readonly Address[], localAddress: IpAddress | undefined): void {
+    if (addresses.length === 0) {
+      this.#connectFailed(systemError(-Errno.EADDRNOTAVAIL, 'connect'));
+      return;
+    }
+    const race = new ConnectRace(this.base, addresses, localAddress, {
+      onConnected: (handle, address) => {
+        this.#race = null;
+        this.#peer = address;
+        this.timeouts.stop('connect');
+        this.#attach(handle);
+        this.#onConnectOutcome?.(null);
+        this.callbacks.connected();
+      },
+      onFailed: (error) => this.#connectFailed(error),
+      onAbandoned: () => this.#connectFailed(disposedError()),
+    });
+    race.start();
+    this.#race = race;
+  }
+
+  #connectFailed(error: Error, timedOut = false): void {
+    this.#stopConnecting();
+    this.#state = 'unconnected';
+    this.failed(undefined, error, timedOut ? { kind: 'timeout', timeout: 'connect', error } : undefined);
+    this.#onConnectOutcome?.(error);
+  }
+
+  #stopConnecting(): void {
+    this.timeouts.stop('connect');
+    this.#lookupAttempt = null;
+    this.readGate.resume('lookup');
+    this.writeGate.resume('lookup');
+    this.#race?.cancel();
+    this.#race = null;
+  }
+
+  #attach(handle: Handle): void {
+    this.#handle = handle;
+    this.#state = 'open';
+    this.base.own(handle, this);
+    if (this.#unreferenced) this.base.port.unref(handle);
+    this.opened();
+    this.wake();
+  }
+
+  protected override get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  protected override get isAlive(): boolean {
+    return this.#state === 'open' || this.#state === 'connecting';
+  }
+
+  protected override wake(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.base.markDirty(this);
+  }
+
+  /** @internal */
+  reconcile(): void {
+    this.#dirty = false;
+    if (this.#state !== 'open') return;
+    const { port } = this.base;
+    const readMax = this.readAllowance();
+    if (this.#receiving === 0) {
+      if (readMax > 0) {
+        this.#receiving = readMax;
+        port.recv(this.#handle, readMax);
+      }
+    } else if (readMax === 0) {
+      if (!this.#cancelling) {
+        this.#cancelling = true;
+        port.cancel(this.#handle, Operation.recv);
+      }
+    } else if (readMax < this.#receiving) {
+      this.#receiving = readMax;
+      port.lowerRecvMax(this.#handle, readMax);
+    }
+    this.timeouts.follow('read', readMax > 0);
+    if (!this.#sending) {
+      const writeMax = this.writeAllowance();
+      if (writeMax > 0) this.#send(writeMax);
+      else if (this.wantsShutdown && !this.#shutdownSubmitted) {
+        this.#shutdownSubmitted = true;
+        port.shutdown(this.#handle);
+      }
+    }
+    this.timeouts.follow('write', this.output.length > 0 && this.writeAllowance() > 0);
+  }
+
+  #send(max: number): void {
+    const count = this.output.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
+    let bytes = 0;
+    for (let i = 0; i < count; i++) {
+      const segment = segments[i] as Segment;
+      bytes += segment.end - segment.start;
+    }
+    this.output.pin(bytes);
+    this.#sending = true;
+    this.base.port.send(this.#handle, segments, count);
+    for (let i = 0; i < count; i++) (segments[i] as Segment).memory = noBytes;
+  }
+
+  /** @internal */
+  onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
+    switch (operation) {
+      case Operation.recv:
+        this.#onReceived(result, batch, index);
+        break;
+      case Operation.send:
+        this.#onSent(result);
+        break;
+      case Operation.shutdown:
+        if (this.#state !== 'open') break;
+        if (result < 0) this.failed('write', systemError(result, 'shutdown', this.#peer));
+        else this.sentEnd();
+        break;
+      case Operation.close:
+      case Operation.reset:
+      case Operation.detach:
+        this.#onGone(batch.handle(index));
+        break;
+      default:
+        break;
+    }
+  }
+
+  #onReceived(result: number, batch: CompletionBatch, index: number): void {
+    this.#receiving = 0;
+    this.#cancelling = false;
+    if (result > 0) {
+      const start = batch.start(index);
+      this.received(batch.memory(index), start, start + result, this.base.port, batch.lease(index));
+    } else if (this.#state !== 'open') {
+      return;
+    } else if (result === 0) {
+      this.receivedEnd();
+    } else if (result !== -Errno.ECANCELED) {
+      this.failed('read', systemError(result, 'read', this.#peer));
+    }
+    this.wake();
+  }
+
+  #onSent(result: number): void {
+    this.#sending = false;
+    this.output.unpin();
+    if (this.#state !== 'open') return;
+    if (result >= 0) this.sent(result);
+    else if (result !== -Errno.ECANCELED) this.failed('write', systemError(result, 'write', this.#peer));
+    this.wake();
+  }
+
+  protected override closeTransport(abrupt: boolean): void {
+    this.timeouts.rest();
+    if (this.#state === 'connecting') this.#stopConnecting();
+    if (this.#state === 'open') {
+      this.#state = 'closing';
+      if (!this.#closeOnFree) this.base.port.detach(this.#handle);
+      else if (abrupt) this.base.port.reset(this.#handle);
+      else this.base.port.close(this.#handle);
+    } else if (this.#state !== 'closing') {
+      this.#state = 'gone';
+      this.transportGone();
+    }
+  }
+
+  #onGone(handle: Handle): void {
+    this.base.disown(handle);
+    this.#state = 'gone';
+    this.#handle = 0;
+    this.transportGone();
+    this.#acceptor?.connectionGone();
+    this.#acceptor = null;
+  }
+
+  /** @internal */
+  abandon(): void {
+    this.free();
+  }
+
+  protected override onTimeout(name: TimeoutName): void {
+    if (name !== 'connect') {
+      super.onTimeout(name);
+      return;
+    }
+    if (this.#state !== 'connecting') return;
+    this.#connectFailed(systemError(-Errno.ETIMEDOUT, 'connect', this.#race?.lastAddress), true);
+  }
+}
+
+function disposedError(): BuffereventError {
+  return new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the event base was disposed of');
+}
+
+/** Throws `TypeError` or `RangeError` for what no address can be made of; the port checks numeric ones. */
+function checkTarget(target: ConnectTarget): void {
+  if (typeof target !== 'object' || target === null) throw argumentTypeError('target', 'an object', target);
+  if (!('host' in target)) return;
+  if (typeof target.host !== 'string' || target.host === '') {
+    throw argumentTypeError('target.host', 'a non-empty string', target.host);
+  }
+  if (!Number.isInteger(target.port) || target.port < 1 || target.port > 65535) {
+    throw argumentRangeError('target.port', 'an integer from 1 to 65535', target.port);
+  }
+  const { family = 0 } = target;
+  if (family !== 0 && family !== 4 && family !== 6) throw argumentRangeError('target.family', '0, 4 or 6', family);
+}

@@ -1,0 +1,113 @@
+import { argumentRangeError } from 'bufferevent-backend';
+import { BuffereventTimeoutError } from './errors.js';
+import type { EventBase } from './event-base.js';
+import type { TimeoutName } from './events.js';
+import { ProgressTimer } from './progress-timer.js';
+
+/** Milliseconds; 0 or `null` for none. */
+export interface TimeoutOptions {
+  readonly connectMs?: number | null;
+  readonly readMs?: number | null;
+  readonly writeMs?: number | null;
+  readonly idleMs?: number | null;
+  readonly closeMs?: number | null;
+}
+
+/** The time-outs of one connection; a timer exists only for those that were set and have been started. */
+export class Timeouts {
+  readonly #base: EventBase;
+  readonly #onTimeout: (name: TimeoutName) => void;
+  readonly #durationsMs: Record<TimeoutName, number>;
+  readonly #timers: Record<TimeoutName, ProgressTimer | null> = {
+    connect: null,
+    read: null,
+    write: null,
+    idle: null,
+    close: null,
+  };
+
+  constructor(base: EventBase, onTimeout: (name: TimeoutName) => void) {
+    this.#base = base;
+    this.#onTimeout = onTimeout;
+    this.#durationsMs = { connect: base.limits.connectMs, read: 0, write: 0, idle: 0, close: base.limits.closeMs };
+  }
+
+  set(options: TimeoutOptions): void {
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    const durations = given.map(([key, value]) => [timeoutName(key), duration(key, value)] as const);
+    for (const [name, durationMs] of durations) {
+      this.#durationsMs[name] = durationMs;
+      const timer = this.#timers[name];
+      if (timer === null) continue;
+      if (durationMs > 0) timer.setDuration(durationMs);
+      else {
+        timer.cancel();
+        this.#timers[name] = null;
+      }
+    }
+  }
+
+  /** The activity is being tried: counts from now, or goes on counting. */
+  start(name: TimeoutName): void {
+    const durationMs = this.#durationsMs[name];
+    if (durationMs <= 0 || durationMs === Infinity) return;
+    this.#timers[name] ??= new ProgressTimer(this.#base, durationMs, () => this.#onTimeout(name));
+    this.#timers[name].start();
+  }
+
+  stop(name: TimeoutName): void {
+    this.#timers[name]?.stop();
+  }
+
+  /** Runs while `active`. */
+  follow(name: 'read' | 'write', active: boolean): void {
+    if (active) {
+      if (this.#durationsMs[name] > 0) this.start(name);
+    } else this.#timers[name]?.stop();
+  }
+
+  /** Progress of one activity. */
+  touch(name: TimeoutName): void {
+    this.#timers[name]?.touch();
+  }
+
+  /** Bytes moved, whichever way; the idle time-out starts over, also after it has fired. */
+  progress(): void {
+    if (this.#durationsMs.idle > 0) {
+      this.start('idle');
+      this.#timers.idle?.touch();
+    }
+  }
+
+  error(name: TimeoutName): BuffereventTimeoutError {
+    return new BuffereventTimeoutError(name, this.#durationsMs[name]);
+  }
+
+  /** Nothing moves any more; only the closing goes on. */
+  rest(): void {
+    for (const name of ['connect', 'read', 'write', 'idle'] as const) this.#timers[name]?.stop();
+  }
+
+  cancel(): void {
+    for (const timer of Object.values(this.#timers)) timer?.cancel();
+  }
+}
+
+const names: Readonly<Record<keyof TimeoutOptions, TimeoutName>> = {
+  connectMs: 'connect',
+  readMs: 'read',
+  writeMs: 'write',
+  idleMs: 'idle',
+  closeMs: 'close',
+};
+
+function timeoutName(key: string): TimeoutName {
+  if (!Object.hasOwn(names, key)) throw argumentRangeError('timeouts', `one of ${Object.keys(names).join(', ')}`, key);
+  return names[key as keyof TimeoutOptions];
+}
+
+function duration(key: string, value: unknown): number {
+  if (value === null) return 0;
+  if (typeof value !== 'number' || !(value >= 0)) throw argumentRangeError(key, 'a number of milliseconds', value);
+  return value;
+}

@@ -1,0 +1,288 @@
+// Pulling: read, readLine, for await, with signals. B70–B76.
+import type { Bufferevent } from 'bufferevent';
+import { describe, expect, it } from 'vitest';
+import { KiB, pattern, same, text } from './support/bytes.js';
+import { rejection, turn } from './support/wait.js';
+import { inMemory, onEveryBackend } from './support/world.js';
+
+describe('read', () => {
+  onEveryBackend((world) => {
+    it('B70: read() gives what is there, waits for more, and null at the end', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('first');
+      let got = '';
+      while (got.length < 5) got += text(await bev.read());
+      expect(got).toBe('first');
+      const waiting = bev.read();
+      peer.send('second');
+      got = text(await waiting) ?? '';
+      while (got.length < 6) got += text(await bev.read());
+      expect(got).toBe('second');
+      peer.end();
+      expect(await bev.read()).toBeNull();
+      expect(await bev.read()).toBeNull();
+      expect(bev.readEnded).toBe(true);
+    });
+
+    it('B70: read(n) gives exactly n bytes, across chunks', async () => {
+      const { bev, peer } = await world.accepted({});
+      const bytes = pattern(3000);
+      for (let at = 0; at < 3000; at += 500) peer.send(bytes.subarray(at, at + 500));
+      for (const [start, end] of [
+        [0, 1],
+        [1, 700],
+        [700, 2999],
+        [2999, 3000],
+      ] as const) {
+        const piece = (await bev.read(end - start)) as Uint8Array;
+        expect(piece.length).toBe(end - start);
+        expect(same(piece, bytes.subarray(start, end))).toBe(true);
+      }
+    });
+
+    it('B70: read(n) rejects when the stream ends first, and the bytes stay', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('short');
+      peer.end();
+      expect(await rejection(bev.read(6))).toMatchObject({ code: 'ERR_BUFFEREVENT_UNEXPECTED_END' });
+      expect(text(await bev.read(5))).toBe('short');
+      expect(await bev.read()).toBeNull();
+    });
+
+    it('B71: read(n) above the high mark lifts the mark for that read', async () => {
+      const size = world.kind === 'memory with faults' ? 1_000 : 500 * KiB;
+      const { bev, peer } = await world.accepted({});
+      bev.setWatermarks('read', { high: 100 });
+      const bytes = pattern(size + 5000);
+      peer.send(bytes);
+      const piece = (await bev.read(size)) as Uint8Array;
+      expect(same(piece, bytes.subarray(0, size))).toBe(true);
+      expect(bev.getWatermarks('read').high).toBe(100);
+      if (world.isMemory) await world.settle();
+      expect(bev.input.length).toBeLessThanOrEqual(100);
+      expect(same((await bev.read(5000)) as Uint8Array, bytes.subarray(size))).toBe(true);
+    });
+
+    it('B71: read(n) over maxBytes rejects at once and takes nothing', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('0123456789');
+      expect(await rejection(bev.read(11, { maxBytes: 10 }))).toMatchObject({ code: 'ERR_BUFFEREVENT_READ_LIMIT' });
+      expect(text(await bev.read(10, { maxBytes: 10 }))).toBe('0123456789');
+    });
+
+    it('B73: concurrent pulls are served in the order in which they were made', async () => {
+      const { bev, peer } = await world.accepted({});
+      const order: string[] = [];
+      const pulls = [
+        bev.read(5).then((bytes) => order.push(`5 ${text(bytes)}`)),
+        bev.readLine().then((line) => order.push(`line ${line}`)),
+        bev.read(1).then((bytes) => order.push(`1 ${text(bytes)}`)),
+        bev.read(2).then((bytes) => order.push(`2 ${text(bytes)}`)),
+      ];
+      for (const piece of ['01', '2345', '67\r', '\n8', '9!']) {
+        peer.send(piece);
+        await turn();
+      }
+      await Promise.all(pulls);
+      expect(order).toEqual(['5 01234', 'line 567', '1 8', '2 9!']);
+    });
+
+    it('B73: a pull takes bytes before onRead sees them', async () => {
+      const seen: number[] = [];
+      const { bev, peer } = await world.accepted({ onRead: (at) => void seen.push(at.input.length) });
+      const pull = bev.read(4);
+      peer.send('0123');
+      expect(text(await pull)).toBe('0123');
+      peer.send('45');
+      await world.until(() => bev.input.length === 2, 'bytes for the handler');
+      await world.until(() => seen.includes(2), 'onRead');
+      expect(seen.filter((length) => length > 2)).toEqual([]);
+    });
+
+    it('B73: a pull reads although reading is not enabled, and only as long', async () => {
+      const { bev, peer } = await world.accepted({ onEvent() {} });
+      const pull = bev.read(3);
+      expect(bev.enabled).toEqual(['write']);
+      peer.send('012');
+      expect(text(await pull)).toBe('012');
+      expect(bev.enabled).toEqual(['write']);
+    });
+
+    it('B75: a failed connection rejects every pending pull with its error', async () => {
+      const { bev, peer } = await world.accepted({});
+      const pulls = [rejection(bev.read(10)), rejection(bev.readLine()), rejection(bev.read())];
+      await turn();
+      peer.reset();
+      for (const error of await Promise.all(pulls)) expect(error).toMatchObject({ code: 'ECONNRESET' });
+      expect(await rejection(bev.read())).toMatchObject({ code: 'ECONNRESET' });
+    });
+
+    it('B75: free rejects pending pulls', async () => {
+      const { bev } = await world.accepted({});
+      const pull = rejection(bev.read(10));
+      bev.free();
+      expect(await pull).toMatchObject({ code: 'ERR_BUFFEREVENT_FREED' });
+    });
+  });
+});
+
+describe('readLine', () => {
+  onEveryBackend((world) => {
+    it('B72: lines of every style come without their ends', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('crlf\r\nlf\nstrict\nstill\r\nonly lf\r\nany\n\r\n\rnul\0');
+      expect(await bev.readLine()).toBe('crlf');
+      expect(await bev.readLine('crlf')).toBe('lf');
+      expect(await bev.readLine('crlf-strict')).toBe('strict\nstill');
+      expect(await bev.readLine('lf')).toBe('only lf\r');
+      const any = bev.readLine('any');
+      expect(await any).toBe('any');
+      const rest = (await bev.readLine('nul')) as string;
+      expect(rest.replace(/^[\r\n]+/, '')).toBe('nul');
+    });
+
+    it('B72: empty lines count, and the encoding is the one asked for', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send(Buffer.from('\r\né\r\né\r\n', 'utf8'));
+      expect(await bev.readLine()).toBe('');
+      expect(await bev.readLine('crlf')).toBe('é');
+      expect(await bev.readLine('crlf', { encoding: 'latin1' })).toBe('Ã©');
+      peer.end();
+      expect(await bev.readLine()).toBeNull();
+    });
+
+    it('B72: a last line without its end rejects, and its bytes stay', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('whole\r\npart');
+      peer.end();
+      expect(await bev.readLine()).toBe('whole');
+      expect(await rejection(bev.readLine())).toMatchObject({ code: 'ERR_BUFFEREVENT_UNEXPECTED_END' });
+      expect(text(await bev.read(4))).toBe('part');
+      expect(await bev.readLine()).toBeNull();
+    });
+
+    it('B72: a line over maxBytes rejects instead of waiting for ever, and the bytes stay', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('0123456789\r\nabc');
+      expect(await bev.readLine('crlf', { maxBytes: 10 })).toBe('0123456789');
+      const long = rejection(bev.readLine('crlf', { maxBytes: 10 }));
+      peer.send('defghijklmnop');
+      expect(await long).toMatchObject({ code: 'ERR_BUFFEREVENT_LINE_LIMIT' });
+      expect(text(await bev.read(16))).toBe('abcdefghijklmnop');
+    });
+
+    it('B72: a line longer than the high mark is still read', async () => {
+      const { bev, peer } = await world.accepted({});
+      bev.setWatermarks('read', { high: 16 });
+      peer.send(`${'x'.repeat(1000)}\r\nend\r\n`);
+      expect((await bev.readLine())?.length).toBe(1000);
+      expect(await bev.readLine()).toBe('end');
+    });
+  });
+});
+
+describe('for await', () => {
+  onEveryBackend((world) => {
+    it('B76: it gives every byte in order and ends with the stream', async () => {
+      const size = world.kind === 'memory with faults' ? 2_000 : 400 * KiB;
+      const { bev, peer } = await world.accepted({});
+      peer.send(pattern(size));
+      peer.end();
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of bev) {
+        expect(chunk.length).toBeGreaterThan(0);
+        chunks.push(chunk);
+      }
+      expect(same(Buffer.concat(chunks), pattern(size))).toBe(true);
+      expect(bev.freed).toBe(false);
+    });
+
+    it('B76: leaving the loop closes nothing and loses nothing', async () => {
+      const { bev, peer } = await world.accepted({});
+      const got: string[] = [];
+      peer.send('abc');
+      for await (const chunk of bev) {
+        got.push(text(chunk) as string);
+        if (got.join('').length === 3) break;
+      }
+      expect(bev.freed).toBe(false);
+      peer.send('def');
+      while (got.join('').length < 6) got.push(text(await bev.read()) as string);
+      expect(got.join('')).toBe('abcdef');
+      bev.write('and writing');
+      await world.until(() => peer.receivedBytes === 11, 'the answer');
+    });
+
+    it('B76: it throws the failure of the connection', async () => {
+      const { bev, peer } = await world.accepted({});
+      const loop = (async () => {
+        for await (const _ of bev);
+      })();
+      const failed = rejection(loop);
+      await turn();
+      peer.reset();
+      expect(await failed).toMatchObject({ code: 'ECONNRESET' });
+    });
+  });
+});
+
+describe('abort', () => {
+  const pulls: Record<string, (bev: Bufferevent, signal: AbortSignal) => Promise<unknown>> = {
+    'read()': (bev, signal) => bev.read(undefined, { signal }),
+    'read(n)': (bev, signal) => bev.read(100, { signal }),
+    'readLine()': (bev, signal) => bev.readLine('lf', { signal }),
+    'drained()': (bev, signal) => bev.drained({ signal }),
+  };
+
+  inMemory((world) => {
+    for (const [name, pull] of Object.entries(pulls)) {
+      it(`B74: ${name} rejects with the reason of a signal that is aborted before`, async () => {
+        const { bev, peer } = await world.accepted({});
+        bev.disable('write');
+        bev.write('x');
+        peer.send('0123\n');
+        await world.settle();
+        const reason = new Error('before');
+        expect(await rejection(pull(bev, AbortSignal.abort(reason)))).toBe(reason);
+        expect(text(await bev.read(5))).toBe('0123\n');
+      });
+
+      it(`B74: ${name} aborted at any turn takes nothing, and those behind it are served`, async () => {
+        for (let after = 0; after < 12; after++) {
+          const { bev, peer } = await world.accepted({});
+          bev.disable('write');
+          bev.write('stuck');
+          const controller = new AbortController();
+          const reason = new Error('stop');
+          const outcome = pull(bev, controller.signal).then(
+            (value) => ({ value }),
+            (error: unknown) => ({ error }),
+          );
+          const behind = bev.read(6);
+          if (after % 2 === 0) peer.send('ab');
+          for (let index = 0; index < after; index++) await turn();
+          controller.abort(reason);
+          peer.send('cdefghij');
+          const result = await outcome;
+          const taken = 'value' in result && result.value instanceof Uint8Array ? (text(result.value) as string) : '';
+          if (!('value' in result)) expect(result.error).toBe(reason);
+          else expect(name).toBe('read()');
+          const all = after % 2 === 0 ? 'abcdefghij' : 'cdefghij';
+          expect(taken + text(await behind)).toBe(all.slice(0, taken.length + 6));
+          bev.free();
+        }
+      });
+    }
+
+    it('B74: an aborted signal that was used by a pull that is done changes nothing', async () => {
+      const { bev, peer } = await world.accepted({});
+      const controller = new AbortController();
+      const pull = bev.read(2, { signal: controller.signal });
+      peer.send('ab');
+      expect(text(await pull)).toBe('ab');
+      controller.abort();
+      peer.send('cd');
+      expect(text(await bev.read(2))).toBe('cd');
+    });
+  });
+});

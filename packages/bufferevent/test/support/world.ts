@@ -1,0 +1,212 @@
+// The same test bodies over every backend: a world has one event base, a place to listen, peers, and a log.
+import { afterEach, beforeEach, describe, expect } from 'vitest';
+import {
+  type Backend,
+  type Bufferevent,
+  type BuffereventHandlers,
+  connect,
+  type ConnectCallOptions,
+  EventBase,
+  type EventBaseOptions,
+  type Listener,
+  type ListenHandlers,
+  type ListenCallOptions,
+  listen,
+  type SocketBufferevent,
+} from 'bufferevent';
+import { ManualClock } from 'bufferevent/testing';
+import { createMemoryBackend, MemoryNetwork, withFaults, withTrace } from 'bufferevent-backend/memory';
+import { netBackend } from 'bufferevent-net';
+import { NetPeer, type Peer, PortPeer } from './peer.js';
+import { checkBuffers, recorder } from './recorder.js';
+import { turns, until } from './wait.js';
+
+export type WorldKind = 'memory' | 'memory with faults' | 'net';
+
+/** Room for the kernels of the memory network: a few chunks, so that pressure is met soon. */
+const pipeBytes = 64 * 1024;
+
+export class World {
+  readonly kind: WorldKind;
+  readonly isMemory: boolean;
+  base!: EventBase;
+  /** The clock of the base: driven by hand over memory, absent over sockets. */
+  clock!: ManualClock;
+  network!: MemoryNetwork;
+  /** Without decorations: what peers use. */
+  plain!: Backend;
+  /** What the base uses. */
+  backend!: Backend;
+  log: string[] = [];
+  #trace: string[] = [];
+  #peers: Peer[] = [];
+  #bases: EventBase[] = [];
+  #seen = new Set<Bufferevent>();
+
+  constructor(kind: WorldKind) {
+    this.kind = kind;
+    this.isMemory = kind !== 'net';
+  }
+
+  open(options: EventBaseOptions = {}): void {
+    this.log = [];
+    this.#trace = [];
+    this.#peers = [];
+    this.#bases = [];
+    this.#seen = new Set();
+    this.clock = new ManualClock();
+    if (this.isMemory) {
+      this.network = new MemoryNetwork({ capacity: pipeBytes });
+      this.plain = createMemoryBackend(this.network);
+      const faulty =
+        this.kind === 'memory' ? this.plain : withFaults(this.plain, { recvMax: 1, sendMax: 7, delayCompletions: 2 });
+      this.backend = withTrace(faulty, (line) => this.#trace.push(String(line)));
+    } else {
+      this.plain = netBackend;
+      this.backend = netBackend;
+    }
+    this.base = this.newBase(options);
+  }
+
+  /** Another base beside the first, gone with the world. */
+  newBase(options: EventBaseOptions = {}): EventBase {
+    const base = new EventBase({ backend: this.backend, ...(this.isMemory && { clock: this.clock }), ...options });
+    this.#bases.push(base);
+    return base;
+  }
+
+  /** Disposes of everything and proves that nothing is left. */
+  async close(): Promise<void> {
+    for (const bev of this.#seen) checkBuffers(bev);
+    await Promise.all(this.#bases.map((base) => base[Symbol.asyncDispose]()));
+    await Promise.all(this.#peers.map((peer) => peer.dispose()));
+    for (const base of this.#bases) {
+      expect(base.stats().port, 'something of the base is left').toMatchObject({
+        streams: 0,
+        listeners: 0,
+        pending: 0,
+        leases: 0,
+      });
+    }
+  }
+
+  /** A recorder of callbacks in this world's log. */
+  record(name: string, then: BuffereventHandlers = {}): Required<BuffereventHandlers> {
+    return recorder(this.log, name, then);
+  }
+
+  listen(handlers: ListenHandlers, options: ListenCallOptions = {}): Promise<Listener> {
+    return listen({ ip: '127.0.0.1', port: 0 }, handlers, { base: this.base, ...options });
+  }
+
+  connect(listener: Listener, handlers?: BuffereventHandlers, options: ConnectCallOptions = {}) {
+    return connect(ipOf(listener), handlers, { base: this.base, ...options }).then((bev) => this.keep(bev));
+  }
+
+  /** A peer without bufferevents, connected or about to be. */
+  dial(listener: Listener): Peer {
+    const peer = this.isMemory ? new PortPeer(this.plain, ipOf(listener)) : new NetPeer(ipOf(listener));
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  /** A connection accepted from a bare peer. Reading is enabled as `listen` does: when there is an `onRead`. */
+  async accepted(handlers: BuffereventHandlers, options: ListenCallOptions = {}): Promise<Accepted> {
+    const arrived: SocketBufferevent[] = [];
+    const listener = await this.listen(
+      { ...handlers, onConnection: (bev) => void arrived.push(this.keep(bev)) },
+      options,
+    );
+    const peer = this.dial(listener);
+    await this.until(() => arrived.length === 1 && peer.connected, 'the connection');
+    await listener.close();
+    return { bev: arrived[0] as SocketBufferevent, peer };
+  }
+
+  /** Two bufferevents of the base, connected with each other. */
+  async pair(client: BuffereventHandlers, server: BuffereventHandlers, options: PairOptions = {}): Promise<Pair> {
+    const arrived: SocketBufferevent[] = [];
+    const listener = await this.listen(
+      { ...server, onConnection: (bev) => void arrived.push(this.keep(bev)) },
+      options.server,
+    );
+    const dialled = await this.connect(listener, client, options.client);
+    await this.until(() => arrived.length === 1, 'the connection to be accepted');
+    await listener.close();
+    return { client: dialled, server: arrived[0] as SocketBufferevent };
+  }
+
+  /** Remembers a bufferevent, to validate its buffers at the end. */
+  keep<Kind extends Bufferevent>(bev: Kind): Kind {
+    this.#seen.add(bev);
+    return bev;
+  }
+
+  until(condition: () => boolean, what: string, timeoutMs?: number): Promise<void> {
+    return until(condition, what, () => this.dump(), timeoutMs);
+  }
+
+  /** Everything in memory has come to rest. Not for sockets: there one can't know. */
+  async settle(): Promise<void> {
+    if (!this.isMemory) throw new Error('only memory comes to rest');
+    await turns();
+  }
+
+  /** Lets time pass for the base, then delivers what is due. */
+  async advance(ms: number): Promise<void> {
+    this.clock.advance(ms);
+    await this.settle();
+  }
+
+  dump(): string {
+    const stats = this.#bases.map((base) => JSON.stringify(base.stats()));
+    return ['log:', ...this.log.slice(-80), 'stats:', ...stats, 'trace:', ...this.#trace.slice(-80)].join('\n  ');
+  }
+}
+
+export interface Accepted {
+  readonly bev: SocketBufferevent;
+  readonly peer: Peer;
+}
+
+export interface Pair {
+  readonly client: SocketBufferevent;
+  readonly server: SocketBufferevent;
+}
+
+export interface PairOptions {
+  readonly client?: ConnectCallOptions;
+  readonly server?: ListenCallOptions;
+}
+
+export function ipOf(listener: Listener): { ip: string; port: number } {
+  const { address } = listener;
+  if ('path' in address) throw new Error('listens on a path');
+  return address;
+}
+
+/** Runs a group of tests in each kind of world; a fresh one for each test, proved empty after it. */
+export function inWorlds(kinds: readonly WorldKind[], body: (world: World) => void, options?: EventBaseOptions): void {
+  for (const kind of kinds) {
+    describe(`over ${kind}`, () => {
+      const world = new World(kind);
+      beforeEach(() => world.open(options));
+      afterEach(() => world.close());
+      body(world);
+    });
+  }
+}
+
+export function onEveryBackend(body: (world: World) => void, options?: EventBaseOptions): void {
+  inWorlds(['memory', 'memory with faults', 'net'], body, options);
+}
+
+/** For what needs the clock driven by hand, chosen pieces, or proof that nothing happens. */
+export function inMemory(body: (world: World) => void, options?: EventBaseOptions): void {
+  inWorlds(['memory'], body, options);
+}
+
+/** Where pieces and turns do not matter but time or quiet does. */
+export function inBothMemories(body: (world: World) => void, options?: EventBaseOptions): void {
+  inWorlds(['memory', 'memory with faults'], body, options);
+}
