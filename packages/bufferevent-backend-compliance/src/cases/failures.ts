@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict';
+import { Errno, errnoName, type IpAddress, Operation, type StreamOptions, type TraceRecord } from 'bufferevent-backend';
+import { pattern } from '../bytes.js';
+import { type ComplianceCase, complianceCase } from '../case.js';
+import { refused } from '../context.js';
+import { Stream } from '../stream.js';
+import { expectArgumentError, expectBackendError, expectBytes, untyped } from './expect.js';
+
+/** C13 and C18: how failures look, and what they leave alone. */
+export const failureCases: readonly ComplianceCase[] = [
+  complianceCase('C13: a connect that nobody answers completes with ECONNREFUSED', async (context) => {
+    const handle = context.left.port.connect(await context.refusedAddress());
+    assert.equal((await context.left.next(handle, Operation.connect)).result, refused);
+  }),
+
+  complianceCase('C13: listening on an address in use completes with EADDRINUSE', async (context) => {
+    const { handle: first, address } = await context.listen();
+    const handle = context.right.port.listen(address);
+    assert.equal((await context.right.next(handle, Operation.listen)).result, -Errno.EADDRINUSE);
+    context.right.port.close(handle);
+    assert.equal((await context.right.next(handle, Operation.close)).result, 0);
+    // The listener that has the address is not touched by the one that wanted it.
+    await context.pairAt({ handle: first, address });
+  }),
+
+  complianceCase(
+    'C13: listening on an address of another machine completes with EADDRNOTAVAIL',
+    async (context) => {
+      const handle = context.right.port.listen(context.foreignAddress());
+      assert.equal((await context.right.next(handle, Operation.listen)).result, -Errno.EADDRNOTAVAIL);
+    },
+    ['foreignAddress'],
+  ),
+
+  complianceCase('C13: a reset by the peer is ECONNRESET for recv', async (context) => {
+    const { left, right } = await context.pair();
+    await left.reset();
+    assert.equal(await right.takeError(), -Errno.ECONNRESET);
+  }),
+
+  complianceCase('C13: sending to a peer that has reset fails with ECONNRESET or EPIPE', async (context) => {
+    const { left, right } = await context.pair();
+    await left.reset();
+    await context.settle();
+    let result = 0;
+    // The system may take one send before it learns of the reset.
+    for (let round = 0; round < 10 && result >= 0; round++) {
+      result = (await right.send(pattern(1000))).result;
+      await context.settle(2);
+    }
+    assert.ok(result === -Errno.ECONNRESET || result === -Errno.EPIPE, `send completed with ${result}`);
+  }),
+
+  complianceCase('C13: onTrace sees each failure with its raw code before the sink does', async (context) => {
+    const traced: TraceRecord[] = [];
+    const driver = context.driver({ onTrace: (record) => void traced.push(record) });
+    let tracedBefore = -1;
+    driver.onBatch = (completions) => {
+      if (completions.some(({ operation, result }) => operation === Operation.connect && result < 0)) {
+        tracedBefore = traced.filter(({ operation }) => operation === Operation.connect).length;
+      }
+    };
+    const handle = driver.port.connect(await context.refusedAddress());
+    await driver.next(handle, Operation.connect);
+    assert.equal(tracedBefore, 1, `onTrace had run ${tracedBefore} times when the sink ran`);
+    const record = traced.find(({ operation }) => operation === Operation.connect);
+    assert.ok(record);
+    assert.equal(record.handle, handle);
+    assert.equal(record.result, refused);
+    assert.ok(['string', 'number'].includes(typeof record.raw) && record.raw !== '');
+  }),
+
+  complianceCase('C13: onTrace is not called for what succeeds', async (context) => {
+    const traced: TraceRecord[] = [];
+    const driver = context.driver({ onTrace: (record) => void traced.push(record) });
+    const { handle, address } = await context.listen();
+    context.right.port.accept(handle, 1);
+    const stream = new Stream(driver, driver.port.connect(address));
+    assert.equal((await stream.next(Operation.connect)).result, 0);
+    await stream.sendAll(pattern(10));
+    await stream.shutdown();
+    assert.deepEqual(traced, []);
+  }),
+
+  complianceCase(
+    'C13: connecting to a path that is not there completes with ENOENT or ECONNREFUSED',
+    async (context) => {
+      const handle = context.left.port.connect(context.pathAddress());
+      const { result } = await context.left.next(handle, Operation.connect);
+      assert.ok(result === -Errno.ENOENT || result === -Errno.ECONNREFUSED, errnoName(result));
+    },
+    ['paths', 'pathAddress'],
+  ),
+
+  complianceCase('C13: an option of the manifest is set, and one outside it is refused', async (context) => {
+    const { left } = await context.pair();
+    const values: StreamOptions = { noDelay: true, keepAlive: 5000, recvBufferSize: 65_536, sendBufferSize: 65_536 };
+    for (const name of Object.keys(values) as (keyof StreamOptions)[]) {
+      const set = (): number => left.port.setOption(left.handle, name, values[name]);
+      if (context.supports.streamOptions.includes(name)) assert.equal(set(), 0, `setOption ${name}`);
+      else expectBackendError('ERR_BACKEND_UNSUPPORTED', set);
+    }
+    if (context.supports.streamOptions.includes('keepAlive')) {
+      assert.equal(left.port.setOption(left.handle, 'keepAlive', false), 0);
+    }
+  }),
+
+  complianceCase('C13: an option with a malformed value or name throws', async (context) => {
+    const { left } = await context.pair();
+    const malformed: readonly (readonly [keyof StreamOptions, unknown])[] = [
+      ['noDelay', 'yes'],
+      ['keepAlive', -1],
+      ['keepAlive', true],
+      ['recvBufferSize', 0],
+      ['sendBufferSize', '1024'],
+    ];
+    for (const [name, value] of malformed) {
+      if (!context.supports.streamOptions.includes(name)) continue;
+      expectArgumentError(() => left.port.setOption(left.handle, name, untyped(value)), `${name} = ${String(value)}`);
+    }
+    assert.throws(() => left.port.setOption(left.handle, untyped<'noDelay'>('nonsense'), true));
+  }),
+
+  complianceCase(
+    'C18: a send that fails after our own shutdown leaves received bytes readable',
+    async (context) => {
+      const { left, right } = await context.pair();
+      await left.sendAll(pattern(5000));
+      await right.shutdown();
+      await context.settle();
+      assert.ok((await right.send(pattern(10))).result < 0);
+      await left.shutdown();
+      expectBytes(await right.takeAll(), pattern(5000));
+    },
+    ['readAfterWriteError'],
+  ),
+
+  complianceCase(
+    'C18: a send that fails because the peer closed leaves received bytes readable',
+    async (context) => {
+      const { left, right } = await context.pair();
+      // The peer leaves with bytes of ours unread: it answers what we send next with a reset.
+      await right.sendAll(pattern(100));
+      await left.sendAll(pattern(5000));
+      await context.settle();
+      await left.close();
+      await context.settle();
+      for (let round = 0, result = 0; round < 10 && result >= 0; round++) {
+        result = (await right.send(pattern(1000))).result;
+        await context.settle(2);
+      }
+      const received = await right.takeExactly(5000, 700);
+      expectBytes(received, pattern(5000));
+    },
+    ['readAfterWriteError'],
+  ),
+
+  complianceCase(
+    'C18: a recv in flight is not harmed by a send that fails',
+    async (context) => {
+      const { left, right } = await context.pair();
+      right.port.recv(right.handle, 100);
+      await right.shutdown();
+      assert.ok((await right.send(pattern(10))).result < 0);
+      await context.settle();
+      await left.sendAll(pattern(100));
+      const completion = await right.next(Operation.recv);
+      assert.ok(completion.result > 0);
+      expectBytes(completion.bytes, pattern(100).slice(0, completion.result));
+    },
+    ['readAfterWriteError'],
+  ),
+];
+
+/** C14: numeric addresses and socket paths only. */
+export const addressCases: readonly ComplianceCase[] = [
+  complianceCase('C14: a host name is refused and never resolved', async (context) => {
+    for (const ip of ['localhost', 'example.com', 'a', '']) {
+      expectArgumentError(() => context.left.port.connect({ ip, port: 80 }), `connect to ${JSON.stringify(ip)}`);
+      expectArgumentError(() => context.left.port.listen({ ip, port: 0 }), `listen on ${JSON.stringify(ip)}`);
+    }
+    const localAddress = { ip: 'localhost', port: 0 };
+    const body = (): number => context.left.port.connect({ ip: '127.0.0.1', port: 80 }, { localAddress });
+    expectArgumentError(body, 'connect from localhost');
+    assert.equal(context.left.port.stats().streams + context.left.port.stats().listeners, 0);
+  }),
+
+  complianceCase('C14: malformed addresses throw and leave no handle', async (context) => {
+    const malformed: unknown[] = [
+      undefined,
+      null,
+      'localhost:80',
+      80,
+      {},
+      { ip: '127.0.0.1' },
+      { ip: '127.0.0.1', port: -1 },
+      { ip: '127.0.0.1', port: 65_536 },
+      { ip: '127.0.0.1', port: 1.5 },
+      { ip: '127.0.0.1', port: '80' },
+      { ip: '256.0.0.1', port: 80 },
+      { ip: '127.0.0', port: 80 },
+      { ip: '1::2::3', port: 80 },
+      { ip: 127, port: 80 },
+    ];
+    if (context.supports.paths) malformed.push({ path: '' }, { path: 5 });
+    for (const address of malformed) {
+      expectArgumentError(() => context.left.port.connect(untyped(address)), `connect(${JSON.stringify(address)})`);
+      expectArgumentError(() => context.left.port.listen(untyped(address)), `listen(${JSON.stringify(address)})`);
+    }
+    const { streams, listeners, pending } = context.left.port.stats();
+    assert.deepEqual([streams, listeners, pending], [0, 0, 0]);
+  }),
+
+  complianceCase('C14: a listener knows the port that it was given', async (context) => {
+    const asked = context.harness.listenAddress();
+    const { address } = await context.listen(context.right, asked);
+    if ('port' in asked && 'port' in address) {
+      assert.equal(address.ip, asked.ip);
+      assert.ok(address.port > 0);
+    }
+  }),
+
+  complianceCase('C14: both ends of a connection agree about their addresses', async (context) => {
+    const { left, right } = await context.pair();
+    const there = left.port.address(left.handle);
+    const here = right.port.address(right.handle);
+    assert.ok(there.peer !== null && here.local !== null);
+    assert.deepEqual(there.peer, here.local);
+    assert.deepEqual(there.local, here.peer);
+  }),
+
+  complianceCase(
+    'C14: a connection starts from the local address that it was told',
+    async (context) => {
+      const listener = await context.listen();
+      const localAddress = context.localAddress();
+      const { left, right } = await context.pairAt(listener, { localAddress });
+      const { local } = left.port.address(left.handle);
+      assert.equal((local as IpAddress).ip, localAddress.ip);
+      assert.deepEqual(right.port.address(right.handle).peer, local);
+    },
+    ['localAddress'],
+  ),
+
+  complianceCase(
+    'C14: an IPv6 address is listened on and connected to',
+    async (context) => {
+      const listener = await context.listen(context.right, context.ipv6Address());
+      const { left, right } = await context.pairAt(listener);
+      assert.equal((right.port.address(right.handle).local as IpAddress).ip, context.ipv6Address().ip);
+      await left.sendAll(pattern(100));
+      expectBytes(await right.takeExactly(100), pattern(100));
+    },
+    ['ipv6Address'],
+  ),
+
+  complianceCase(
+    'C14: a socket path is listened on and connected to',
+    async (context) => {
+      const address = context.pathAddress();
+      const listener = await context.listen(context.right, address);
+      assert.deepEqual(listener.address, address);
+      const { left, right } = await context.pairAt(listener);
+      assert.deepEqual(left.port.address(left.handle).peer, address);
+      const bytes = pattern(200_000);
+      const sent = left.sendAll(bytes).then(() => left.shutdown());
+      expectBytes(await right.takeAll(), bytes);
+      await sent;
+    },
+    ['paths', 'pathAddress'],
+  ),
+];
