@@ -40,6 +40,8 @@ export class Completions {
   #pendingReferenced = 0;
   /** The stream that received last. */
   #lastReceiver: NetHandle | null = null;
+  /** Handles that disposal closes: nobody asked for a completion, but the end waits for them. */
+  #closing = 0;
   #onSettled: (() => void) | null = null;
 
   constructor(sink: CompletionSink, onTrace?: (record: TraceRecord) => void) {
@@ -104,6 +106,16 @@ export class Completions {
     owner.referenced = referenced;
     this.#pendingReferenced += referenced ? owner.pending : -owner.pending;
     this.#updateHold();
+  }
+
+  /** Begins a close that is not completed, but waited for by {@link settle}. */
+  beginSilentClose(): void {
+    this.#closing++;
+  }
+
+  finishSilentClose(): void {
+    this.#closing--;
+    if (!this.#delivering && this.#onSettled !== null) this.#checkSettled();
   }
 
   /** Calls back when nothing is in flight any more, and lets go of the timer. Nothing may be submitted after that. */
@@ -178,7 +190,7 @@ export class Completions {
   }
 
   #checkSettled(): void {
-    if (this.pending > 0 || this.#gathering.length > 0) return;
+    if (this.pending > 0 || this.#closing > 0 || this.#gathering.length > 0) return;
     const onSettled = this.#onSettled;
     this.#onSettled = null;
     this.#lastReceiver = null;

@@ -1,5 +1,11 @@
 import type { Handle, Operation } from 'bufferevent-backend';
 import type { CompletionQueue } from './completion-queue.js';
+import type { Completions } from './completions.js';
+
+type FinalOperation = typeof Operation.close | typeof Operation.reset;
+
+/** A handle is closed by one of two operations, or with its port: then nobody asked, and nothing completes. */
+export type Closing = FinalOperation | 'disposal';
 
 /** What streams and listeners have in common: a name, and what is in flight. */
 export abstract class NetHandle {
@@ -14,6 +20,23 @@ export abstract class NetHandle {
 
   isInFlight(operation: Operation): boolean {
     return (this.inFlight & (1 << operation)) !== 0;
+  }
+
+  /** What is closing this handle. */
+  protected closing: Closing | null = null;
+
+  /** Cancels what is in flight, and closes. The handle is stale already. */
+  abstract close(how: Closing): void;
+
+  protected beginClose(completions: Completions, how: Closing): void {
+    this.closing = how;
+    if (how === 'disposal') completions.beginSilentClose();
+    else completions.begin(this, how);
+  }
+
+  protected finishClose(completions: Completions): void {
+    if (this.closing === 'disposal') completions.finishSilentClose();
+    else completions.finish(this, this.closing as FinalOperation, 0);
   }
 
   /** Attaches received bytes to the completion of a recv that is about to be delivered. */

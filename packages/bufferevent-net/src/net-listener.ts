@@ -3,7 +3,7 @@ import { type Address, type AddressPair, Errno, type Handle, type ListenOptions,
 import { ipAddress } from './arguments.js';
 import type { Completions } from './completions.js';
 import { rawCode, resultOfError } from './errors.js';
-import { NetHandle } from './net-handle.js';
+import { type Closing, NetHandle } from './net-handle.js';
 import { abandon, STREAM_HIGH_WATER_MARK } from './net-stream.js';
 
 /** Connections that `node:net` may hand us while there are no credits. Further ones are reset. */
@@ -21,7 +21,6 @@ export class NetListener extends NetHandle {
   readonly #parked: Socket[] = [];
   #credits = 0;
   #state: 'starting' | 'listening' | 'failed' = 'starting';
-  #closing = false;
   #local: Address | null = null;
 
   /** `adopt` makes a stream of an accepted socket and gives its handle. */
@@ -67,9 +66,8 @@ export class NetListener extends NetHandle {
     if (operation === Operation.accept) this.#endCredits();
   }
 
-  close(): void {
-    this.#completions.begin(this, Operation.close);
-    this.#closing = true;
+  override close(how: Closing): void {
+    this.beginClose(this.#completions, how);
     this.#endCredits();
     for (const socket of this.#parked) abandon(socket);
     this.#parked.length = 0;
@@ -81,7 +79,7 @@ export class NetListener extends NetHandle {
     return { local: this.#local, peer: null };
   }
 
-  fillRecv(): void {}
+  override fillRecv(): void {}
 
   #onListening(): void {
     if (this.#state !== 'starting') return;
@@ -91,8 +89,8 @@ export class NetListener extends NetHandle {
       const bound = this.#server.address();
       if (bound !== null && typeof bound === 'object') this.#local = ipAddress(bound.address, bound.port);
     }
-    this.#completions.finish(this, Operation.listen, this.#closing ? -Errno.ECANCELED : 0);
-    if (this.#closing) this.#closeServer();
+    this.#completions.finish(this, Operation.listen, this.closing !== null ? -Errno.ECANCELED : 0);
+    if (this.closing !== null) this.#closeServer();
   }
 
   #onError(error: Error): void {
@@ -101,12 +99,12 @@ export class NetListener extends NetHandle {
     this.#state = 'failed';
     this.#completions.finish(this, Operation.listen, resultOfError(error), rawCode(error));
     this.#endCredits();
-    if (this.#closing) this.#closeServer();
+    if (this.closing !== null) this.#closeServer();
   }
 
   #onConnection(socket: Socket): void {
     socket.unref();
-    if (this.#closing) abandon(socket);
+    if (this.closing !== null) abandon(socket);
     else if (this.#credits > 0) this.#accepted(socket);
     else if (this.#parked.length < ACCEPT_AHEAD) this.#parked.push(socket);
     else abandon(socket);
@@ -127,6 +125,6 @@ export class NetListener extends NetHandle {
   /** The descriptor is closed when `close` returns; its event would wait for all accepted connections to end. */
   #closeServer(): void {
     this.#server.close();
-    this.#completions.finish(this, Operation.close, 0);
+    this.finishClose(this.#completions);
   }
 }

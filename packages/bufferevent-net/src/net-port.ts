@@ -200,7 +200,7 @@ export class NetPort implements Port {
     if (this.#disposal === null) {
       for (const entry of this.#handles.values()) {
         this.#remove(entry);
-        entry.close(Operation.close);
+        entry.close('disposal');
       }
       this.#disposal = new Promise((resolve) => this.#completions.settle(resolve));
     }

@@ -11,7 +11,7 @@ import { ipAddress } from './arguments.js';
 import type { CompletionQueue } from './completion-queue.js';
 import type { Completions } from './completions.js';
 import { rawCode, resultOfError } from './errors.js';
-import { NetHandle } from './net-handle.js';
+import { type Closing, NetHandle } from './net-handle.js';
 
 /** What libuv reads at once, in bytes. */
 export const CHUNK_BYTES = 65_536;
@@ -78,8 +78,6 @@ export class NetStream extends NetHandle {
   #failure = 0;
   #failureRaw = '';
   #closed = false;
-  /** `close` or `reset` once submitted. */
-  #closing: typeof Operation.close | typeof Operation.reset | 0 = 0;
 
   /** One for all writes of the stream. A write that was taken at once is known before; then this finds nothing to do. */
   readonly #onWritten: (error?: Error | null) => void;
@@ -182,26 +180,25 @@ export class NetStream extends NetHandle {
   }
 
   cancel(operation: Operation): void {
-    if (operation === Operation.recv) this.#cancelRecv();
+    if (operation === Operation.recv) this.#finishRecvEmpty(-Errno.ECANCELED);
     else if (operation === Operation.connect && this.#connecting) {
       this.#canceled = true;
       this.#socket.destroy();
     }
   }
 
-  /** Cancels what is in flight and closes. What the system still holds of ours is waited for (C4, C11). */
-  close(operation: typeof Operation.close | typeof Operation.reset): void {
-    this.#completions.begin(this, operation);
-    this.#closing = operation;
-    this.#cancelRecv();
+  /** What the system still holds of ours is waited for (C4, C11). */
+  override close(how: Closing): void {
+    this.beginClose(this.#completions, how);
+    this.#finishRecvEmpty(-Errno.ECANCELED);
     if (!this.#recvQueued) this.#parked = null;
     this.#next = null;
     if (this.#connecting) {
       this.#connecting = false;
       this.#completions.finish(this, Operation.connect, -Errno.ECANCELED);
     }
-    if (this.#closed) this.#completions.finish(this, operation, 0);
-    else if (operation === Operation.reset && this.#connected) abandon(this.#socket);
+    if (this.#closed) this.finishClose(this.#completions);
+    else if (how === Operation.reset && this.#connected) abandon(this.#socket);
     else this.#socket.destroy();
   }
 
@@ -225,7 +222,7 @@ export class NetStream extends NetHandle {
     return this.#address;
   }
 
-  fillRecv(queue: CompletionQueue, index: number): void {
+  override fillRecv(queue: CompletionQueue, index: number): void {
     const memory = this.#parked as Uint8Array;
     const start = this.#parkedStart;
     const length = Math.min(memory.length - start, this.#recvMax);
@@ -243,7 +240,7 @@ export class NetStream extends NetHandle {
   }
 
   onData(chunk: Uint8Array): void {
-    if (this.#closing !== 0) return;
+    if (this.closing !== null) return;
     if (this.#parked !== null) {
       // Promised to a recv that is queued; node:net gives one chunk more at most, as the flow stops here.
       this.#next = chunk;
@@ -273,8 +270,8 @@ export class NetStream extends NetHandle {
   onClose(): void {
     this.#closed = true;
     if (this.#failure === 0 && !this.#ended) this.#failure = this.#canceled ? -Errno.ECANCELED : -Errno.ECONNABORTED;
-    const result = this.#closing !== 0 ? -Errno.ECANCELED : this.#failure === 0 ? -Errno.EPIPE : this.#failure;
-    const raw = this.#closing !== 0 || this.#failureRaw === '' ? undefined : this.#failureRaw;
+    const result = this.closing !== null ? -Errno.ECANCELED : this.#failure === 0 ? -Errno.EPIPE : this.#failure;
+    const raw = this.closing !== null || this.#failureRaw === '' ? undefined : this.#failureRaw;
     if (this.#connecting) {
       this.#connecting = false;
       this.#completions.finish(this, Operation.connect, result, raw);
@@ -288,7 +285,7 @@ export class NetStream extends NetHandle {
       this.#shutdown = 'done';
       this.#completions.finish(this, Operation.shutdown, result, raw);
     }
-    if (this.#closing !== 0) this.#completions.finish(this, this.#closing, 0);
+    if (this.closing !== null) this.finishClose(this.#completions);
   }
 
   #onConnect(address: Address): void {
@@ -304,10 +301,6 @@ export class NetStream extends NetHandle {
     if (this.#recvMax === 0 || this.#recvQueued) return;
     this.#recvMax = 0;
     this.#completions.finish(this, Operation.recv, result, raw);
-  }
-
-  #cancelRecv(): void {
-    this.#finishRecvEmpty(-Errno.ECANCELED);
   }
 
   #pause(): void {
@@ -352,7 +345,7 @@ export class NetStream extends NetHandle {
   #endWriting(): void {
     this.#shutdown = 'ending';
     this.#socket.once('finish', () => {
-      if (this.#shutdown !== 'ending' || this.#closing !== 0) return;
+      if (this.#shutdown !== 'ending' || this.closing !== null) return;
       this.#shutdown = 'done';
       this.#completions.finish(this, Operation.shutdown, 0);
     });
