@@ -1,15 +1,15 @@
 import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
-import { type EolStyle, Evbuffer, type EvbufferEncoding, isEvbuffer, type LeaseOwner } from 'evbuffer';
+import type { EolStyle, Evbuffer, EvbufferEncoding, LeaseOwner } from 'evbuffer';
 import { PendingCallbacks } from './callbacks.js';
 import { Closing } from './closing.js';
-import { DrainWaiters } from './drain-waiters.js';
-import { BuffereventError } from './errors.js';
+import { BuffereventError, freedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction, TimeoutName } from './events.js';
-import { Gate } from './gate.js';
-import { ChunkPull, ExactPull, LinePull, type Pull, type PullOptions, PullQueue } from './pull.js';
+import { InputSide } from './input-side.js';
+import { OutputSide } from './output-side.js';
+import { ChunkPull, ExactPull, LinePull, type PullOptions } from './pull.js';
 import { type TimeoutOptions, Timeouts } from './timeouts.js';
-import { resolveMarks, type Watermarks } from './watermarks.js';
+import type { Watermarks } from './watermarks.js';
 
 export interface ReadOptions extends PullOptions {
   /** The most that this read may ask for. Default 16 MiB (`limits.readMaxBytes`). */
@@ -25,44 +25,27 @@ export interface ReadLineOptions extends PullOptions {
 
 /**
  * A buffered connection: what arrives gathers in `input`, what is written leaves from `output`, and the user hears of
- * it through handlers or pulls. This class holds the policy that every kind shares: gates, marks, time-outs, callbacks,
- * pulls, closing. A kind moves the bytes.
+ * it through handlers or pulls. This class holds what every kind shares; a kind moves the bytes.
  *
- *      peer ──► [ transport ] ── received ──► input ──► onRead, read(), readLine(), for await
- *      peer ◄── [ transport ] ◄── sent ────── output ◄── write()
+ *      peer ──► [ transport ] ── received ──► input side ──► onRead, read(), readLine(), for await
+ *      peer ◄── [ transport ] ◄── sent ────── output side ◄── write()
  *
  * `docs/bufferevent-contract.md` says what users may rely on.
  */
 export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint8Array> {
   readonly base: EventBase;
-  /**
-   * Bytes that have arrived. Take them with `remove`, `drain`, `readLine`, `moveTo`; the back is frozen for users.
-   */
-  readonly input: Evbuffer = new Evbuffer();
-  /** Bytes that wait to be sent. Add with `write()` or directly; the front is frozen for users. */
-  readonly output: Evbuffer = new Evbuffer();
   /** The user's own, per connection; never looked at. */
   context: unknown = undefined;
 
   /** @internal */
-  protected readonly readGate: Gate = new Gate(false);
+  protected readonly inputSide: InputSide;
   /** @internal */
-  protected readonly writeGate: Gate = new Gate(true);
+  protected readonly outputSide: OutputSide;
   /** @internal */
   protected readonly timeouts: Timeouts;
   /** @internal */
   protected readonly callbacks: PendingCallbacks;
-  /** @internal */
-  protected readonly closing: Closing;
-  readonly #pulls: PullQueue = new PullQueue();
-  readonly #drainWaiters: DrainWaiters = new DrainWaiters();
-  #readMarks: Watermarks;
-  #writeMarks: Watermarks;
-  #readEnded = false;
-  /** Reading has failed: what is buffered can still be taken, nothing more will come. */
-  #readDead = false;
-  /** Writing has failed: what is queued stays, further writes are dropped. */
-  #writeDead = false;
+  readonly #closing: Closing = new Closing();
   #failure: Error | null = null;
   #freed = false;
 
@@ -70,17 +53,27 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.base = base;
     this.callbacks = new PendingCallbacks(this, base);
     this.timeouts = new Timeouts(base, (name) => this.onTimeout(name));
-    this.closing = new Closing();
-    this.#readMarks = { low: 0, high: marked(base.limits.inputHighWatermark) };
-    this.#writeMarks = { low: 0, high: marked(base.limits.outputHighWatermark) };
-    this.input.freeze('back');
-    this.output.freeze('front');
-    this.input.watch((_, { removed }) => {
-      if (removed > 0) this.#inputShrank();
+    const wake = () => this.wake();
+    this.inputSide = new InputSide(base.limits, this.callbacks, this.#closing, {
+      wake,
+      inputTaken: () => {
+        if (this.#closing.finishing) this.#freeWhenTaken();
+      },
     });
-    this.output.watch((_, { added }) => {
-      if (added > 0) this.#outputGrew();
+    this.outputSide = new OutputSide(base.limits, this.callbacks, {
+      wake,
+      outputOverflowed: (error) => this.#giveUp(error),
     });
+  }
+
+  /** Bytes that have arrived: take them with `remove`, `drain`, `readLine`, `moveTo`. Users can't add at the back. */
+  get input(): Evbuffer {
+    return this.inputSide.buffer;
+  }
+
+  /** Bytes that wait to be sent: add with `write()` or directly. Users can't take from the front. */
+  get output(): Evbuffer {
+    return this.outputSide.buffer;
   }
 
   /**
@@ -97,15 +90,13 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     return this.callbacks.handlers;
   }
 
-  /**
-   * Queues `onRead` or `onWrite`, if the low mark allows it, or anyway with `ignoreWatermarks`.
-   */
+  /** Queues `onRead` or `onWrite` if the low mark allows it, or anyway with `ignoreWatermarks`. */
   trigger(direction: Direction, options: { readonly ignoreWatermarks?: boolean } = {}): void {
     this.#checkNotFreed();
     const ignore = options.ignoreWatermarks ?? false;
     if (checkDirection(direction) === 'read') {
-      if (ignore || this.input.length >= this.#readMarks.low) this.callbacks.readable(true);
-    } else if (ignore || this.output.length <= this.#writeMarks.low) this.callbacks.writable();
+      if (ignore || this.input.length >= this.inputSide.marks.low) this.callbacks.readable(true);
+    } else if (ignore || this.output.length <= this.outputSide.marks.low) this.callbacks.writable();
   }
 
   /** Queues `onEvent` with any event, passed through unchanged (CB-9). */
@@ -120,15 +111,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    */
   enable(...directions: Direction[]): void {
     this.#checkNotFreed();
-    for (const direction of checkDirections(directions)) {
-      if (direction === 'read') {
-        this.readGate.enabled = true;
-        this.timeouts.touch('read');
-      } else {
-        if (!this.writeGate.enabled && this.isOpen && this.output.length === 0) this.callbacks.writable();
-        this.writeGate.enabled = true;
-        this.timeouts.touch('write');
-      }
+    for (const direction of directions.map(checkDirection)) {
+      const { gate } = direction === 'read' ? this.inputSide : this.outputSide;
+      if (direction === 'write' && !gate.enabled && this.isOpen && this.output.length === 0) this.callbacks.writable();
+      gate.enabled = true;
+      this.timeouts.touch(direction);
     }
     this.wake();
   }
@@ -136,9 +123,9 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** Stops directions; an operation in flight is called back or ends by itself, and no byte is lost. */
   disable(...directions: Direction[]): void {
     this.#checkNotFreed();
-    for (const direction of checkDirections(directions)) {
-      if (direction === 'read') this.readGate.enabled = false;
-      else this.writeGate.enabled = false;
+    for (const direction of directions.map(checkDirection)) {
+      const { gate } = direction === 'read' ? this.inputSide : this.outputSide;
+      gate.enabled = false;
     }
     this.wake();
   }
@@ -146,8 +133,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** What the user asked for, less the directions that an end, an error or a time-out disabled. */
   get enabled(): readonly Direction[] {
     const directions: Direction[] = [];
-    if (this.readGate.enabled) directions.push('read');
-    if (this.writeGate.enabled) directions.push('write');
+    if (this.inputSide.gate.enabled) directions.push('read');
+    if (this.outputSide.gate.enabled) directions.push('write');
     return directions;
   }
 
@@ -158,17 +145,13 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    */
   setWatermarks(direction: Direction, marks: Partial<Watermarks>): void {
     this.#checkNotFreed();
-    if (checkDirection(direction) === 'read') {
-      this.#readMarks = resolveMarks(this.#readMarks, marks);
-      this.#checkHighMark();
-      this.wake();
-    } else {
-      this.#writeMarks = resolveMarks(this.#writeMarks, marks);
-    }
+    const side = checkDirection(direction) === 'read' ? this.inputSide : this.outputSide;
+    side.setMarks(marks);
+    this.wake();
   }
 
   getWatermarks(direction: Direction): Watermarks {
-    return checkDirection(direction) === 'read' ? this.#readMarks : this.#writeMarks;
+    return checkDirection(direction) === 'read' ? this.inputSide.marks : this.outputSide.marks;
   }
 
   /**
@@ -181,7 +164,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.timeouts.set(timeouts);
     if (this.isOpen) this.timeouts.start('idle');
     else if (this.isAlive) this.timeouts.start('connect');
-    if (this.closing.ending) this.timeouts.start('close');
+    if (this.#closing.ending) this.timeouts.start('close');
     this.wake();
   }
 
@@ -194,33 +177,16 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    *   given up with an `error` event. `ERR_BUFFEREVENT_WRITE_AFTER_END`, `ERR_BUFFEREVENT_FREED`.
    */
   write(data: string | Uint8Array | Evbuffer, encoding?: EvbufferEncoding): boolean {
-    if (this.closing.writeClosed) {
+    if (this.#closing.writeClosed) {
       throw new BuffereventError('ERR_BUFFEREVENT_WRITE_AFTER_END', 'write after the end of the output');
     }
     this.#checkNotFreed();
-    if (this.#writeDead) {
-      if (isEvbuffer(data)) data.drain(data.length);
-      return false;
-    }
-    if (isEvbuffer(data)) {
-      this.#checkOutputLimit(data.length);
-      this.output.addBuffer(data);
-    } else {
-      if (typeof data === 'string') this.#checkOutputLimit(stringLength(data, encoding));
-      else if (ArrayBuffer.isView(data)) this.#checkOutputLimit(data.byteLength);
-      this.output.add(data, encoding);
-    }
-    const { high } = this.#writeMarks;
-    return high === 0 || this.output.length <= high;
+    return this.outputSide.write(data, encoding);
   }
 
   /** Resolves when the output is empty and the system has taken the last byte; rejects when that can't happen any more. */
   drained(options: PullOptions = {}): Promise<void> {
-    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
-    if (this.output.length === 0) return Promise.resolve();
-    if (this.#freed) return Promise.reject(freedError());
-    if (this.#writeDead) return Promise.reject(this.#failure);
-    return this.#drainWaiters.add(options.signal);
+    return this.outputSide.drained(options.signal);
   }
 
   /**
@@ -232,14 +198,14 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    *   bytes stay in `input`), `ERR_BUFFEREVENT_READ_LIMIT` for more than `maxBytes`, or the failure of the connection.
    */
   read(count?: number, options: ReadOptions = {}): Promise<Uint8Array | null> {
-    if (count === undefined) return this.#pull(new ChunkPull(), options.signal);
+    if (count === undefined) return this.inputSide.pull(new ChunkPull(), options.signal);
     const maxBytes = options.maxBytes ?? this.base.limits.readMaxBytes;
     if (!Number.isSafeInteger(count) || count < 1) throw argumentRangeError('count', 'an integer above 0', count);
     if (count > maxBytes) {
       const message = `a read of ${count} bytes is above the limit of ${maxBytes}`;
       return Promise.reject(new BuffereventError('ERR_BUFFEREVENT_READ_LIMIT', message));
     }
-    return this.#pull(new ExactPull(count), options.signal);
+    return this.inputSide.pull(new ExactPull(count), options.signal);
   }
 
   /**
@@ -249,7 +215,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   readLine(style: EolStyle = 'crlf', options: ReadLineOptions = {}): Promise<string | null> {
     const maxBytes = options.maxBytes ?? this.base.limits.lineMaxBytes;
     if (!(maxBytes >= 1)) throw argumentRangeError('maxBytes', 'at least 1', maxBytes);
-    return this.#pull(new LinePull(style, maxBytes, options.encoding ?? 'utf8'), options.signal);
+    return this.inputSide.pull(new LinePull(style, maxBytes, options.encoding ?? 'utf8'), options.signal);
   }
 
   /** The bytes as they come, until the end. Reads only while the loop waits; leaving the loop closes nothing. */
@@ -261,34 +227,14 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     }
   }
 
-  #pull<Value>(pull: Pull<Value>, signal: AbortSignal | undefined): Promise<Value> {
-    const { promise } = pull;
-    if (signal?.aborted) pull.reject(signal.reason);
-    else if (this.#freed && !this.closing.clean) pull.reject(freedError());
-    else if (this.closing.discarding) pull.reject(discardedError());
-    else {
-      this.#pulls.push(pull as Pull<unknown>, signal);
-      this.#servePulls();
-      this.wake();
-    }
-    return promise;
-  }
-
-  #servePulls(): void {
-    if (!this.#pulls.waiting) return;
-    this.#pulls.serve(this.input, this.#readEnded || this.#freed);
-    if (this.#readDead) this.#pulls.rejectAll(this.#failure);
-    if (!this.#freed) this.#checkHighMark();
-  }
-
   /** Whether the peer has ended its side. */
   get readEnded(): boolean {
-    return this.#readEnded;
+    return this.inputSide.ended;
   }
 
   /** Whether our side has ended: everything was sent, and the end after it. */
   get writeEnded(): boolean {
-    return this.closing.writeEnded;
+    return this.#closing.writeEnded;
   }
 
   get freed(): boolean {
@@ -298,7 +244,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** Ends our side after what is queued. Reading goes on; further writes throw. */
   halfClose(): void {
     this.#checkNotFreed();
-    this.closing.writeClosed = true;
+    this.#closing.writeClosed = true;
     this.wake();
   }
 
@@ -309,10 +255,10 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    * {@link closed}, given when the transport is gone. `free()` may be called at any time to stop waiting.
    */
   end(): Promise<CloseCause> {
-    if (!this.#freed && !this.closing.ending) {
-      this.closing.ending = true;
-      this.closing.writeClosed = true;
-      this.writeGate.enabled = true;
+    if (!this.#freed && !this.#closing.ending) {
+      this.#closing.ending = true;
+      this.#closing.writeClosed = true;
+      this.outputSide.gate.enabled = true;
       if (this.#failure !== null || !this.isAlive) this.#finish({ kind: 'freed' }, false);
       else {
         this.timeouts.start('close');
@@ -320,7 +266,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
         this.#checkEnded();
       }
     }
-    return this.closing.gone.then(() => this.closed);
+    return this.#closing.gone.then(() => this.closed);
   }
 
   /**
@@ -330,44 +276,22 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
+    this.#closing.cause ??= { kind: 'freed' };
     this.callbacks.drop();
     this.timeouts.cancel();
-    this.closing.cause ??= { kind: 'freed' };
-    if (this.closing.clean) this.#pulls.serve(this.input, true);
-    this.#pulls.rejectAll(freedError());
-    this.#drainWaiters.rejectAll(freedError());
-    this.input.drain(this.input.length);
+    this.inputSide.free();
+    this.outputSide.free();
     this.closeTransport(false);
   }
 
   /** How the connection ended. Never rejects; resolves at the first failure, or when `end()` or `free()` has closed. */
   get closed(): Promise<CloseCause> {
-    return this.closing.closed;
+    return this.#closing.closed;
   }
 
   /** `end()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
-  }
-
-  /** Everything is sent or failed: closes the transport, and frees once the user has heard of what is queued. */
-  #finish(cause: CloseCause, abrupt: boolean): void {
-    if (this.closing.finishing) return;
-    this.closing.finishing = true;
-    this.closing.cause ??= cause;
-    this.closeTransport(abrupt);
-    this.#freeWhenRead();
-  }
-
-  /** Bytes that nobody has taken yet keep the buffers alive until they are, or the close time-out has passed. */
-  #freeWhenRead(): void {
-    this.callbacks.whenDelivered(() => {
-      if (this.input.length === 0 || !this.closing.clean) this.free();
-    });
-  }
-
-  #checkEnded(): void {
-    if (this.closing.ending && this.closing.writeEnded && this.#readEnded) this.#finish({ kind: 'clean' }, false);
   }
 
   /** @internal Connected: bytes can move. */
@@ -379,75 +303,41 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal Closes, at once; tells {@link transportGone} when that is done. May be called more than once. */
   protected abstract closeTransport(abrupt: boolean): void;
 
-  /** @internal Bytes that may be asked for now; 0: do not read. */
-  protected readAllowance(): number {
-    if (this.#freed || this.#readDead || this.closing.finishing) return 0;
-    const wanted = this.readGate.enabled || this.#pulls.waiting;
-    if (this.#readEnded && !this.readGate.enabled) return 0;
-    if (!wanted && !this.closing.ending) return 0;
-    if (this.closing.discarding) return this.base.limits.bytesPerTurn;
-    if (this.readGate.suspended) return !wanted && this.#startDiscarding() ? this.base.limits.bytesPerTurn : 0;
-    return Math.min(this.#highMark() - this.input.length, this.base.limits.bytesPerTurn);
-  }
-
-  /** @internal Bytes that may be sent now; 0: do not write. */
-  protected writeAllowance(): number {
-    if (this.#freed || this.#writeDead || !this.writeGate.enabled || this.writeGate.suspended) return 0;
-    return Math.min(this.output.length, this.base.limits.bytesPerTurn);
-  }
-
   /** @internal Whether our side is to be ended now. */
   protected get wantsShutdown(): boolean {
-    return this.closing.writeClosed && this.output.length === 0 && !this.#writeDead && !this.#freed;
+    return this.#closing.writeClosed && this.output.length === 0 && this.outputSide.failure === null && !this.#freed;
   }
 
-  /** @internal */
+  /** @internal Connected: bytes can move from now on. */
   protected opened(): void {
-    if (this.closing.ending) this.timeouts.touch('close');
+    if (this.#closing.ending) this.timeouts.touch('close');
     this.timeouts.start('idle');
   }
 
   /** @internal Bytes arrived, in memory that is leased from `owner`. */
   protected received(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
-    this.timeouts.touch('read');
-    this.timeouts.progress();
-    if (this.#freed || this.closing.discarding) {
-      owner.release(lease);
-      return;
-    }
-    this.input.unfreeze('back');
-    this.input.addLeased(memory, start, end, owner, lease);
-    this.input.freeze('back');
-    this.#servePulls();
-    this.#checkHighMark();
-    if (this.input.length > 0 && this.input.length >= this.#readMarks.low) this.callbacks.readable(false);
+    this.timeouts.progress('read');
+    this.inputSide.received(memory, start, end, owner, lease);
   }
 
   /** @internal The peer ended its side. */
   protected receivedEnd(): void {
-    this.#readEnded = true;
-    this.readGate.enabled = false;
-    this.#servePulls();
+    this.inputSide.receivedEnd();
     this.callbacks.event({ kind: 'eof', direction: 'read' });
     this.#checkEnded();
   }
 
   /** @internal The first `count` bytes of the output were taken; they are unpinned. */
   protected sent(count: number): void {
-    this.timeouts.touch('write');
-    this.timeouts.progress();
-    if (this.closing.ending) this.timeouts.touch('close');
-    this.output.unfreeze('front');
-    this.output.drain(count);
-    this.output.freeze('front');
-    if (this.output.length <= this.#writeMarks.low) this.callbacks.writable();
-    if (this.output.length === 0) this.#drainWaiters.resolveAll();
+    this.timeouts.progress('write');
+    if (this.#closing.ending) this.timeouts.touch('close');
+    this.outputSide.sent(count);
   }
 
   /** @internal Our side has ended. */
   protected sentEnd(): void {
-    this.closing.writeEnded = true;
-    if (this.closing.ending) this.timeouts.touch('close');
+    this.#closing.writeEnded = true;
+    if (this.#closing.ending) this.timeouts.touch('close');
     this.#checkEnded();
   }
 
@@ -456,128 +346,85 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    * with it; after a failed write, what has arrived can still be read (C18). Told once.
    */
   protected failed(direction: Direction | undefined, error: Error, event?: BuffereventEvent): void {
-    if (direction === 'read') this.readGate.enabled = false;
-    if (direction === 'write') this.writeGate.enabled = false;
-    this.#writeDead = true;
-    if (direction !== 'write') this.#readDead = true;
+    if (direction === 'read') this.inputSide.gate.enabled = false;
+    if (direction === 'write') this.outputSide.gate.enabled = false;
     const first = this.#failure === null;
     this.#failure ??= error;
-    this.#servePulls();
-    this.#drainWaiters.rejectAll(this.#failure);
     if (first) {
       this.callbacks.event(event ?? (direction ? { kind: 'error', direction, error } : { kind: 'error', error }));
-      this.closing.settle(causeOf(error, event));
+      this.#closing.settle(causeOf(error, event));
     }
-    if (this.closing.ending) this.#finish(causeOf(error, event), false);
+    this.outputSide.fail(this.#failure);
+    if (direction !== 'write') this.inputSide.fail(this.#failure);
+    if (this.#closing.ending) this.#finish(causeOf(error, event), false);
   }
 
   /** @internal A new attempt after a failed connect: what failed before is forgotten. */
   protected renewed(): void {
     this.#failure = null;
-    this.#readDead = false;
-    this.#writeDead = false;
-    this.closing.renew();
+    this.inputSide.failure = null;
+    this.outputSide.failure = null;
+    this.#closing.renew();
   }
 
   /** @internal The transport is closed and will say nothing more. */
   protected transportGone(): void {
-    if (this.#freed) this.#clearOutput();
-    if (this.#freed || this.closing.finishing) this.closing.finished();
+    if (this.#freed) this.outputSide.clear();
+    if (this.#freed || this.#closing.finishing) this.#closing.finished();
   }
 
   /** @internal */
   protected onTimeout(name: TimeoutName): void {
     const error = this.timeouts.error(name);
-    if (name === 'close') {
-      if (this.closing.finishing) {
-        this.free();
-        return;
-      }
-      this.callbacks.event({ kind: 'timeout', timeout: name, error });
-      this.#finish({ kind: 'timeout', timeout: name, error }, true);
-      return;
-    }
-    if (name === 'read' || name === 'write') {
-      this.callbacks.event({ kind: 'timeout', timeout: name, direction: name, error });
-      if (name === 'read') {
-        this.readGate.enabled = false;
-        this.#pulls.rejectAll(error);
-      } else {
-        this.writeGate.enabled = false;
-        this.#drainWaiters.rejectAll(error);
-      }
-      this.wake();
-    } else {
-      this.callbacks.event({ kind: 'timeout', timeout: name, error });
+    switch (name) {
+      case 'read':
+      case 'write':
+        this.callbacks.event({ kind: 'timeout', timeout: name, direction: name, error });
+        (name === 'read' ? this.inputSide : this.outputSide).timedOut(error);
+        this.wake();
+        break;
+      case 'close':
+        if (this.#closing.finishing) {
+          this.free();
+          break;
+        }
+        this.callbacks.event({ kind: 'timeout', timeout: name, error });
+        this.#finish({ kind: 'timeout', timeout: name, error }, true);
+        break;
+      default:
+        this.callbacks.event({ kind: 'timeout', timeout: name, error });
     }
   }
 
-  #clearOutput(): void {
-    this.output.unfreeze('front');
-    this.output.clear();
-    this.output.freeze('front');
+  #checkEnded(): void {
+    if (this.#closing.ending && this.#closing.writeEnded && this.readEnded) this.#finish({ kind: 'clean' }, false);
   }
 
-  /** The mark in force: one read that needs more lifts it for as long as it waits. */
-  #highMark(): number {
-    const { high } = this.#readMarks;
-    return high === 0 ? Infinity : Math.max(high, this.#pulls.need);
+  /** Closes the transport, and frees once the user has heard what there is to hear. */
+  #finish(cause: CloseCause, abrupt: boolean): void {
+    if (this.#closing.finishing) return;
+    this.#closing.finishing = true;
+    this.#closing.cause ??= cause;
+    this.closeTransport(abrupt);
+    this.#freeWhenTaken();
   }
 
-  /** Reading rests from the mark on, and goes on the moment it is crossed downwards; nothing polls (RD-4, RD-5). */
-  #checkHighMark(): void {
-    const full = this.input.length >= this.#highMark();
-    if (full === this.readGate.isSuspendedFor('watermark')) return;
-    if (full) this.readGate.suspend('watermark');
-    else this.readGate.resume('watermark');
-    this.wake();
+  /** After a clean end, bytes that nobody has taken yet keep the input until they are, or the close time-out passes. */
+  #freeWhenTaken(): void {
+    this.callbacks.whenDelivered(() => {
+      if (this.input.length === 0 || !this.#closing.clean) this.free();
+    });
   }
 
-  #inputShrank(): void {
-    this.#pulls.rewind();
-    if (this.readGate.isSuspendedFor('watermark')) this.#checkHighMark();
-    if (this.closing.finishing && this.input.length === 0 && !this.#freed) this.#freeWhenRead();
-  }
-
-  #outputGrew(): void {
-    if (this.#freed || this.#writeDead) return;
-    if (this.output.length > this.base.limits.outputMaxBytes) this.#overflow();
-    else this.wake();
-  }
-
-  #checkOutputLimit(more: number): void {
-    if (this.output.length + more > this.base.limits.outputMaxBytes) throw this.#overflow();
-  }
-
-  /** The hard cap: the peer does not read, and the user does not listen. */
-  #overflow(): BuffereventError {
-    const message = `more than ${this.base.limits.outputMaxBytes} bytes wait to be sent`;
-    const error = new BuffereventError('ERR_BUFFEREVENT_OUTPUT_LIMIT', message);
+  #giveUp(error: BuffereventError): void {
     this.failed('write', error);
-    this.#readDead = true;
-    this.#servePulls();
+    this.inputSide.fail(error);
     this.closeTransport(true);
-    return error;
-  }
-
-  /** After `end()`, with nobody to take the bytes: from here on they are dropped, so that the peer's end can be seen. */
-  #startDiscarding(): true {
-    this.closing.discarding = true;
-    this.input.drain(this.input.length);
-    return true;
   }
 
   #checkNotFreed(): void {
     if (this.#freed) throw freedError();
   }
-}
-
-function freedError(): BuffereventError {
-  return new BuffereventError('ERR_BUFFEREVENT_FREED', 'the bufferevent was freed');
-}
-
-function discardedError(): BuffereventError {
-  return new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the input was discarded after end()');
 }
 
 function causeOf(error: Error, event: BuffereventEvent | undefined): CloseCause {
@@ -587,22 +434,9 @@ function causeOf(error: Error, event: BuffereventEvent | undefined): CloseCause 
   return { kind: reset ? 'reset' : 'error', error };
 }
 
-function marked(limit: number): number {
-  return limit === Infinity ? 0 : limit;
-}
-
-/** Exact for the encodings whose length differs from the number of code units. */
-function stringLength(text: string, encoding: EvbufferEncoding | undefined): number {
-  return Buffer.byteLength(text, encoding);
-}
-
 function checkDirection(direction: unknown): Direction {
   if (direction !== 'read' && direction !== 'write') {
     throw argumentTypeError('direction', "'read' or 'write'", direction);
   }
   return direction;
-}
-
-function checkDirections(directions: readonly unknown[]): Direction[] {
-  return directions.map(checkDirection);
 }

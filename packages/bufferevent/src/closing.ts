@@ -17,8 +17,6 @@ export class Closing {
   writeEnded = false;
   /** `end()` was called. */
   ending = false;
-  /** Bytes that arrive are dropped. */
-  discarding = false;
   /** The transport is closed or being closed after `end()`. */
   finishing = false;
   cause: CloseCause | null = null;

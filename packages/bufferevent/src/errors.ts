@@ -45,3 +45,13 @@ export class BuffereventTimeoutError extends BuffereventError {
     this.timeoutMs = timeoutMs;
   }
 }
+
+/** @internal */
+export function freedError(): BuffereventError {
+  return new BuffereventError('ERR_BUFFEREVENT_FREED', 'the bufferevent was freed');
+}
+
+/** @internal */
+export function disposedError(): BuffereventError {
+  return new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the event base was disposed of');
+}

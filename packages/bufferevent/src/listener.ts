@@ -9,11 +9,10 @@ import {
   systemError,
 } from 'bufferevent-backend';
 import type { HandlerContext } from './async-context.js';
-import type { CallbackSource } from './defer.js';
 import { type Deferred, withResolvers } from './deferred-promise.js';
-import type { CompletionOwner, EventBase, Reconciler } from './event-base.js';
+import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
-import { type Acceptor, SocketBufferevent } from './socket-bufferevent.js';
+import { SocketBufferevent } from './socket-bufferevent.js';
 
 /** One object for a listener and for all connections that it accepts. */
 export interface ListenHandlers extends BuffereventHandlers {
@@ -36,7 +35,7 @@ export interface ListenerOptions extends PortListenOptions {
 const ACCEPT_CREDITS = 256;
 
 /** Accepts connections on one bound address and hands each out as a {@link SocketBufferevent}. Made by `listen()`. */
-export class Listener implements CompletionOwner, CallbackSource, Reconciler, Acceptor, AsyncDisposable {
+export class Listener implements AsyncDisposable {
   readonly base: EventBase;
   readonly #handle: Handle;
   readonly #requested: Address;

@@ -15,8 +15,8 @@ import {
 import type { HandlerContext } from './async-context.js';
 import { Bufferevent } from './bufferevent.js';
 import { ConnectRace, interleaveFamilies } from './connect-race.js';
-import { BuffereventError } from './errors.js';
-import type { CompletionOwner, EventBase, Reconciler } from './event-base.js';
+import { BuffereventError, disposedError, freedError } from './errors.js';
+import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, TimeoutName } from './events.js';
 
 export interface SocketBuffereventOptions {
@@ -58,7 +58,7 @@ const MAX_SEGMENTS_PER_SEND = 1024;
 type State = 'unconnected' | 'connecting' | 'open' | 'closing' | 'gone';
 
 /** A bufferevent over one stream of the base's backend: TCP or Unix-domain, connected by it, accepted or adopted. */
-export class SocketBufferevent extends Bufferevent implements CompletionOwner, Reconciler {
+export class SocketBufferevent extends Bufferevent {
   #state: State = 'unconnected';
   /** 0 while there is none. */
   #handle: Handle = 0;
@@ -119,7 +119,7 @@ export class SocketBufferevent extends Bufferevent implements CompletionOwner, R
    * @throws BuffereventError `ERR_BUFFEREVENT_ALREADY_CONNECTED`; `TypeError`/`RangeError` for what is no target
    */
   connect(target: ConnectTarget, options: SocketConnectOptions = {}): void {
-    if (this.freed) throw new BuffereventError('ERR_BUFFEREVENT_FREED', 'the bufferevent was freed');
+    if (this.freed) throw freedError();
     if (this.#state !== 'unconnected') {
       throw new BuffereventError('ERR_BUFFEREVENT_ALREADY_CONNECTED', 'connect() on a connected bufferevent');
     }
@@ -166,15 +166,15 @@ export class SocketBufferevent extends Bufferevent implements CompletionOwner, R
 
   #lookup(target: HostTarget, localAddress: IpAddress | undefined): void {
     const host = target.host.startsWith('[') && target.host.endsWith(']') ? target.host.slice(1, -1) : target.host;
-    this.readGate.suspend('lookup');
-    this.writeGate.suspend('lookup');
+    this.inputSide.gate.suspend('lookup');
+    this.outputSide.gate.suspend('lookup');
     const attempt = {};
     this.#lookupAttempt = attempt;
     const settled = (step: () => void) => {
       if (this.#lookupAttempt !== attempt) return;
       this.#lookupAttempt = null;
-      this.readGate.resume('lookup');
-      this.writeGate.resume('lookup');
+      this.inputSide.gate.resume('lookup');
+      this.outputSide.gate.resume('lookup');
       this.base.inTurn(step);
     };
     this.base.lookup(host, target.family ?? 0).then(
@@ -228,8 +228,8 @@ export class SocketBufferevent extends Bufferevent implements CompletionOwner, R
   #stopConnecting(): void {
     this.timeouts.stop('connect');
     this.#lookupAttempt = null;
-    this.readGate.resume('lookup');
-    this.writeGate.resume('lookup');
+    this.inputSide.gate.resume('lookup');
+    this.outputSide.gate.resume('lookup');
     this.#race?.cancel();
     this.#race = null;
   }
@@ -262,7 +262,7 @@ export class SocketBufferevent extends Bufferevent implements CompletionOwner, R
     this.#dirty = false;
     if (this.#state !== 'open') return;
     const { port } = this.base;
-    const readMax = this.readAllowance();
+    const readMax = this.inputSide.allowance();
     if (this.#receiving === 0) {
       if (readMax > 0) {
         this.#receiving = readMax;
@@ -279,14 +279,14 @@ export class SocketBufferevent extends Bufferevent implements CompletionOwner, R
     }
     this.timeouts.follow('read', readMax > 0);
     if (!this.#sending) {
-      const writeMax = this.writeAllowance();
+      const writeMax = this.outputSide.allowance();
       if (writeMax > 0) this.#send(writeMax);
       else if (this.wantsShutdown && !this.#shutdownSubmitted) {
         this.#shutdownSubmitted = true;
         port.shutdown(this.#handle);
       }
     }
-    this.timeouts.follow('write', this.output.length > 0 && this.writeAllowance() > 0);
+    this.timeouts.follow('write', this.output.length > 0 && this.outputSide.allowance() > 0);
   }
 
   #send(max: number): void {
@@ -387,10 +387,6 @@ export class SocketBufferevent extends Bufferevent implements CompletionOwner, R
     if (this.#state !== 'connecting') return;
     this.#connectFailed(systemError(-Errno.ETIMEDOUT, 'connect', this.#race?.lastAddress), true);
   }
-}
-
-function disposedError(): BuffereventError {
-  return new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the event base was disposed of');
 }
 
 /** Throws `TypeError` or `RangeError` for what no address can be made of; the port checks numeric ones. */

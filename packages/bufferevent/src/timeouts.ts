@@ -71,8 +71,9 @@ export class Timeouts {
     this.#timers[name]?.touch();
   }
 
-  /** Bytes moved, whichever way; the idle time-out starts over, also after it has fired. */
-  progress(): void {
+  /** Bytes moved in one direction; the idle time-out starts over too, also after it has fired. */
+  progress(direction: 'read' | 'write'): void {
+    this.#timers[direction]?.touch();
     if (this.#durationsMs.idle > 0) {
       this.start('idle');
       this.#timers.idle?.touch();

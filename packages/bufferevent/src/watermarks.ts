@@ -15,3 +15,8 @@ export function resolveMarks(current: Watermarks, marks: Partial<Watermarks>): W
   if (high !== 0 && low > high) throw argumentRangeError('low', `at most the high mark of ${high}`, low);
   return { low, high };
 }
+
+/** @internal The high mark that a limit stands for. */
+export function markOfLimit(limit: number): number {
+  return limit === Infinity ? 0 : limit;
+}

@@ -1,0 +1,162 @@
+import { Evbuffer, type LeaseOwner } from 'evbuffer';
+import type { PendingCallbacks } from './callbacks.js';
+import type { Closing } from './closing.js';
+import { BuffereventError, freedError } from './errors.js';
+import { Gate } from './gate.js';
+import type { Limits } from './limits.js';
+import { type Pull, PullQueue } from './pull.js';
+import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
+
+/** @internal What the input needs of the bufferevent around it. */
+export interface InputHost {
+  /** The allowance may have changed. */
+  wake(): void;
+  /** Somebody took bytes from the front. */
+  inputTaken(): void;
+}
+
+/**
+ * @internal The receiving half of a bufferevent: the buffer, its gate and marks, who waits for bytes, and how much may
+ * be asked for.
+ */
+export class InputSide {
+  readonly buffer: Evbuffer = new Evbuffer();
+  readonly gate: Gate = new Gate(false);
+  marks: Watermarks;
+  /** The peer has ended its side. */
+  ended = false;
+  /** Reading has failed: what is buffered can still be taken, nothing more will come. */
+  failure: Error | null = null;
+  /** Bytes that arrive are dropped: after `end()`, with nobody to take them. */
+  discarding = false;
+  readonly #pulls: PullQueue = new PullQueue();
+  readonly #limits: Limits;
+  readonly #callbacks: PendingCallbacks;
+  readonly #closing: Closing;
+  readonly #host: InputHost;
+  #freed = false;
+
+  constructor(limits: Limits, callbacks: PendingCallbacks, closing: Closing, host: InputHost) {
+    this.marks = { low: 0, high: markOfLimit(limits.inputHighWatermark) };
+    this.#limits = limits;
+    this.#callbacks = callbacks;
+    this.#closing = closing;
+    this.#host = host;
+    this.buffer.freeze('back');
+    this.buffer.watch((_, { removed }) => {
+      if (removed > 0) this.#shrank();
+    });
+  }
+
+  /** Whether somebody wants bytes: reading is enabled, or a pull waits. */
+  get wanted(): boolean {
+    return this.gate.enabled || this.#pulls.waiting;
+  }
+
+  setMarks(marks: Partial<Watermarks>): void {
+    this.marks = resolveMarks(this.marks, marks);
+    this.#checkHighMark();
+  }
+
+  /** Bytes that may be asked for now; 0: do not read. */
+  allowance(): number {
+    if (this.#freed || this.failure !== null || this.#closing.finishing) return 0;
+    if (this.ended && !this.gate.enabled) return 0;
+    if (!this.wanted && !this.#closing.ending) return 0;
+    if (this.discarding) return this.#limits.bytesPerTurn;
+    if (!this.gate.suspended) return Math.min(this.#highMark() - this.buffer.length, this.#limits.bytesPerTurn);
+    if (this.wanted) return 0;
+    this.#startDiscarding();
+    return this.#limits.bytesPerTurn;
+  }
+
+  /** Bytes arrived, in memory that is leased from `owner`. Waiting pulls take theirs before `onRead` is asked for. */
+  received(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
+    if (this.#freed || this.discarding) {
+      owner.release(lease);
+      return;
+    }
+    this.buffer.unfreeze('back');
+    this.buffer.addLeased(memory, start, end, owner, lease);
+    this.buffer.freeze('back');
+    this.servePulls();
+    this.#checkHighMark();
+    if (this.buffer.length > 0 && this.buffer.length >= this.marks.low) this.#callbacks.readable(false);
+  }
+
+  receivedEnd(): void {
+    this.ended = true;
+    this.gate.enabled = false;
+    this.servePulls();
+  }
+
+  fail(error: Error): void {
+    this.failure ??= error;
+    this.servePulls();
+  }
+
+  /** The read time-out: who waits is told, the bytes stay. */
+  timedOut(error: Error): void {
+    this.gate.enabled = false;
+    this.#pulls.rejectAll(error);
+  }
+
+  pull<Value>(pull: Pull<Value>, signal: AbortSignal | undefined): Promise<Value> {
+    const { promise } = pull;
+    if (signal?.aborted) pull.reject(signal.reason);
+    else if (this.#freed && !this.#closing.clean) pull.reject(freedError());
+    else if (this.discarding) {
+      pull.reject(new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the input was discarded after end()'));
+    } else {
+      this.#pulls.push(pull as Pull<unknown>, signal);
+      this.servePulls();
+      if (!this.#freed) {
+        this.#checkHighMark();
+        this.#host.wake();
+      }
+    }
+    return promise;
+  }
+
+  servePulls(): void {
+    if (!this.#pulls.waiting) return;
+    this.#pulls.serve(this.buffer, this.ended || this.#freed);
+    if (this.failure !== null) this.#pulls.rejectAll(this.failure);
+  }
+
+  /** Lets go of everything; after a clean end, pulls learn of the end instead of an error. */
+  free(): void {
+    this.#freed = true;
+    if (this.#closing.clean) this.servePulls();
+    this.#pulls.rejectAll(freedError());
+    this.buffer.drain(this.buffer.length);
+  }
+
+  /** The mark in force: one read that needs more lifts it for as long as it waits. */
+  #highMark(): number {
+    const { high } = this.marks;
+    return high === 0 ? Infinity : Math.max(high, this.#pulls.need);
+  }
+
+  /** Reading rests from the mark on, and goes on the moment it is crossed downwards; nothing polls (RD-4, RD-5). */
+  #checkHighMark(): void {
+    const full = this.buffer.length >= this.#highMark();
+    if (full === this.gate.isSuspendedFor('watermark')) return;
+    if (full) this.gate.suspend('watermark');
+    else this.gate.resume('watermark');
+    this.#host.wake();
+  }
+
+  #shrank(): void {
+    this.#pulls.rewind();
+    if (this.#freed) return;
+    if (this.gate.isSuspendedFor('watermark')) this.#checkHighMark();
+    this.#host.inputTaken();
+  }
+
+  /** From here on bytes are dropped, so that the peer's end can be seen. */
+  #startDiscarding(): void {
+    this.discarding = true;
+    this.buffer.drain(this.buffer.length);
+  }
+}

@@ -1,0 +1,125 @@
+import { Evbuffer, type EvbufferEncoding, isEvbuffer } from 'evbuffer';
+import type { PendingCallbacks } from './callbacks.js';
+import { DrainWaiters } from './drain-waiters.js';
+import { BuffereventError, freedError } from './errors.js';
+import { Gate } from './gate.js';
+import type { Limits } from './limits.js';
+import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
+
+/** @internal What the output needs of the bufferevent around it. */
+export interface OutputHost {
+  /** The allowance may have changed. */
+  wake(): void;
+  /** The hard cap is passed: give the connection up. */
+  outputOverflowed(error: BuffereventError): void;
+}
+
+/** @internal The sending half of a bufferevent: the buffer, its gate and marks, the hard cap, and who waits for room. */
+export class OutputSide {
+  readonly buffer: Evbuffer = new Evbuffer();
+  readonly gate: Gate = new Gate(true);
+  marks: Watermarks;
+  /** Writing has failed: what is queued stays, further writes are dropped. */
+  failure: Error | null = null;
+  readonly #waiters: DrainWaiters = new DrainWaiters();
+  readonly #limits: Limits;
+  readonly #callbacks: PendingCallbacks;
+  readonly #host: OutputHost;
+  #freed = false;
+
+  constructor(limits: Limits, callbacks: PendingCallbacks, host: OutputHost) {
+    this.marks = { low: 0, high: markOfLimit(limits.outputHighWatermark) };
+    this.#limits = limits;
+    this.#callbacks = callbacks;
+    this.#host = host;
+    this.buffer.freeze('front');
+    this.buffer.watch((_, { added }) => {
+      if (added > 0) this.#grew();
+    });
+  }
+
+  setMarks(marks: Partial<Watermarks>): void {
+    this.marks = resolveMarks(this.marks, marks);
+  }
+
+  /** Bytes that may be sent now; 0: do not write. */
+  allowance(): number {
+    if (this.#freed || this.failure !== null || !this.gate.enabled || this.gate.suspended) return 0;
+    return Math.min(this.buffer.length, this.#limits.bytesPerTurn);
+  }
+
+  /** @returns whether more is welcome */
+  write(data: string | Uint8Array | Evbuffer, encoding: EvbufferEncoding | undefined): boolean {
+    if (this.failure !== null) {
+      if (isEvbuffer(data)) data.drain(data.length);
+      return false;
+    }
+    if (isEvbuffer(data)) {
+      this.#checkLimit(data.length);
+      this.buffer.addBuffer(data);
+    } else {
+      if (typeof data === 'string') this.#checkLimit(Buffer.byteLength(data, encoding));
+      else if (ArrayBuffer.isView(data)) this.#checkLimit(data.byteLength);
+      this.buffer.add(data, encoding);
+    }
+    const { high } = this.marks;
+    return high === 0 || this.buffer.length <= high;
+  }
+
+  drained(signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.buffer.length === 0) return Promise.resolve();
+    if (this.#freed) return Promise.reject(freedError());
+    if (this.failure !== null) return Promise.reject(this.failure);
+    return this.#waiters.add(signal);
+  }
+
+  /** The first `count` bytes were taken by the system; they are unpinned. */
+  sent(count: number): void {
+    this.buffer.unfreeze('front');
+    this.buffer.drain(count);
+    this.buffer.freeze('front');
+    if (this.buffer.length <= this.marks.low) this.#callbacks.writable();
+    if (this.buffer.length === 0) this.#waiters.resolveAll();
+  }
+
+  fail(error: Error): void {
+    this.failure ??= error;
+    this.#waiters.rejectAll(this.failure);
+  }
+
+  timedOut(error: Error): void {
+    this.gate.enabled = false;
+    this.#waiters.rejectAll(error);
+  }
+
+  /** What is queued stays in memory until {@link clear}: the system may still be reading it (C4). */
+  free(): void {
+    this.#freed = true;
+    this.#waiters.rejectAll(freedError());
+  }
+
+  clear(): void {
+    this.buffer.unfreeze('front');
+    this.buffer.clear();
+    this.buffer.freeze('front');
+  }
+
+  #grew(): void {
+    if (this.#freed || this.failure !== null) return;
+    if (this.buffer.length > this.#limits.outputMaxBytes) this.#overflow();
+    else this.#host.wake();
+  }
+
+  #checkLimit(more: number): void {
+    if (this.buffer.length + more > this.#limits.outputMaxBytes) throw this.#overflow();
+  }
+
+  /** The peer does not read, and the user does not listen. */
+  #overflow(): BuffereventError {
+    const message = `more than ${this.#limits.outputMaxBytes} bytes wait to be sent`;
+    const error = new BuffereventError('ERR_BUFFEREVENT_OUTPUT_LIMIT', message);
+    this.#host.outputOverflowed(error);
+    return error;
+  }
+}
