@@ -1,1 +1,60 @@
-export {};
+#!/usr/bin/env node
+// The command line: words in, an exit code out. What the commands do stands in the files named after them.
+import { Command } from 'commander';
+import { backendNames } from './backends.js';
+import { client } from './client.js';
+import { integerBetween, oneOf } from './options.js';
+import { selfTest } from './self-test.js';
+import { serve } from './serve.js';
+import { surviveClosedStdout } from './stdout.js';
+
+const maxTimeoutMs = 2 ** 31 - 1; // What timers of Node can wait.
+const maxHighWatermark = 16 * 2 ** 20; // Far below the hard cap on output (64 MiB), which ends a connection.
+
+const program = new Command('echo')
+  .description('An echo server on bufferevent, its client, and a test of both')
+  .showHelpAfterError('(--help lists the options)');
+
+program
+  .command('serve')
+  .description('answer every connection with its own bytes until SIGTERM or SIGINT; a second signal ends at once')
+  .option('--host <host>', 'address or name to listen on', '127.0.0.1')
+  .option('--port <port>', 'port to listen on; 0 lets the system choose', integerBetween(0, 65_535), 7007)
+  .option('--path <path>', 'listen on a Unix-domain socket instead')
+  .option('--backend <name>', `the mechanism: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
+  .option('--read-timeout <ms>', 'end connections that are silent for this long', integerBetween(1, maxTimeoutMs))
+  .option(
+    '--high-watermark <bytes>',
+    'received bytes held per connection while its peer does not read',
+    integerBetween(1, maxHighWatermark),
+    256 * 1024,
+  )
+  .option('--max-connections <n>', 'connections served at once', integerBetween(1, 2 ** 31 - 1))
+  .option('--no-async-context', 'give up the async context of handlers, for speed')
+  .option('--quiet', 'print the ready line and nothing else', false)
+  .action(async (options) => finish(await serve(options)));
+
+program
+  .command('client')
+  .description('send standard input to a server and write its answer to standard output')
+  .option('--host <host>', 'address or name of the server', '127.0.0.1')
+  .option('--port <port>', 'port of the server', integerBetween(1, 65_535), 7007)
+  .option('--path <path>', 'connect to a Unix-domain socket instead')
+  .option('--backend <name>', `the mechanism: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
+  .action(async (options) => finish(await client(options)));
+
+program
+  .command('self-test')
+  .description('start a server in a second process, check every byte that comes back, and measure')
+  .option('--connections <n>', 'connections at once', integerBetween(1, 60_000), 64)
+  .option('--bytes <n>', 'bytes to send, over all connections', integerBetween(1, Number.MAX_SAFE_INTEGER), 268_435_456)
+  .option('--backend <name>', `the mechanism of the server: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
+  .action(async (options) => finish(await selfTest(options)));
+
+surviveClosedStdout();
+await program.parseAsync();
+
+/** The process ends when nothing is left to do, so that a handle left open by mistake is seen. */
+function finish(exitCode: number): void {
+  process.exitCode = exitCode;
+}

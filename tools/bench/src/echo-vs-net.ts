@@ -1,0 +1,47 @@
+// Our echo server on bufferevent-net against bare node:net: `pnpm --filter bench echo-vs-net`. Wants a quiet machine.
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { barePipe, bareWrite, ours, oursWithoutAsyncContext } from './candidates.js';
+import { compare } from './comparison.js';
+import { rewriteSection } from './docs-section.js';
+import { toMarkdown } from './markdown.js';
+import { bulk, messages } from './workloads.js';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '9' },
+    connections: { type: 'string', default: '64' },
+    /** Per bulk round. */
+    mebibytes: { type: 'string', default: '512' },
+    /** Per round of messages. */
+    messages: { type: 'string', default: '128000' },
+    /** `bulk`, `messages` or both. */
+    only: { type: 'string' },
+    /** Writes the tables into docs/benchmarks.md. */
+    write: { type: 'boolean', default: false },
+  },
+});
+
+const log = (line: string): void => void process.stderr.write(`${line}\n`);
+const rounds = Number(values.rounds);
+const connections = Number(values.connections);
+const ourServers = [ours, oursWithoutAsyncContext];
+
+const tables: string[] = [];
+if (values.only !== 'messages') {
+  const workload = bulk(connections, Number(values.mebibytes) * 2 ** 20);
+  tables.push(toMarkdown(await compare(workload, [...ourServers, barePipe], rounds, log)));
+}
+if (values.only !== 'bulk') {
+  const workload = messages(connections, Number(values.messages), 64);
+  tables.push(toMarkdown(await compare(workload, [...ourServers, bareWrite], rounds, log)));
+}
+
+const text = `${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${process.platform} ${process.arch}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}.
+
+${tables.join('\n')}`;
+console.log(text);
+if (values.write) {
+  rewriteSection(fileURLToPath(new URL('../../../docs/benchmarks.md', import.meta.url)), 'echo-vs-net', text);
+}
