@@ -52,11 +52,9 @@ describe('connecting', () => {
     });
 
     it('EV-5: connected comes before every other callback, though data was there first', async () => {
-      const { client } = await world.pair(
-        world.record('client'),
-        world.record('server', { onRead: () => {} }),
-        { server: { enable: ['read'] } },
-      );
+      const { client } = await world.pair(world.record('client'), world.record('server', { onRead: () => {} }), {
+        server: { enable: ['read'] },
+      });
       client.free();
       world.log.length = 0;
       const listener = await world.listen({ onConnection: (bev) => bev.write('greeting') });
@@ -99,17 +97,14 @@ describe('the end of the stream', () => {
     it('EV-4: half-close carries a request and its answer', async () => {
       const size = world.kind === 'memory with faults' ? 2_000 : 200 * KiB;
       const answer = new Collector();
-      const { client } = await world.pair(
-        world.record('client', { onRead: answer.take }),
-        {
-          onEvent: (bev, event) => {
-            if (event.kind !== 'eof') return;
-            bev.write(bev.input);
-            bev.halfClose();
-          },
-          onRead() {},
+      const { client } = await world.pair(world.record('client', { onRead: answer.take }), {
+        onEvent: (bev, event) => {
+          if (event.kind !== 'eof') return;
+          bev.write(bev.input);
+          bev.halfClose();
         },
-      );
+        onRead() {},
+      });
       client.write(pattern(size));
       client.halfClose();
       await world.until(() => world.log.includes('client eof'), 'the end of the answer');

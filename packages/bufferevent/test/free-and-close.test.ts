@@ -3,7 +3,7 @@ import { type Bufferevent, type BuffereventHandlers, type CloseCause, EventBase,
 import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same, text } from './support/bytes.js';
 import { Collector, count } from './support/recorder.js';
-import { isPending, rejection } from './support/wait.js';
+import { failure, isPending, rejection } from './support/wait.js';
 import { inMemory, ipOf, onEveryBackend } from './support/world.js';
 
 describe('free', () => {
@@ -90,7 +90,7 @@ describe('free', () => {
       ];
       for (const call of calls) expect(() => call(bev), String(call)).toThrow(freed);
       for (const pull of [() => bev.read(), () => bev.readLine(), () => bev.drained()]) {
-        expect(await rejection(Promise.resolve().then(pull)), String(pull)).toEqual(freed);
+        expect(await failure(pull), String(pull)).toEqual(freed);
       }
       expect(await rejection(bev[Symbol.asyncIterator]().next())).toEqual(freed);
       expect(bev.enabled).toEqual([]);
@@ -317,7 +317,11 @@ describe('end and closed', () => {
       await world.advance(99);
       expect(await isPending(ended)).toBe(true);
       await world.advance(1);
-      expect(await ended).toMatchObject({ kind: 'timeout', timeout: 'close', error: { code: 'ERR_BUFFEREVENT_TIMEOUT' } });
+      expect(await ended).toMatchObject({
+        kind: 'timeout',
+        timeout: 'close',
+        error: { code: 'ERR_BUFFEREVENT_TIMEOUT' },
+      });
       expect(bev.freed).toBe(true);
       expect(world.base.stats().port.streams).toBe(0);
     });

@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type Listener, listen, type SocketBufferevent } from 'bufferevent';
+import { connect, type Listener, type ListenHandlers, listen, type SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
 import type { Peer } from './support/peer.js';
 import { Collector } from './support/recorder.js';
-import { rejection } from './support/wait.js';
+import { failure, rejection } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, onEveryBackend } from './support/world.js';
 
 describe('accepting', () => {
@@ -34,8 +34,14 @@ describe('accepting', () => {
 
     it('LI-1: two listeners on port 0 have different ports and each its own connections', async () => {
       const seen: string[] = [];
-      const one = await world.listen({ onConnection: (bev) => void (seen.push('one'), bev.free()) });
-      const two = await world.listen({ onConnection: (bev) => void (seen.push('two'), bev.free()) });
+      const noting = (name: string): ListenHandlers => ({
+        onConnection(bev) {
+          seen.push(name);
+          bev.free();
+        },
+      });
+      const one = await world.listen(noting('one'));
+      const two = await world.listen(noting('two'));
       expect(ipOf(one).ip).toBe('127.0.0.1');
       expect(ipOf(one).port).toBeGreaterThan(0);
       expect(ipOf(one).port).not.toBe(ipOf(two).port);
@@ -236,7 +242,7 @@ describe('where to listen', () => {
   onEveryBackend((world) => {
     it('LI-5: a backlog below 1 is refused and nothing listens', async () => {
       for (const backlog of [0, -1, 1.5, Number.NaN]) {
-        const error = await rejection(Promise.resolve().then(() => world.listen({}, { backlog })));
+        const error = await failure(() => world.listen({}, { backlog }));
         expect(error).toMatchObject({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' });
       }
       expect(world.base.stats().port.listeners).toBe(0);

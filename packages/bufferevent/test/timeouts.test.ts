@@ -1,7 +1,7 @@
 // Time-outs: tied to progress, one-shot, driven by the clock of the base. B50–B56.
 import { type Bufferevent, type BuffereventEvent, EventBase, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
-import { KiB, pattern, text } from './support/bytes.js';
+import { contents, KiB, pattern, text } from './support/bytes.js';
 import { count } from './support/recorder.js';
 import { rejection } from './support/wait.js';
 import { inMemory, ipOf, onEveryBackend } from './support/world.js';
@@ -115,7 +115,7 @@ describe('the read timer', () => {
       await world.settle();
       await world.advance(50);
       expect(await pull).toMatchObject({ code: 'ERR_BUFFEREVENT_TIMEOUT', timeout: 'read' });
-      expect(text(bev.input.copyOut(4))).toBe('0123');
+      expect(text(contents(bev.input))).toBe('0123');
       const again = bev.read(6);
       peer.send('45');
       await world.settle();
@@ -226,7 +226,9 @@ describe('the write timer', () => {
         onRead: () => void times.push(`${name} read`),
         onWrite: () => void times.push(`${name} write`),
         onEvent: (_: Bufferevent, event: BuffereventEvent) =>
-          void times.push(`${name} ${event.kind === 'timeout' ? event.timeout : event.kind} ${world.clock.now() - start}`),
+          void times.push(
+            `${name} ${event.kind === 'timeout' ? event.timeout : event.kind} ${world.clock.now() - start}`,
+          ),
       });
       const { client, server } = await world.pair(handlers('one'), handlers('two'), { server: { enable: [] } });
       times.length = 0;

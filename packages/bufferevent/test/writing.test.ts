@@ -1,7 +1,7 @@
 // Writing, its marks and pressure: B30–B38.
 import { Evbuffer, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
-import { KiB, MiB, pattern, same, text } from './support/bytes.js';
+import { contents, KiB, MiB, pattern, same } from './support/bytes.js';
 import { Collector, count } from './support/recorder.js';
 import { rejection } from './support/wait.js';
 import { inBothMemories, inMemory, ipOf, onEveryBackend } from './support/world.js';
@@ -261,7 +261,7 @@ describe('when onWrite runs', () => {
       expect(world.log[0]).toMatch(/^server error (ECONNRESET|EPIPE) write$/);
       expect(bev.enabled).not.toContain('write');
       expect(bev.output.length).toBe(left);
-      expect(text(bev.output.copyOut(4, 0))).toBe(text(pattern(100 * KiB).subarray(-left).subarray(0, 4)));
+      expect(same(contents(bev.output), pattern(100 * KiB).subarray(-left))).toBe(true);
     });
 
     it('B36: after a failure writing drops its data and answers false', async () => {

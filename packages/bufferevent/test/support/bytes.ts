@@ -1,3 +1,5 @@
+import type { Evbuffer } from 'bufferevent';
+
 /** Bytes that differ from their neighbours near and far, so that a lost, doubled or swapped piece shows. */
 export function pattern(length: number, seed = 1): Uint8Array {
   const bytes = new Uint8Array(length);
@@ -19,3 +21,10 @@ export function same(left: Uint8Array, right: Uint8Array): boolean {
 
 export const KiB = 1024;
 export const MiB = 1024 * 1024;
+
+/** A copy of what a buffer holds; the buffer keeps it. */
+export function contents(buffer: Evbuffer): Buffer {
+  const copy = Buffer.alloc(buffer.length);
+  buffer.copyOut(copy);
+  return copy;
+}

@@ -68,7 +68,5 @@ export function count(log: readonly string[], line: string): number {
 
 /** The log without repetitions of the same kind in a row: `server read 4`, `server read 8` → `server read`. */
 export function kinds(log: readonly string[]): string[] {
-  return log
-    .map((line) => line.replace(/ \d+$/, ''))
-    .filter((line, index, lines) => line !== lines[index - 1]);
+  return log.map((line) => line.replace(/ \d+$/, '')).filter((line, index, lines) => line !== lines[index - 1]);
 }

@@ -33,6 +33,11 @@ export async function rejection(promise: Promise<unknown>): Promise<Error & { co
   throw new Error(`expected a rejection, got ${String(value)}`);
 }
 
+/** The failure of a call: what it throws, or what the promise that it returns rejects with. */
+export function failure(call: () => unknown): Promise<Error & { code?: string }> {
+  return rejection(Promise.resolve().then(call));
+}
+
 /** Whether a promise is settled by now, without waiting for it. */
 export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   const mark = {};

@@ -1,22 +1,29 @@
 // The same test bodies over every backend: a world has one event base, a place to listen, peers, and a log.
-import { afterEach, beforeEach, describe, expect } from 'vitest';
+
 import {
   type Backend,
   type Bufferevent,
   type BuffereventHandlers,
+  type ConnectOptions,
   connect,
-  type ConnectCallOptions,
   EventBase,
   type EventBaseOptions,
   type Listener,
   type ListenHandlers,
-  type ListenCallOptions,
+  type ListenOptions,
   listen,
   type SocketBufferevent,
 } from 'bufferevent';
 import { ManualClock } from 'bufferevent/testing';
-import { createMemoryBackend, MemoryNetwork, withFaults, withTrace } from 'bufferevent-backend/memory';
+import {
+  createMemoryBackend,
+  MemoryNetwork,
+  type TracedBackend,
+  withFaults,
+  withTrace,
+} from 'bufferevent-backend/memory';
 import { netBackend } from 'bufferevent-net';
+import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { NetPeer, type Peer, PortPeer } from './peer.js';
 import { checkBuffers, recorder } from './recorder.js';
 import { turns, until } from './wait.js';
@@ -38,7 +45,7 @@ export class World {
   /** What the base uses. */
   backend!: Backend;
   log: string[] = [];
-  #trace: string[] = [];
+  #traced: TracedBackend | null = null;
   #peers: Peer[] = [];
   #bases: EventBase[] = [];
   #seen = new Set<Bufferevent>();
@@ -50,7 +57,7 @@ export class World {
 
   open(options: EventBaseOptions = {}): void {
     this.log = [];
-    this.#trace = [];
+    this.#traced = null;
     this.#peers = [];
     this.#bases = [];
     this.#seen = new Set();
@@ -58,9 +65,9 @@ export class World {
     if (this.isMemory) {
       this.network = new MemoryNetwork({ capacity: pipeBytes });
       this.plain = createMemoryBackend(this.network);
-      const faulty =
-        this.kind === 'memory' ? this.plain : withFaults(this.plain, { recvMax: 1, sendMax: 7, delayCompletions: 2 });
-      this.backend = withTrace(faulty, (line) => this.#trace.push(String(line)));
+      const faulty = this.kind === 'memory' ? this.plain : withFaults(this.plain, { maxRecv: 1, maxSend: 7, delay: 1 });
+      this.#traced = withTrace(faulty, { capacity: 200 });
+      this.backend = this.#traced;
     } else {
       this.plain = netBackend;
       this.backend = netBackend;
@@ -95,11 +102,11 @@ export class World {
     return recorder(this.log, name, then);
   }
 
-  listen(handlers: ListenHandlers, options: ListenCallOptions = {}): Promise<Listener> {
+  listen(handlers: ListenHandlers, options: ListenOptions = {}): Promise<Listener> {
     return listen({ ip: '127.0.0.1', port: 0 }, handlers, { base: this.base, ...options });
   }
 
-  connect(listener: Listener, handlers?: BuffereventHandlers, options: ConnectCallOptions = {}) {
+  connect(listener: Listener, handlers?: BuffereventHandlers, options: ConnectOptions = {}) {
     return connect(ipOf(listener), handlers, { base: this.base, ...options }).then((bev) => this.keep(bev));
   }
 
@@ -111,7 +118,7 @@ export class World {
   }
 
   /** A connection accepted from a bare peer. Reading is enabled as `listen` does: when there is an `onRead`. */
-  async accepted(handlers: BuffereventHandlers, options: ListenCallOptions = {}): Promise<Accepted> {
+  async accepted(handlers: BuffereventHandlers, options: ListenOptions = {}): Promise<Accepted> {
     const arrived: SocketBufferevent[] = [];
     const listener = await this.listen(
       { ...handlers, onConnection: (bev) => void arrived.push(this.keep(bev)) },
@@ -160,7 +167,7 @@ export class World {
 
   dump(): string {
     const stats = this.#bases.map((base) => JSON.stringify(base.stats()));
-    return ['log:', ...this.log.slice(-80), 'stats:', ...stats, 'trace:', ...this.#trace.slice(-80)].join('\n  ');
+    return ['log:', ...this.log.slice(-80), 'stats:', ...stats, this.#traced?.dump() ?? ''].join('\n  ');
   }
 }
 
@@ -175,8 +182,8 @@ export interface Pair {
 }
 
 export interface PairOptions {
-  readonly client?: ConnectCallOptions;
-  readonly server?: ListenCallOptions;
+  readonly client?: ConnectOptions;
+  readonly server?: ListenOptions;
 }
 
 export function ipOf(listener: Listener): { ip: string; port: number } {

@@ -1,0 +1,164 @@
+// Mistakes of the caller: TypeError or RangeError with a code, and nothing changed.
+import {
+  type Address,
+  BuffereventError,
+  connect,
+  type Direction,
+  EventBase,
+  listen,
+  SocketBufferevent,
+} from 'bufferevent';
+import { describe, expect, it } from 'vitest';
+import { failure } from './support/wait.js';
+import { inMemory } from './support/world.js';
+
+const wrongType = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
+const outOfRange = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
+
+/** A value of a type that the signature does not allow. */
+const wrong = <Type>(value: unknown): Type => value as Type;
+
+describe('mistakes', () => {
+  inMemory((world) => {
+    const calls: Array<[string, object, (bev: SocketBufferevent) => unknown]> = [
+      ['write of a number', wrongType, (bev) => bev.write(wrong(5))],
+      ['write of null', wrongType, (bev) => bev.write(wrong(null))],
+      ['write of a plain array', wrongType, (bev) => bev.write(wrong([1, 2]))],
+      ['enable of an unknown direction', wrongType, (bev) => bev.enable(wrong<Direction>('both'))],
+      ['disable of an unknown direction', wrongType, (bev) => bev.disable(wrong<Direction>(1))],
+      ['one good and one unknown direction', wrongType, (bev) => bev.enable('read', wrong<Direction>('up'))],
+      ['marks for an unknown direction', wrongType, (bev) => bev.setWatermarks(wrong<Direction>('x'), { low: 1 })],
+      ['getting marks of an unknown direction', wrongType, (bev) => bev.getWatermarks(wrong<Direction>('x'))],
+      ['a mark that is no number', wrongType, (bev) => bev.setWatermarks('read', { low: wrong('1') })],
+      ['a negative mark', outOfRange, (bev) => bev.setWatermarks('read', { low: -1 })],
+      ['a fraction as mark', outOfRange, (bev) => bev.setWatermarks('read', { high: 1.5 })],
+      ['NaN as mark', outOfRange, (bev) => bev.setWatermarks('write', { high: Number.NaN })],
+      ['low above high', outOfRange, (bev) => bev.setWatermarks('read', { low: 9, high: 8 })],
+      ['marks that are no object', wrongType, (bev) => bev.setWatermarks('read', wrong(null))],
+      ['a time-out that is no number', wrongType, (bev) => bev.setTimeouts({ readMs: wrong('50') })],
+      ['a negative time-out', outOfRange, (bev) => bev.setTimeouts({ writeMs: -1 })],
+      ['NaN as time-out', outOfRange, (bev) => bev.setTimeouts({ idleMs: Number.NaN })],
+      ['a good and a bad time-out', outOfRange, (bev) => bev.setTimeouts({ readMs: 50, closeMs: -1 })],
+      ['time-outs that are no object', wrongType, (bev) => bev.setTimeouts(wrong(5))],
+      ['handlers that are no object', wrongType, (bev) => bev.setHandlers(wrong('onRead'))],
+      ['a handler that is no function', wrongType, (bev) => bev.setHandlers({ onRead: wrong(1) })],
+      ['trigger of an unknown direction', wrongType, (bev) => bev.trigger(wrong<Direction>('x'))],
+      ['an event that is no object', wrongType, (bev) => bev.triggerEvent(wrong(1))],
+      ['read of a negative count', outOfRange, (bev) => bev.read(-1)],
+      ['read of a fraction', outOfRange, (bev) => bev.read(1.5)],
+      ['read of a string', wrongType, (bev) => bev.read(wrong('5'))],
+      ['read with a bad maxBytes', outOfRange, (bev) => bev.read(5, { maxBytes: -1 })],
+      ['read with a bad signal', wrongType, (bev) => bev.read(5, { signal: wrong({}) })],
+      ['readLine of an unknown style', wrongType, (bev) => bev.readLine(wrong('cr'))],
+      ['readLine with a bad maxBytes', outOfRange, (bev) => bev.readLine('lf', { maxBytes: -1 })],
+      ['readLine with an unknown encoding', wrongType, (bev) => bev.readLine('lf', { encoding: wrong('utf9') })],
+      ['drained with a bad signal', wrongType, (bev) => bev.drained({ signal: wrong(1) })],
+    ];
+
+    for (const [name, expected, call] of calls) {
+      it(`${name} is a mistake and changes nothing`, async () => {
+        const { bev, peer } = await world.accepted(world.record('server'));
+        bev.setTimeouts({ readMs: 1000, writeMs: 1000 });
+        const state = () => ({
+          enabled: bev.enabled,
+          marks: [bev.getWatermarks('read'), bev.getWatermarks('write')],
+          handlers: bev.handlers,
+          output: bev.output.length,
+          ended: bev.writeEnded,
+        });
+        const before = state();
+        const error = await failure(() => call(bev));
+        expect(error).toMatchObject(expected);
+        expect(error).toBeInstanceOf(Error);
+        expect(state()).toEqual(before);
+        peer.send('unharmed');
+        await world.settle();
+        expect(world.log).toEqual(['server read 8']);
+        await world.advance(999);
+        expect(world.log).toHaveLength(1);
+        await world.advance(1);
+        expect(world.log).toEqual(['server read 8', 'server timeout read']);
+      });
+    }
+
+    const targets: Array<[string, object, unknown]> = [
+      ['no target', wrongType, undefined],
+      ['a string', wrongType, '127.0.0.1:80'],
+      ['an empty object', wrongType, {}],
+      ['a host that is no string', wrongType, { host: 5, port: 80 }],
+      ['a port that is no number', wrongType, { ip: '127.0.0.1', port: '80' }],
+      ['a port above 65535', outOfRange, { ip: '127.0.0.1', port: 65_536 }],
+      ['a negative port', outOfRange, { host: 'localhost', port: -1 }],
+      ['a fraction as port', outOfRange, { host: 'localhost', port: 80.5 }],
+    ];
+
+    for (const [name, expected, target] of targets) {
+      it(`${name} is no target to connect to or listen on`, async () => {
+        const bev = world.keep(new SocketBufferevent(world.base, { handlers: world.record('client') }));
+        const attempts: Array<() => unknown> = [
+          () => bev.connect(wrong(target)),
+          () => connect(wrong(target), {}, { base: world.base }),
+          () => listen(wrong(target), {}, { base: world.base }),
+        ];
+        for (const attempt of attempts) {
+          const error = await failure(attempt);
+          expect(error, String(attempt)).toMatchObject(expected);
+        }
+        await world.settle();
+        expect(world.log).toEqual([]);
+        expect(world.base.stats().port).toMatchObject({ streams: 0, listeners: 0, pending: 0 });
+        const listener = await world.listen({});
+        bev.connect(listener.address as Address);
+        await world.settle();
+        expect(world.log).toEqual(['client connected']);
+      });
+    }
+
+    it('wrong options are mistakes of connect, listen and the constructors', async () => {
+      const here = { ip: '127.0.0.1', port: 0 };
+      const cases: Array<[object, () => unknown]> = [
+        [wrongType, () => new SocketBufferevent(wrong(null))],
+        [wrongType, () => new SocketBufferevent(world.base, { descriptor: wrong('3') })],
+        [wrongType, () => new SocketBufferevent(world.base, { handlers: wrong(3) })],
+        [wrongType, () => connect(here, wrong(5), { base: world.base })],
+        [wrongType, () => connect(here, {}, { base: wrong({}) })],
+        [wrongType, () => connect(here, {}, { base: world.base, signal: wrong({}) })],
+        [wrongType, () => connect(here, {}, { base: world.base, enable: [wrong<Direction>('x')] })],
+        [wrongType, () => listen(here, wrong(5), { base: world.base })],
+        [wrongType, () => listen(here, {}, { base: wrong({}) })],
+        [outOfRange, () => listen(here, {}, { base: world.base, maxConnections: -1 })],
+        [outOfRange, () => listen(here, {}, { base: world.base, maxConnections: Number.NaN })],
+        [wrongType, () => new EventBase({ backend: wrong({}) })],
+        [wrongType, () => new EventBase({ backend: world.backend, clock: wrong(5) })],
+        [outOfRange, () => new EventBase({ backend: world.backend, limits: { readMaxBytes: -1 } })],
+        [outOfRange, () => new EventBase({ backend: world.backend, callbacksPerTurn: 0 })],
+        [outOfRange, () => new EventBase({ backend: world.backend, turnTimeMs: -1 })],
+        [wrongType, () => new EventBase({ backend: world.backend, lookup: wrong('dns') })],
+      ];
+      for (const [expected, attempt] of cases) {
+        const error = await failure(attempt);
+        expect(error, String(attempt)).toMatchObject(expected);
+      }
+      await world.settle();
+      expect(world.base.stats().port).toMatchObject({ streams: 0, listeners: 0, pending: 0 });
+    });
+
+    it('B45: errors of this layer are BuffereventErrors, also across copies of the package', async () => {
+      const { bev } = await world.accepted({});
+      bev.free();
+      const error = await failure(() => bev.write('x'));
+      expect(error).toBeInstanceOf(BuffereventError);
+      expect(error).toMatchObject({ name: 'BuffereventError', code: 'ERR_BUFFEREVENT_FREED' });
+      expect(error.message).not.toBe('');
+      expect(new Error('x')).not.toBeInstanceOf(BuffereventError);
+    });
+
+    it('a descriptor is refused where the backend has none', async () => {
+      const { createMemoryBackend } = await import('bufferevent-backend/memory');
+      const base = world.newBase({ backend: createMemoryBackend(world.network, { supports: { descriptors: false } }) });
+      const unsupported = expect.objectContaining({ code: 'ERR_BUFFEREVENT_UNSUPPORTED' });
+      expect(() => new SocketBufferevent(base, { descriptor: 3 })).toThrow(unsupported);
+      expect(() => new SocketBufferevent(base, { closeOnFree: false })).toThrow(unsupported);
+    });
+  });
+});
