@@ -26,6 +26,11 @@ export class Driver {
   readonly port: Port;
   /** Runs at the end of the sink, with what the batch held; may submit and may throw. */
   onBatch: ((completions: readonly Completion[]) => void) | null = null;
+  /**
+   * Look at the completions of a batch one after the other, with a call of {@link onBatch} for each, instead of all at
+   * once: a callback that throws leaves the rest of the batch unseen (C19).
+   */
+  stepwise = false;
   readonly ledger: Ledger = new Ledger();
   readonly #checked: CheckedPort;
   readonly #timeoutMs: number;
@@ -122,13 +127,16 @@ export class Driver {
     this.#insideSink = true;
     try {
       if (batch.length === 0) this.ledger.violate('C2: an empty batch');
-      const completions: Completion[] = [];
-      for (let index = 0; index < batch.length; index++) completions.push(takeOut(batch, index));
-      for (const completion of completions) {
-        this.ledger.completed(completion);
-        this.#deliver(completion);
+      const size = this.stepwise ? 1 : batch.length;
+      for (let from = 0; from < batch.length; from += size) {
+        const completions: Completion[] = [];
+        for (let index = from; index < from + size; index++) completions.push(takeOut(batch, index));
+        for (const completion of completions) {
+          this.ledger.completed(completion);
+          this.#deliver(completion);
+        }
+        this.onBatch?.(completions);
       }
-      this.onBatch?.(completions);
     } finally {
       this.#insideSink = false;
     }

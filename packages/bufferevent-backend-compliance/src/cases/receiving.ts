@@ -107,7 +107,7 @@ export const receivingCases: readonly ComplianceCase[] = [
 
   complianceCase('C7: bytes taken one at a time are all of them', async (context) => {
     const { left, right } = await context.pair();
-    const bytes = pattern(1500);
+    const bytes = pattern(500);
     const sent = left.sendAll(bytes);
     expectBytes(await right.takeExactly(bytes.length, 1), bytes);
     await sent;
@@ -225,7 +225,7 @@ export const receivingCases: readonly ComplianceCase[] = [
 
   complianceCase('C8: many small sends arrive in the order in which they were sent', async (context) => {
     const { left, right } = await context.pair();
-    const pieces = Array.from({ length: 500 }, (_, index) => pattern(1 + (index % 13), index + 1));
+    const pieces = Array.from({ length: 300 }, (_, index) => pattern(1 + (index % 13), index + 1));
     const sent = (async () => {
       for (const piece of pieces) await left.sendAll(piece);
     })();

@@ -56,6 +56,23 @@ export const sinkCases: readonly ComplianceCase[] = [
     assert.equal(caught.length, 1);
   }),
 
+  complianceCase('C19: what a throwing sink had not come to in its batch is delivered again', async (context) => {
+    const pairs = await context.pairs(30);
+    const caught = captureUncaught(context);
+    const driver = context.right;
+    let seen = 0;
+    driver.stepwise = true;
+    driver.onBatch = () => {
+      seen++;
+      if (seen % 4 === 0) throw new Boom(`after completion ${seen}`);
+    };
+    for (const { right } of pairs) right.port.recv(right.handle, 100);
+    for (const { left } of pairs) left.submitSend(pattern(100));
+    for (const { right } of pairs) assert.ok((await right.next(Operation.recv)).result > 0);
+    driver.onBatch = null;
+    await context.until(() => caught.length === Math.floor(seen / 4), 'uncaught exception for each');
+  }),
+
   complianceCase('C19: a sink that throws every time still gets every completion', async (context) => {
     const pairs = await context.pairs(10);
     const caught = captureUncaught(context);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Operation } from 'bufferevent-backend';
 import { pattern } from '../bytes.js';
 import { type ComplianceCase, complianceCase } from '../case.js';
+import { turn } from '../context.js';
 import { Stream, segmentOf } from '../stream.js';
 import { expectBackendError, expectBytes } from './expect.js';
 
@@ -63,6 +64,29 @@ export const submissionCases: readonly ComplianceCase[] = [
     }
     assert.equal(rounds, 50);
   }),
+
+  complianceCase(
+    'C1: what has finished meanwhile waits for its own call of the sink, whatever verb comes first',
+    async (context) => {
+      const [busy, other] = await context.pairs(2);
+      assert.ok(busy && other);
+      const one = Uint8Array.of(1);
+      for (let round = 0; round < 30; round++) {
+        busy.right.port.recv(busy.right.handle, 1);
+        busy.left.submitSend(one);
+        // Verbs on the same port in every turn, also in the one between the end of an operation and its delivery.
+        while (busy.right.driver.untaken(busy.right.handle).length === 0) {
+          if (!other.right.driver.ledger.inFlight(other.right.handle, Operation.send)) other.right.submitSend(one);
+          other.right.port.recv(other.right.handle, 1);
+          other.right.port.cancel(other.right.handle, Operation.recv);
+          await other.right.next(Operation.recv);
+          await turn();
+        }
+        busy.right.driver.release(await busy.right.next(Operation.recv));
+        await busy.left.next(Operation.send);
+      }
+    },
+  ),
 
   complianceCase('C1: cancel, close and reset do not call the sink before they return', async (context) => {
     const [one, two, three] = await context.pairs(3);

@@ -1,0 +1,237 @@
+import {
+  type Address,
+  type AddressPair,
+  type Backend,
+  type CancellableOperation,
+  type CompletionBatch,
+  type CompletionSink,
+  type ConnectOptions,
+  type Handle,
+  type Lease,
+  type ListenOptions,
+  Operation,
+  type Port,
+  type PortOptions,
+  type PortStats,
+  type Segment,
+  type StreamOptions,
+} from 'bufferevent-backend';
+
+/** One completion that a fake has taken out of a batch, changed or made up. */
+export interface FakeCompletion {
+  readonly operation: Operation;
+  readonly handle: Handle;
+  readonly result: number;
+  readonly memory?: Uint8Array;
+  readonly start?: number;
+  readonly lease?: Lease;
+}
+
+class ListBatch implements CompletionBatch {
+  readonly #list: readonly FakeCompletion[];
+
+  constructor(list: readonly FakeCompletion[]) {
+    this.#list = list;
+  }
+
+  get length(): number {
+    return this.#list.length;
+  }
+
+  operation(index: number): Operation {
+    return this.#at(index).operation;
+  }
+
+  handle(index: number): Handle {
+    return this.#at(index).handle;
+  }
+
+  result(index: number): number {
+    return this.#at(index).result;
+  }
+
+  memory(index: number): Uint8Array {
+    return this.#at(index).memory ?? new Uint8Array(0);
+  }
+
+  start(index: number): number {
+    return this.#at(index).start ?? 0;
+  }
+
+  lease(index: number): Lease {
+    return this.#at(index).lease ?? 0;
+  }
+
+  #at(index: number): FakeCompletion {
+    const completion = this.#list[index];
+    if (completion === undefined) throw new RangeError(`completion ${index} of ${this.#list.length}`);
+    return completion;
+  }
+}
+
+/**
+ * A port over another that passes everything on. Fakes override what they break: a verb, or {@link receive}. Not a way
+ * to build anything that is used.
+ */
+export class BrokenPort implements Port {
+  readonly backend: Backend;
+  protected readonly inner: Port;
+  readonly #sink: CompletionSink;
+
+  constructor(backend: Backend, below: Backend, sink: CompletionSink, options: PortOptions | undefined) {
+    this.backend = backend;
+    this.#sink = sink;
+    this.inner = below.createPort((batch) => this.receive(takeOut(batch)), options);
+  }
+
+  /** What finished below. */
+  protected receive(completions: readonly FakeCompletion[]): void {
+    this.deliver(completions);
+  }
+
+  /** Hands completions up, if there are any. */
+  protected deliver(completions: readonly FakeCompletion[]): void {
+    if (completions.length > 0) this.#sink(new ListBatch(completions));
+  }
+
+  /** The same in the next turn of the loop. */
+  protected deliverLater(completion: FakeCompletion): void {
+    setImmediate(() => this.deliver([completion]));
+  }
+
+  listen(address: Address, options?: ListenOptions): Handle {
+    return this.inner.listen(address, options);
+  }
+
+  accept(listener: Handle, credits: number): void {
+    this.inner.accept(listener, credits);
+  }
+
+  connect(address: Address, options?: ConnectOptions): Handle {
+    return this.inner.connect(address, options);
+  }
+
+  adopt(descriptor: number): Handle {
+    return this.inner.adopt(descriptor);
+  }
+
+  detach(stream: Handle): void {
+    this.inner.detach(stream);
+  }
+
+  recv(stream: Handle, max: number): void {
+    this.inner.recv(stream, max);
+  }
+
+  lowerRecvMax(stream: Handle, max: number): void {
+    this.inner.lowerRecvMax(stream, max);
+  }
+
+  send(stream: Handle, segments: readonly Segment[], count?: number): void {
+    this.inner.send(stream, segments, count);
+  }
+
+  sendFile(stream: Handle, descriptor: number, offset: number, length: number): void {
+    this.inner.sendFile(stream, descriptor, offset, length);
+  }
+
+  shutdown(stream: Handle): void {
+    this.inner.shutdown(stream);
+  }
+
+  watchPeer(stream: Handle): void {
+    this.inner.watchPeer(stream);
+  }
+
+  cancel(handle: Handle, operation: CancellableOperation): void {
+    this.inner.cancel(handle, operation);
+  }
+
+  close(handle: Handle): void {
+    this.inner.close(handle);
+  }
+
+  reset(stream: Handle): void {
+    this.inner.reset(stream);
+  }
+
+  setOption<Name extends keyof StreamOptions>(stream: Handle, name: Name, value: StreamOptions[Name]): number {
+    return this.inner.setOption(stream, name, value);
+  }
+
+  address(handle: Handle): AddressPair {
+    return this.inner.address(handle);
+  }
+
+  descriptor(handle: Handle): number {
+    return this.inner.descriptor(handle);
+  }
+
+  registerMemory(memory: ArrayBuffer): void {
+    this.inner.registerMemory(memory);
+  }
+
+  unregisterMemory(memory: ArrayBuffer): void {
+    this.inner.unregisterMemory(memory);
+  }
+
+  release(lease: Lease): void {
+    this.inner.release(lease);
+  }
+
+  flush(): void {
+    this.inner.flush();
+  }
+
+  ref(handle?: Handle): void {
+    this.inner.ref(handle);
+  }
+
+  unref(handle?: Handle): void {
+    this.inner.unref(handle);
+  }
+
+  stats(): PortStats {
+    return this.inner.stats();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.inner[Symbol.asyncDispose]();
+  }
+}
+
+/** A backend whose ports are of the given class. */
+export function breakWith(
+  Kind: new (backend: Backend, below: Backend, sink: CompletionSink, options: PortOptions | undefined) => Port,
+): (below: Backend) => Backend {
+  return (below) => {
+    const backend: Backend = {
+      name: `${below.name} (broken)`,
+      supports: below.supports,
+      isAvailable: () => true,
+      unavailabilityReason: () => null,
+      createPort: (sink, options) => new Kind(backend, below, sink, options),
+    };
+    return backend;
+  };
+}
+
+/** The completion that ends a handle. */
+export function isLast({ operation }: FakeCompletion): boolean {
+  return operation === Operation.close || operation === Operation.reset || operation === Operation.detach;
+}
+
+function takeOut(batch: CompletionBatch): FakeCompletion[] {
+  const list: FakeCompletion[] = [];
+  for (let index = 0; index < batch.length; index++) {
+    const operation = batch.operation(index);
+    const handle = batch.handle(index);
+    const result = batch.result(index);
+    if (operation !== Operation.recv || result <= 0) list.push({ operation, handle, result });
+    else {
+      const memory = batch.memory(index);
+      list.push({ operation, handle, result, memory, start: batch.start(index), lease: batch.lease(index) });
+    }
+  }
+  return list;
+}
