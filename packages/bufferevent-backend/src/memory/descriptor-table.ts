@@ -1,7 +1,8 @@
 import type { ConnectionEnd } from './connection-end.js';
+import type { MemoryFile } from './memory-file.js';
 
-/** What a virtual descriptor stands for: an end, the bytes of a file, or a listening socket. */
-export type DescriptorTarget = ConnectionEnd | Uint8Array | 'listener';
+/** What a virtual descriptor stands for: an end, a file, or a listening socket. */
+export type DescriptorTarget = ConnectionEnd | MemoryFile | 'listener';
 
 /** Above what a process ever has open, so that a virtual descriptor given to a real system call meets EBADF. */
 export const FIRST_DESCRIPTOR: number = 2 ** 20;

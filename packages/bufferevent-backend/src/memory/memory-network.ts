@@ -5,6 +5,7 @@ import { systemError } from '../system-error.js';
 import { checkAddress, checkIpAddress } from './address.js';
 import { checkInteger } from './arguments.js';
 import { ConnectionEnd } from './connection-end.js';
+import { MemoryFile } from './memory-file.js';
 import { World } from './world.js';
 
 export interface MemoryNetworkOptions {
@@ -112,12 +113,13 @@ export class MemoryNetwork {
   }
 
   /**
-   * A file for {@link Port.sendFile}, which holds `bytes` (kept, not copied). Belongs to the caller. Throws a system error
-   * `EMFILE` at the limit.
+   * A file for {@link Port.sendFile} that holds zeros up to offset `at` (default 0), then `bytes` (kept, not copied).
+   * Belongs to the caller. Throws a system error `EMFILE` at the limit.
    */
-  openFile(bytes: Uint8Array): number {
+  openFile(bytes: Uint8Array, at = 0): number {
     if (!(bytes instanceof Uint8Array)) throw argumentTypeError('bytes', 'a Uint8Array', bytes);
-    const descriptor = this.#world.descriptors.add(bytes);
+    checkInteger('at', at, 0, Number.MAX_SAFE_INTEGER - bytes.length);
+    const descriptor = this.#world.descriptors.add(new MemoryFile(bytes, at));
     if (descriptor === -1) throw systemError(-Errno.EMFILE, 'open');
     return descriptor;
   }

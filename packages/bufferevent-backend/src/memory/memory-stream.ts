@@ -2,6 +2,7 @@ import { type Address, type ConnectOptions, type IpAddress, Operation, type Segm
 import { Errno } from '../errno.js';
 import type { ConnectionEnd } from './connection-end.js';
 import { Endpoint, type PortInside } from './endpoint.js';
+import { MemoryFile } from './memory-file.js';
 import { type Block, SlabPool } from './slab-pool.js';
 
 /** What a stream needs of its port beyond {@link PortInside}. */
@@ -178,14 +179,18 @@ export class MemoryStream extends Endpoint {
     const { end } = this;
     const file = this.port.world.descriptors.get(this.#file);
     const failure = end.sendFailure();
-    if (failure !== 0 || !(file instanceof Uint8Array)) {
+    if (failure !== 0 || !(file instanceof MemoryFile)) {
       this.#failSend(Operation.sendFile, failure || (file === null ? -Errno.EBADF : -Errno.EINVAL));
       return;
     }
-    const last = Math.min(file.length, this.#fileOffset + this.#fileLength);
+    const last = Math.min(file.size, this.#fileOffset + this.#fileLength);
     const before = this.#moved;
-    const start = this.#fileOffset + before;
-    if (start < last) this.#moved += end.write(file, start, last);
+    for (let from = this.#fileOffset + before; from < last; from = this.#fileOffset + this.#moved) {
+      const { memory, start, end: until } = file.piece(from, last);
+      const moved = end.write(memory, start, until);
+      if (moved === 0) break;
+      this.#moved += moved;
+    }
     const whole = this.#fileOffset + this.#moved >= last;
     if (whole || (this.#moved > before && !this.#port.sendsWhole)) this.#finishSend(Operation.sendFile, 0);
   }
