@@ -1,0 +1,112 @@
+import { Evbuffer } from 'evbuffer';
+import { expect, test } from 'vitest';
+import { bytes, expectRefused, expectText, pieces } from './support/check.js';
+
+const FRONT = 'ERR_EVBUFFER_FROZEN_FRONT';
+const BACK = 'ERR_EVBUFFER_FROZEN_BACK';
+
+interface Row {
+  readonly name: string;
+  /** Outcome with the front frozen and empty, front frozen and not empty, back frozen (and not empty). */
+  readonly expected: readonly [string | null, string | null, string | null];
+  readonly act: (buffer: Evbuffer, filled: Evbuffer, empty: Evbuffer) => unknown;
+}
+
+// The freeze matrix of api-evbuffer §1.2. Where libevent answers −1 or null this throws, except for copyOut, which is allowed.
+const MATRIX: readonly Row[] = [
+  { name: 'drain(1)', expected: [null, FRONT, null], act: (b) => b.drain(1) },
+  { name: 'drain(0)', expected: [null, FRONT, null], act: (b) => b.drain(0) },
+  { name: 'drain()', expected: [null, FRONT, null], act: (b) => b.drain() },
+  { name: 'clear()', expected: [null, FRONT, null], act: (b) => b.clear() },
+  { name: 'remove(1)', expected: [null, FRONT, null], act: (b) => b.remove(1) },
+  { name: 'remove(0)', expected: [null, null, null], act: (b) => b.remove(0) },
+  { name: 'remove(into)', expected: [null, FRONT, null], act: (b) => b.remove(new Uint8Array(2)) },
+  { name: 'remove(into nothing)', expected: [null, null, null], act: (b) => b.remove(new Uint8Array(0)) },
+  { name: 'copyOut (differs)', expected: [null, null, null], act: (b) => b.copyOut(new Uint8Array(2)) },
+  { name: 'readLine', expected: [null, FRONT, null], act: (b) => b.readLine() },
+  { name: 'moveTo as source, n > 0', expected: [FRONT, FRONT, null], act: (b, _, e) => b.moveTo(e, 1) },
+  { name: 'moveTo as source, n = 0', expected: [null, null, null], act: (b, _, e) => b.moveTo(e, 0) },
+  { name: 'moveTo as target, n > 0', expected: [null, null, BACK], act: (b, f) => f.moveTo(b, 1) },
+  { name: 'moveTo as target of an empty one, n > 0', expected: [null, null, BACK], act: (b, _, e) => e.moveTo(b, 1) },
+  { name: 'moveTo as target, n = 0', expected: [null, null, null], act: (b, f) => f.moveTo(b, 0) },
+  { name: 'moveTo itself', expected: [null, null, null], act: (b) => b.moveTo(b, 3) },
+  { name: 'addBuffer as source', expected: [null, FRONT, null], act: (b, _, e) => e.addBuffer(b) },
+  { name: 'prependBuffer as source', expected: [null, FRONT, null], act: (b, _, e) => e.prependBuffer(b) },
+  { name: 'addBuffer as target', expected: [null, null, BACK], act: (b, f) => b.addBuffer(f) },
+  { name: 'addBuffer as target of an empty one', expected: [null, null, null], act: (b, _, e) => b.addBuffer(e) },
+  { name: 'addBuffer of itself', expected: [null, null, null], act: (b) => b.addBuffer(b) },
+  { name: 'prependBuffer as target', expected: [FRONT, FRONT, null], act: (b, f) => b.prependBuffer(f) },
+  {
+    name: 'prependBuffer as target of an empty one',
+    expected: [null, null, null],
+    act: (b, _, e) => b.prependBuffer(e),
+  },
+  { name: 'prepend of nothing', expected: [null, null, null], act: (b) => b.prepend('') },
+  { name: 'prepend', expected: [FRONT, FRONT, null], act: (b) => b.prepend('x') },
+  { name: 'pullup', expected: [null, null, null], act: (b) => b.pullup() },
+  { name: 'peek', expected: [null, null, null], act: (b) => b.peek() },
+  { name: 'peekInto', expected: [null, null, null], act: (b) => b.peekInto([], 5) },
+  { name: 'indexOf', expected: [null, null, null], act: (b) => b.indexOf('b') },
+  { name: 'indexOfEol', expected: [null, null, null], act: (b) => b.indexOfEol('lf') },
+  { name: 'add', expected: [null, null, BACK], act: (b) => b.add('x') },
+  { name: 'add of nothing', expected: [null, null, BACK], act: (b) => b.add(new Uint8Array(0)) },
+  { name: 'add of an empty string', expected: [null, null, BACK], act: (b) => b.add('') },
+  { name: 'addVector', expected: [null, null, BACK], act: (b) => b.addVector(['x', 'y']) },
+  { name: 'addVector of nothing', expected: [null, null, BACK], act: (b) => b.addVector([]) },
+  { name: 'reserve in one piece', expected: [null, null, BACK], act: (b) => b.reserve(10) },
+  { name: 'reserve in two pieces', expected: [null, null, BACK], act: (b) => b.reserve(10, 2) },
+  { name: 'ensureSpace', expected: [null, null, null], act: (b) => b.ensureSpace(5000) },
+];
+
+for (const { name, expected, act } of MATRIX) {
+  for (const [column, code] of expected.entries()) {
+    const state = ['its front is frozen and it is empty', 'its front is frozen', 'its back is frozen'][column];
+    test(`BU-1: ${name} ${code === null ? 'is allowed' : 'is refused'} while ${state}`, () => {
+      const buffer = column === 0 ? new Evbuffer() : pieces('a\nb', 'c');
+      const filled = pieces('filled');
+      const empty = new Evbuffer();
+      buffer.freeze(column === 2 ? 'back' : 'front');
+      const attempt = (): unknown => act(buffer, filled, empty);
+      if (code === null) attempt();
+      else expectRefused(code, [buffer, filled, empty], attempt);
+    });
+  }
+}
+
+test('BU-1, BU-5: memory refused by a frozen back stays the caller’s', () => {
+  const buffer = new Evbuffer();
+  buffer.freeze('back');
+  let released = 0;
+  const owner = { release: () => released++ };
+  expectRefused(BACK, [buffer], () => buffer.addReference(bytes('x'), () => released++));
+  expectRefused(BACK, [buffer], () => buffer.addReference(new Uint8Array(0), () => released++));
+  expectRefused(BACK, [buffer], () => buffer.addLeased(bytes('x'), 0, 1, owner, 1));
+  expectRefused(BACK, [buffer], () => buffer.addLeased(bytes('x'), 1, 1, owner, 1));
+  buffer[Symbol.dispose]();
+  expect(released).toBe(0);
+});
+
+test('BU-1: room reserved before the back froze cannot be committed, not even 0 bytes of it', () => {
+  const buffer = pieces('ab');
+  const reservation = buffer.reserve(10);
+  buffer.freeze('back');
+  expectRefused(BACK, [buffer], () => reservation.commit(0));
+  expectRefused(BACK, [buffer], () => reservation.commit(1));
+  buffer.unfreeze('back');
+  reservation.commit(1);
+  expectText(buffer, 'ab\0');
+});
+
+test('BU-1: freezing is a state, not a count, and the ends are independent (regress A37 and A38)', () => {
+  const buffer = pieces('abc');
+  buffer.freeze('front');
+  buffer.freeze('front');
+  buffer.add('d');
+  buffer.unfreeze('front');
+  expect(buffer.isFrozen('front')).toBe(false);
+  buffer.freeze('back');
+  expect(buffer.isFrozen('back')).toBe(true);
+  buffer.prepend('_');
+  expect(buffer.drain(2)).toBe(2);
+  expectText(buffer, 'bcd');
+});

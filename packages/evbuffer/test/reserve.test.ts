@@ -1,0 +1,217 @@
+import { Evbuffer } from 'evbuffer';
+import { validate } from 'evbuffer/debug';
+import { expect, test } from 'vitest';
+import { bytes, expectRefused, expectText, pieces, text } from './support/check.js';
+
+const place = (view: Uint8Array | undefined): unknown[] => [view?.buffer, view?.byteOffset];
+
+test('reserved room follows the data and becomes data by commit (regress A9, rows 32 and 33)', () => {
+  const buffer = new Evbuffer();
+  let room = buffer.reserve(1024, 2);
+  expect(room.segments).toHaveLength(1);
+  expect(room.length).toBeGreaterThanOrEqual(1024);
+  expect(buffer.length).toBe(0);
+  const start = room.segments[0] as Uint8Array;
+  start.fill(0x58);
+  room.commit(512);
+  expect(buffer.length).toBe(512);
+  validate(buffer);
+
+  room = buffer.reserve(32, 2);
+  expect(room.segments).toHaveLength(1);
+  expect(place(room.segments[0])).toEqual([start.buffer, start.byteOffset + 512]);
+  expect(room.length).toBe(start.length - 512);
+  room.segments[0]?.fill(0x59);
+  room.commit(8);
+  const remaining = start.length - 520;
+
+  room = buffer.reserve(remaining + 64, 2);
+  expect(room.segments.map((segment) => segment.length >= 64)).toEqual([true, true]);
+  expect(room.segments[0]).toHaveLength(remaining);
+  const second = room.segments[1];
+  room.segments[0]?.fill(0x5a);
+  room.commit(1);
+  room = buffer.reserve(remaining + 63, 2);
+  expect(place(room.segments[1])).toEqual(place(second));
+  room.segments[0]?.fill(0x57);
+  room.segments[1]?.fill(0x78);
+  room.commit(remaining - 1 + 60);
+  expect(buffer.peek().map((view) => view.length)).toEqual([start.length, 60]);
+  expectText(buffer, `${'X'.repeat(512)}${'Y'.repeat(8)}Z${'W'.repeat(remaining - 1)}${'x'.repeat(60)}`);
+});
+
+test('asking again without a commit gives the same memory, and fewer pieces join the later ones (regress A10, A11, A12)', () => {
+  for (const first of ['nothing', 'one byte', 'all'] as const) {
+    const buffer = new Evbuffer();
+    const one = buffer.reserve(128, 2);
+    expect(one.segments).toHaveLength(1);
+    const size = one.length;
+    if (first === 'one byte') one.commit(1);
+    if (first === 'all') one.commit(size);
+    const inTail = first === 'one byte';
+    const room = first === 'one byte' ? size - 1 : size;
+
+    const two = buffer.reserve(room + 128, 2);
+    const wanted = first === 'all' ? 1 : 2;
+    expect(two.segments).toHaveLength(wanted);
+    if (first !== 'all')
+      expect(two.segments[0]?.byteOffset).toBe((one.segments[0] as Uint8Array).byteOffset + (inTail ? 1 : 0));
+
+    const three = buffer.reserve(two.length + 128, 3);
+    expect(three.segments.length).toBeLessThanOrEqual(3);
+    expect(three.segments.slice(0, wanted).map(place)).toEqual(two.segments.map(place));
+
+    const again = buffer.reserve(two.length + 128, 2);
+    expect(again.length).toBeGreaterThanOrEqual(two.length + 128);
+    if (first === 'nothing') expect(again.segments).toHaveLength(1);
+    if (first === 'one byte') {
+      expect(again.segments).toHaveLength(2);
+      expect(place(again.segments[0])).toEqual(place(two.segments[0]));
+    }
+    expect(buffer.length).toBe({ nothing: 0, 'one byte': 1, all: size }[first]);
+    validate(buffer);
+  }
+});
+
+test('a byte committed after other data stays in order with what follows (regress A13)', () => {
+  const buffer = new Evbuffer();
+  buffer.add('a');
+  const room = buffer.reserve(4096, 2);
+  expect(room.segments).toHaveLength(2);
+  (room.segments[0] as Uint8Array)[0] = 0x62;
+  room.commit(1);
+  buffer.add('c');
+  expectText(buffer, 'abc');
+});
+
+test('0 bytes reserve one piece, or none when more pieces are allowed (row 32)', () => {
+  const buffer = new Evbuffer();
+  expect(buffer.reserve(0).segments).toHaveLength(1);
+  expect(buffer.reserve(0, 2).segments).toHaveLength(0);
+  const room = buffer.reserve(0, 2);
+  room.commit(0);
+  expectText(buffer, '');
+});
+
+test('committing more than was reserved, twice, or after a change is refused', () => {
+  const buffer = pieces('ab');
+  const room = buffer.reserve(10);
+  expectRefused('ERR_EVBUFFER_OUT_OF_RANGE', [buffer], () => room.commit(room.length + 1));
+  room.commit(2);
+  expectRefused('ERR_EVBUFFER_STALE_RESERVATION', [buffer], () => room.commit(1));
+  const changes: readonly ((buffer: Evbuffer) => unknown)[] = [
+    (b) => b.add('x'),
+    (b) => b.prepend('x'),
+    (b) => b.drain(1),
+    (b) => b.remove(1),
+    (b) => b.pullup(),
+    (b) => b.reserve(5),
+    (b) => b.ensureSpace(5),
+    (b) => b.addBuffer(pieces('x')),
+    (b) => b.prependBuffer(pieces('x')),
+    (b) => new Evbuffer().addBuffer(b),
+    (b) => b.clear(),
+    (b) => b.clear(),
+  ];
+  for (const change of changes) {
+    const stale = buffer.reserve(10);
+    change(buffer);
+    expectRefused('ERR_EVBUFFER_STALE_RESERVATION', [buffer], () => stale.commit(1));
+  }
+});
+
+test('looking, freezing, pinning and commits of nothing elsewhere leave a reservation good', () => {
+  const buffer = pieces('ab');
+  const room = buffer.reserve(10);
+  buffer.peek();
+  buffer.indexOf('b');
+  buffer.freeze('back');
+  buffer.unfreeze('back');
+  buffer.pin(1);
+  buffer.unpin();
+  buffer.add('');
+  buffer.drain(0);
+  room.commit(1);
+  expectText(buffer, 'ab\0');
+});
+
+test('reserved room never shows what recycled memory held', () => {
+  for (const bytesWanted of [10, 1024, 5000, 65_536, 70_000]) {
+    const secret = new Evbuffer();
+    for (let i = 0; i < 20; i++) secret.add(new Uint8Array(bytesWanted).fill(0x53));
+    secret.drain();
+    const buffer = new Evbuffer();
+    buffer.add('a');
+    for (const maxSegments of [1, 2, 5]) {
+      for (const segment of buffer.reserve(bytesWanted, maxSegments).segments) {
+        expect(segment.every((byte) => byte === 0)).toBe(true);
+      }
+    }
+  }
+});
+
+test('ensureSpace makes contiguous room once, then does nothing (regress A15a, row 31)', () => {
+  const buffer = new Evbuffer();
+  buffer.ensureSpace(20_000);
+  const room = buffer.reserve(20_000);
+  expect(room.segments).toHaveLength(1);
+  buffer.ensureSpace(20_000);
+  expect(place(buffer.reserve(1).segments[0])).toEqual(place(room.segments[0]));
+  buffer.add(new Uint8Array(1024));
+  expect(buffer.peek()[0]?.buffer).toBe(room.segments[0]?.buffer);
+  buffer.ensureSpace(1024);
+  expect(place(buffer.reserve(1).segments[0])).toEqual([room.segments[0]?.buffer, 1024]);
+});
+
+test('ensureSpace shifts a few bytes to the start of their memory rather than allocate (regress A15b)', () => {
+  const buffer = new Evbuffer();
+  buffer.add('x'.repeat(400));
+  const memory = buffer.peek()[0]?.buffer as ArrayBuffer;
+  buffer.add('y'.repeat(memory.byteLength - 1 - 400));
+  buffer.drain(memory.byteLength - 2);
+  buffer.ensureSpace(40);
+  const view = buffer.peek()[0];
+  expect(place(view)).toEqual([memory, 0]);
+  expectText(buffer, 'y');
+});
+
+test('space between additions changes nothing that can be read (regress A15c, A17, A18, A20)', () => {
+  const buffer = new Evbuffer();
+  for (let i = 0; i < 3; i++) buffer.add(new Uint8Array(4096));
+  buffer.ensureSpace(1024);
+  expect(buffer.pullup()).toHaveLength(3 * 4096);
+  validate(buffer);
+  buffer.clear();
+  buffer.add('1');
+  buffer.ensureSpace(2048);
+  buffer.add('2');
+  buffer.add(`${3}`);
+  expectText(buffer, '123');
+  const filled = new Evbuffer();
+  filled.add('P'.repeat(1014));
+  filled.ensureSpace(100);
+  filled.addReference(bytes('2'));
+  filled.add('3');
+  expect(text(filled.remove().subarray(-3))).toBe('P23');
+});
+
+test('more room than can exist is refused without harm (regress A16)', () => {
+  const buffer = new Evbuffer();
+  buffer.add('1');
+  buffer.ensureSpace(5000);
+  expectRefused('ERR_EVBUFFER_TOO_LARGE', [buffer], () => buffer.ensureSpace(Number.MAX_SAFE_INTEGER));
+  expectRefused('ERR_EVBUFFER_TOO_LARGE', [buffer], () => buffer.reserve(Number.MAX_SAFE_INTEGER, 2));
+  expectRefused('ERR_EVBUFFER_OUT_OF_RANGE', [buffer], () => buffer.ensureSpace(Number.POSITIVE_INFINITY));
+  buffer.add('2');
+  expectText(buffer, '12');
+});
+
+test('an empty buffer that was drained holds no memory', () => {
+  const buffer = new Evbuffer();
+  buffer.ensureSpace(5000);
+  const kept = buffer.reserve(1).segments[0]?.buffer;
+  buffer.add('x');
+  buffer.drain();
+  const other = new Evbuffer();
+  expect(other.reserve(5000).segments[0]?.buffer).toBe(kept);
+});
