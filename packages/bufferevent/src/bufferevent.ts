@@ -1,9 +1,18 @@
-import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import { argumentTypeError } from 'bufferevent-backend';
 import type { EolStyle, Evbuffer, EvbufferEncoding, LeaseOwner } from 'evbuffer';
+import {
+  checkDirection,
+  checkHandlers,
+  checkInteger,
+  checkLimit,
+  checkObject,
+  checkSignal,
+  connectionHandlers,
+} from './arguments.js';
 import { PendingCallbacks } from './callbacks.js';
 import { Closing } from './closing.js';
 import { BuffereventError, freedError } from './errors.js';
-import type { EventBase } from './event-base.js';
+import { checkBase, type EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction, TimeoutName } from './events.js';
 import { InputSide } from './input-side.js';
 import { OutputSide } from './output-side.js';
@@ -50,8 +59,9 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   #freed = false;
 
   constructor(base: EventBase) {
+    checkBase(base);
     this.base = base;
-    this.callbacks = new PendingCallbacks(this, base);
+    this.callbacks = new PendingCallbacks(this, base, () => this.inputSide.readable);
     this.timeouts = new Timeouts(base, (name) => this.onTimeout(name));
     const wake = () => this.wake();
     this.inputSide = new InputSide(base.limits, this.callbacks, this.#closing, {
@@ -82,7 +92,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    */
   setHandlers(handlers: BuffereventHandlers | null): void {
     this.#checkNotFreed();
-    if (typeof handlers !== 'object') throw argumentTypeError('handlers', 'an object or null', handlers);
+    if (handlers !== null) checkHandlers(handlers, connectionHandlers);
     this.callbacks.setHandlers(handlers, handlers === null ? null : this.base.captureContext());
   }
 
@@ -102,6 +112,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** Queues `onEvent` with any event, passed through unchanged (CB-9). */
   triggerEvent(event: BuffereventEvent): void {
     this.#checkNotFreed();
+    checkObject('event', event);
     this.callbacks.event(event);
   }
 
@@ -112,8 +123,9 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   enable(...directions: Direction[]): void {
     this.#checkNotFreed();
     for (const direction of directions.map(checkDirection)) {
-      const { gate } = direction === 'read' ? this.inputSide : this.outputSide;
-      if (direction === 'write' && !gate.enabled && this.isOpen && this.output.length === 0) this.callbacks.writable();
+      const { gate, failure } = direction === 'read' ? this.inputSide : this.outputSide;
+      const idle = this.isOpen && failure === null && this.output.length === 0;
+      if (direction === 'write' && !gate.enabled && idle) this.callbacks.writable();
       gate.enabled = true;
       this.timeouts.touch(direction);
     }
@@ -198,14 +210,16 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    *   bytes stay in `input`), `ERR_BUFFEREVENT_READ_LIMIT` for more than `maxBytes`, or the failure of the connection.
    */
   read(count?: number, options: ReadOptions = {}): Promise<Uint8Array | null> {
-    if (count === undefined) return this.inputSide.pull(new ChunkPull(), options.signal);
-    const maxBytes = options.maxBytes ?? this.base.limits.readMaxBytes;
-    if (!Number.isSafeInteger(count) || count < 1) throw argumentRangeError('count', 'an integer above 0', count);
+    const { maxBytes = this.base.limits.readMaxBytes, signal } = options;
+    checkLimit('maxBytes', maxBytes, 1);
+    checkSignal(signal);
+    if (count === undefined) return this.inputSide.pull(new ChunkPull(), signal);
+    checkInteger('count', count, 1);
     if (count > maxBytes) {
       const message = `a read of ${count} bytes is above the limit of ${maxBytes}`;
       return Promise.reject(new BuffereventError('ERR_BUFFEREVENT_READ_LIMIT', message));
     }
-    return this.inputSide.pull(new ExactPull(count), options.signal);
+    return this.inputSide.pull(new ExactPull(count), signal);
   }
 
   /**
@@ -213,9 +227,14 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    * more than `maxBytes` (the bytes stay in `input`).
    */
   readLine(style: EolStyle = 'crlf', options: ReadLineOptions = {}): Promise<string | null> {
-    const maxBytes = options.maxBytes ?? this.base.limits.lineMaxBytes;
-    if (!(maxBytes >= 1)) throw argumentRangeError('maxBytes', 'at least 1', maxBytes);
-    return this.inputSide.pull(new LinePull(style, maxBytes, options.encoding ?? 'utf8'), options.signal);
+    const { maxBytes = this.base.limits.lineMaxBytes, encoding = 'utf8', signal } = options;
+    if (!lineStyles.includes(style)) throw argumentTypeError('style', `one of ${lineStyles.join(', ')}`, style);
+    if (encoding !== 'utf8' && encoding !== 'latin1') {
+      throw argumentTypeError('encoding', "'utf8' or 'latin1'", encoding);
+    }
+    checkLimit('maxBytes', maxBytes, 1);
+    checkSignal(signal);
+    return this.inputSide.pull(new LinePull(style, maxBytes, encoding), signal);
   }
 
   /** The bytes as they come, until the end. Reads only while the loop waits; leaving the loop closes nothing. */
@@ -427,16 +446,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   }
 }
 
+const lineStyles: readonly EolStyle[] = ['any', 'crlf', 'crlf-strict', 'lf', 'nul'];
+
 function causeOf(error: Error, event: BuffereventEvent | undefined): CloseCause {
   if (event?.kind === 'timeout') return { kind: 'timeout', timeout: event.timeout, error };
   const { code } = error as { code?: string };
   const reset = code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED';
   return { kind: reset ? 'reset' : 'error', error };
-}
-
-function checkDirection(direction: unknown): Direction {
-  if (direction !== 'read' && direction !== 'write') {
-    throw argumentTypeError('direction', "'read' or 'write'", direction);
-  }
-  return direction;
 }

@@ -15,6 +15,7 @@ import type { BuffereventEvent, BuffereventHandlers } from './events.js';
 export class PendingCallbacks implements CallbackSource {
   readonly #bev: Bufferevent;
   readonly #base: EventBase;
+  readonly #isReadable: () => boolean;
   #handlers: BuffereventHandlers | null = null;
   #context: HandlerContext | null = null;
   #connected: BuffereventEvent | null = null;
@@ -28,9 +29,11 @@ export class PendingCallbacks implements CallbackSource {
   #dropped = false;
   #afterRun: (() => void) | null = null;
 
-  constructor(bev: Bufferevent, base: EventBase) {
+  /** @param isReadable whether there still is something to tell `onRead` when its turn comes */
+  constructor(bev: Bufferevent, base: EventBase, isReadable: () => boolean) {
     this.#bev = bev;
     this.#base = base;
+    this.#isReadable = isReadable;
   }
 
   get handlers(): BuffereventHandlers | null {
@@ -45,12 +48,6 @@ export class PendingCallbacks implements CallbackSource {
   setHandlers(handlers: BuffereventHandlers | null, context: HandlerContext | null): void {
     this.#handlers = handlers;
     this.#context = context;
-  }
-
-  connected(): void {
-    if (this.#handlers?.onEvent === undefined) return;
-    this.#connected = { kind: 'connected' };
-    this.#queue();
   }
 
   /** Triggers do nothing while the handler for them is missing (CB-3). */
@@ -69,7 +66,8 @@ export class PendingCallbacks implements CallbackSource {
 
   event(event: BuffereventEvent): void {
     if (this.#handlers?.onEvent === undefined) return;
-    this.#events.push(event);
+    if (event.kind === 'connected') this.#connected = event;
+    else this.#events.push(event);
     this.#queue();
   }
 
@@ -119,15 +117,13 @@ export class PendingCallbacks implements CallbackSource {
     this.#base.defer(this);
   }
 
-  /** A pull may have taken the bytes since the trigger: then there is nothing to tell. */
   #runRead(): void {
     const onRead = this.#handlers?.onRead;
     if (onRead === undefined) return;
     const forced = this.#readForced;
     this.#read = false;
     this.#readForced = false;
-    const { length } = this.#bev.input;
-    if (forced || (length > 0 && length >= this.#bev.getWatermarks('read').low)) this.#run(onRead, this.#handlers);
+    if (forced || this.#isReadable()) this.#run(onRead, this.#handlers);
   }
 
   /** What a handler adds waits for the next turn; what it leaves behind by removing `onEvent` waits for the next one. */

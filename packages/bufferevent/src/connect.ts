@@ -1,5 +1,6 @@
 import { listenForAbort } from './abort.js';
-import { EventBase } from './event-base.js';
+import { checkDirection, checkHostTarget, checkSignal } from './arguments.js';
+import { checkBase, EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import { enableDirections } from './listener.js';
 import { type ConnectTarget, SocketBufferevent, type SocketConnectOptions } from './socket-bufferevent.js';
@@ -30,11 +31,16 @@ export function connect(
   options: ConnectOptions = {},
 ): Promise<SocketBufferevent> {
   const { base = EventBase.default, signal, enable, timeouts, ...connectOptions } = options;
+  checkBase(base);
+  checkSignal(signal);
+  checkHostTarget(target, 1);
+  enable?.forEach(checkDirection);
   if (signal?.aborted) return Promise.reject(signal.reason);
   const bev = new SocketBufferevent(base, handlers === undefined ? {} : { handlers });
   if (timeouts !== undefined) bev.setTimeouts(timeouts);
   enableDirections(bev, handlers, enable);
-  const connected = new Promise<SocketBufferevent>((resolve, reject) => {
+  bev.connect(target, connectOptions);
+  return new Promise<SocketBufferevent>((resolve, reject) => {
     const stopListening = listenForAbort(signal, () => {
       bev.free();
       reject(signal?.reason);
@@ -48,6 +54,4 @@ export function connect(
       }
     });
   });
-  bev.connect(target, connectOptions);
-  return connected;
 }

@@ -3,9 +3,6 @@ export interface CallbackSource {
   runCallbacks(): void;
 }
 
-/** How many times the clock is left unread between two looks at it. */
-const CALLBACKS_PER_CLOCK_READ = 16;
-
 /**
  * The user callbacks that wait for their turn, in the order in which they were asked for. A turn runs what was waiting
  * when it began, within a budget of count and time; what is queued meanwhile, or left over, waits for the next turn,
@@ -37,13 +34,12 @@ export class DeferredQueue {
   /** Runs one turn's worth. Sources must not throw. */
   run(): void {
     const end = this.#head + Math.min(this.length, this.#maxPerTurn);
-    const first = this.#head;
     const deadline = this.#now() + this.#maxTurnMs;
     while (this.#head < end) {
       const source = this.#waiting[this.#head] as CallbackSource;
       this.#head++;
       source.runCallbacks();
-      if ((this.#head - first) % CALLBACKS_PER_CLOCK_READ === 0 && this.#now() >= deadline) break;
+      if (this.#now() >= deadline) break;
     }
     if (this.#head === this.#waiting.length) {
       this.#waiting.length = 0;

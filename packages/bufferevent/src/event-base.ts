@@ -1,5 +1,5 @@
 import {
-  argumentRangeError,
+  argumentTypeError,
   type Backend,
   type CompletionBatch,
   type Handle,
@@ -8,6 +8,7 @@ import {
   type PortStats,
 } from 'bufferevent-backend';
 import { netBackend } from 'bufferevent-net';
+import { checkLimit, checkObject } from './arguments.js';
 import { HandlerContext } from './async-context.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CallbackSource, DeferredQueue } from './defer.js';
@@ -88,6 +89,7 @@ export class EventBase {
   #disposal: Promise<void> | null = null;
 
   constructor(options: EventBaseOptions = {}) {
+    checkOptions(options);
     this.backend = options.backend ?? netBackend;
     const reason = this.backend.unavailabilityReason();
     if (reason !== null) {
@@ -101,8 +103,8 @@ export class EventBase {
     this.lookup = options.lookup ?? systemLookup;
     this.#asyncContext = options.asyncContext ?? true;
     this.#deferred = new DeferredQueue(
-      positive('callbacksPerTurn', options.callbacksPerTurn ?? 1024),
-      positive('turnTimeMs', options.turnTimeMs ?? 20),
+      options.callbacksPerTurn ?? 1024,
+      options.turnTimeMs ?? 20,
       this.clock.now.bind(this.clock),
     );
     this.port = this.backend.createPort(this.#onCompletions);
@@ -259,7 +261,19 @@ export class EventBase {
   }
 }
 
-function positive(name: string, value: number): number {
-  if (!(value > 0)) throw argumentRangeError(name, 'greater than 0', value);
-  return value;
+function checkOptions(options: EventBaseOptions): void {
+  checkObject('options', options);
+  const { backend, clock, lookup, callbacksPerTurn = 1, turnTimeMs = 1 } = options;
+  if (backend !== undefined && typeof backend?.createPort !== 'function') {
+    throw argumentTypeError('backend', 'a Backend', backend);
+  }
+  if (clock !== undefined && typeof clock?.now !== 'function') throw argumentTypeError('clock', 'a Clock', clock);
+  if (lookup !== undefined && typeof lookup !== 'function') throw argumentTypeError('lookup', 'a function', lookup);
+  checkLimit('callbacksPerTurn', callbacksPerTurn, 1);
+  checkLimit('turnTimeMs', turnTimeMs, 1);
+}
+
+/** @internal Throws `TypeError` unless `value` is an event base, also one of another copy of this package. */
+export function checkBase(value: unknown): void {
+  if (typeof (value as EventBase | null)?.inTurn !== 'function') throw argumentTypeError('base', 'an EventBase', value);
 }

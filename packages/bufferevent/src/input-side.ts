@@ -53,6 +53,11 @@ export class InputSide {
     return this.gate.enabled || this.#pulls.waiting;
   }
 
+  /** Whether `onRead` has something to see. Bytes that a pull waits for are not the handler's. */
+  get readable(): boolean {
+    return !this.#pulls.waiting && this.buffer.length > 0 && this.buffer.length >= this.marks.low;
+  }
+
   setMarks(marks: Partial<Watermarks>): void {
     this.marks = resolveMarks(this.marks, marks);
     this.#checkHighMark();
@@ -81,7 +86,7 @@ export class InputSide {
     this.buffer.freeze('back');
     this.servePulls();
     this.#checkHighMark();
-    if (this.buffer.length > 0 && this.buffer.length >= this.marks.low) this.#callbacks.readable(false);
+    if (this.readable) this.#callbacks.readable(false);
   }
 
   receivedEnd(): void {
@@ -108,7 +113,7 @@ export class InputSide {
     else if (this.discarding) {
       pull.reject(new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the input was discarded after end()'));
     } else {
-      this.#pulls.push(pull as Pull<unknown>, signal);
+      this.#pulls.push(pull as Pull<unknown>, signal, this.#onAbandoned);
       this.servePulls();
       if (!this.#freed) {
         this.#checkHighMark();
@@ -117,6 +122,15 @@ export class InputSide {
     }
     return promise;
   }
+
+  /** A pull gave up: what came for it meanwhile is the next one's, or the handler's. */
+  readonly #onAbandoned = (): void => {
+    if (this.#freed) return;
+    this.servePulls();
+    this.#checkHighMark();
+    if (this.readable) this.#callbacks.readable(false);
+    this.#host.wake();
+  };
 
   servePulls(): void {
     if (!this.#pulls.waiting) return;
@@ -127,6 +141,7 @@ export class InputSide {
   /** Lets go of everything; after a clean end, pulls learn of the end instead of an error. */
   free(): void {
     this.#freed = true;
+    this.gate.enabled = false;
     if (this.#closing.clean) this.servePulls();
     this.#pulls.rejectAll(freedError());
     this.buffer.drain(this.buffer.length);

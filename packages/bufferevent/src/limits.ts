@@ -1,4 +1,4 @@
-import { argumentRangeError } from 'bufferevent-backend';
+import { checkLimit } from './arguments.js';
 
 /** Bounds that hold unless a user changes them. Bytes, and milliseconds; `Infinity` lifts a byte limit, 0 a time-out. */
 export interface Limits {
@@ -34,10 +34,7 @@ export const defaultLimits: Limits = Object.freeze({
 export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
   const limits = { ...defaultLimits, ...overrides };
   for (const [name, value] of Object.entries(limits)) {
-    const least = name.endsWith('Ms') ? 0 : 1;
-    if (!(value >= least) || !(Number.isInteger(value) || value === Infinity)) {
-      throw argumentRangeError(`limits.${name}`, `an integer of at least ${least}, or Infinity`, value);
-    }
+    checkLimit(`limits.${name}`, value, name.endsWith('Ms') ? 0 : 1);
   }
   return Object.freeze(limits);
 }

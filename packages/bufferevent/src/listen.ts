@@ -1,7 +1,9 @@
-import { type Address, argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import type { Address } from 'bufferevent-backend';
 import { listenForAbort } from './abort.js';
-import { EventBase } from './event-base.js';
-import { Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
+import { checkHostTarget, checkSignal } from './arguments.js';
+import { checkBase, EventBase } from './event-base.js';
+import { checkListenerArguments, Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
+import { resolveHost } from './lookup.js';
 
 /** Where to listen: a host by name or number with a port (0: any free one), a numeric address, or a socket path. */
 export type ListenTarget = { readonly host: string; readonly port: number } | Address;
@@ -21,7 +23,10 @@ export interface ListenOptions extends ListenerOptions {
  */
 export function listen(target: ListenTarget, handlers: ListenHandlers, options: ListenOptions = {}): Promise<Listener> {
   const { base = EventBase.default, signal, ...listenerOptions } = options;
-  checkTarget(target);
+  checkBase(base);
+  checkSignal(signal);
+  checkHostTarget(target, 0);
+  checkListenerArguments(handlers, listenerOptions);
   if (signal?.aborted) return Promise.reject(signal.reason);
   const context = base.captureContext();
   const start = async (address: Address): Promise<Listener> => {
@@ -37,16 +42,7 @@ export function listen(target: ListenTarget, handlers: ListenHandlers, options: 
     return listener;
   };
   if (!('host' in target)) return start(target);
-  return base.lookup(target.host, 0).then(([first]) => start({ ip: first?.address ?? target.host, port: target.port }));
-}
-
-function checkTarget(target: ListenTarget): void {
-  if (typeof target !== 'object' || target === null) throw argumentTypeError('target', 'an object', target);
-  if (!('host' in target)) return;
-  if (typeof target.host !== 'string' || target.host === '') {
-    throw argumentTypeError('target.host', 'a non-empty string', target.host);
-  }
-  if (!Number.isInteger(target.port) || target.port < 0 || target.port > 65535) {
-    throw argumentRangeError('target.port', 'an integer from 0 to 65535', target.port);
-  }
+  return resolveHost(base, target.host, 0).then(([first]) =>
+    start({ ip: first?.address ?? target.host, port: target.port }),
+  );
 }

@@ -1,13 +1,12 @@
 import {
   type Address,
-  argumentRangeError,
-  argumentTypeError,
   Errno,
   type Handle,
   Operation,
   type ListenOptions as PortListenOptions,
   systemError,
 } from 'bufferevent-backend';
+import { checkDirection, checkHandlers, checkInteger, checkLimit, connectionHandlers } from './arguments.js';
 import type { HandlerContext } from './async-context.js';
 import { type Deferred, withResolvers } from './deferred-promise.js';
 import type { EventBase } from './event-base.js';
@@ -66,9 +65,7 @@ export class Listener implements AsyncDisposable {
     context: HandlerContext | null,
     options: ListenerOptions,
   ) {
-    checkHandlers(handlers);
     const { disabled = false, maxConnections = Infinity, enable, ...portOptions } = options;
-    if (!(maxConnections >= 1)) throw argumentRangeError('maxConnections', 'at least 1', maxConnections);
     this.base = base;
     this.#requested = address;
     this.#handlers = handlers;
@@ -115,7 +112,7 @@ export class Listener implements AsyncDisposable {
 
   /** Sets who is told of new connections; `null` pauses accepting (LI-6). Connections handed out keep theirs. */
   setHandlers(handlers: ListenHandlers | null): void {
-    if (handlers !== null) checkHandlers(handlers);
+    if (handlers !== null) checkHandlers(handlers, listenerHandlers);
     this.#handlers = handlers;
     this.#context = handlers === null ? null : this.base.captureContext();
     this.#queue();
@@ -263,8 +260,15 @@ export class Listener implements AsyncDisposable {
   }
 }
 
-function checkHandlers(handlers: unknown): void {
-  if (typeof handlers !== 'object' || handlers === null) throw argumentTypeError('handlers', 'an object', handlers);
+const listenerHandlers: readonly string[] = ['onConnection', 'onListenerError', ...connectionHandlers];
+
+/** @internal Throws `TypeError`/`RangeError` for what a listener can't work with. */
+export function checkListenerArguments(handlers: unknown, options: ListenerOptions): void {
+  checkHandlers(handlers, listenerHandlers);
+  const { backlog, maxConnections, enable } = options;
+  if (backlog !== undefined) checkInteger('backlog', backlog, 1);
+  if (maxConnections !== undefined) checkLimit('maxConnections', maxConnections, 1);
+  enable?.forEach(checkDirection);
 }
 
 /** @internal What is enabled on a connection that `listen()` or `connect()` made. */

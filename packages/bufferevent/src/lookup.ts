@@ -12,6 +12,15 @@ export interface LookupAddress {
  */
 export type Lookup = (host: string, family: 0 | 4 | 6) => Promise<readonly LookupAddress[]>;
 
+/** @internal Asks the base's resolver; one that throws is one that rejects. */
+export async function resolveHost(
+  base: { readonly lookup: Lookup },
+  host: string,
+  family: 0 | 4 | 6,
+): Promise<readonly LookupAddress[]> {
+  return await base.lookup(host, family);
+}
+
 /** Node's resolver, in the order the system prefers (RFC 6724). */
 export const systemLookup: Lookup = (host, family) =>
   new Promise((resolve, reject) => {

@@ -1,4 +1,6 @@
+import { argumentTypeError } from 'bufferevent-backend';
 import { Evbuffer, type EvbufferEncoding, isEvbuffer } from 'evbuffer';
+import { checkSignal } from './arguments.js';
 import type { PendingCallbacks } from './callbacks.js';
 import { DrainWaiters } from './drain-waiters.js';
 import { BuffereventError, freedError } from './errors.js';
@@ -50,16 +52,19 @@ export class OutputSide {
 
   /** @returns whether more is welcome */
   write(data: string | Uint8Array | Evbuffer, encoding: EvbufferEncoding | undefined): boolean {
+    const moved = isEvbuffer(data);
+    if (!moved && typeof data !== 'string' && !(data instanceof Uint8Array)) {
+      throw argumentTypeError('data', 'a string, a Uint8Array or an Evbuffer', data);
+    }
     if (this.failure !== null) {
-      if (isEvbuffer(data)) data.drain(data.length);
+      if (moved) data.drain(data.length);
       return false;
     }
-    if (isEvbuffer(data)) {
+    if (moved) {
       this.#checkLimit(data.length);
       this.buffer.addBuffer(data);
     } else {
-      if (typeof data === 'string') this.#checkLimit(Buffer.byteLength(data, encoding));
-      else if (ArrayBuffer.isView(data)) this.#checkLimit(data.byteLength);
+      this.#checkLimit(typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length);
       this.buffer.add(data, encoding);
     }
     const { high } = this.marks;
@@ -67,9 +72,10 @@ export class OutputSide {
   }
 
   drained(signal: AbortSignal | undefined): Promise<void> {
+    checkSignal(signal);
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.buffer.length === 0) return Promise.resolve();
     if (this.#freed) return Promise.reject(freedError());
+    if (this.buffer.length === 0) return Promise.resolve();
     if (this.failure !== null) return Promise.reject(this.failure);
     return this.#waiters.add(signal);
   }
@@ -96,6 +102,7 @@ export class OutputSide {
   /** What is queued stays in memory until {@link clear}: the system may still be reading it (C4). */
   free(): void {
     this.#freed = true;
+    this.gate.enabled = false;
     this.#waiters.rejectAll(freedError());
   }
 

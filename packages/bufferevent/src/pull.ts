@@ -139,12 +139,13 @@ export class PullQueue {
     return this.#waiting[0]?.need ?? 0;
   }
 
-  push(pull: Pull<unknown>, signal: AbortSignal | undefined): void {
+  push(pull: Pull<unknown>, signal: AbortSignal | undefined, onAbandoned: () => void): void {
     this.#waiting.push(pull);
     pull.onAbort(signal, () => {
       const index = this.#waiting.indexOf(pull);
       if (index >= 0) this.#waiting.splice(index, 1);
       pull.reject(signal?.reason);
+      onAbandoned();
     });
   }
 

@@ -2,7 +2,6 @@ import {
   type Address,
   type AddressPair,
   argumentRangeError,
-  argumentTypeError,
   type CompletionBatch,
   Errno,
   type Handle,
@@ -12,12 +11,14 @@ import {
   type StreamOptions,
   systemError,
 } from 'bufferevent-backend';
+import { checkHostTarget, checkInteger, checkObject } from './arguments.js';
 import type { HandlerContext } from './async-context.js';
 import { Bufferevent } from './bufferevent.js';
 import { ConnectRace, interleaveFamilies } from './connect-race.js';
 import { BuffereventError, disposedError, freedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, TimeoutName } from './events.js';
+import { resolveHost } from './lookup.js';
 
 export interface SocketBuffereventOptions {
   /** An open, connected descriptor to take over, where `backend.supports.descriptors`. */
@@ -81,6 +82,8 @@ export class SocketBufferevent extends Bufferevent {
    */
   constructor(base: EventBase, options: SocketBuffereventOptions = {}) {
     super(base);
+    checkObject('options', options);
+    if (options.descriptor !== undefined) checkInteger('descriptor', options.descriptor, 0);
     this.#closeOnFree = options.closeOnFree ?? true;
     if ((!this.#closeOnFree || options.descriptor !== undefined) && !base.backend.supports.descriptors) {
       throw new BuffereventError(
@@ -123,7 +126,8 @@ export class SocketBufferevent extends Bufferevent {
     if (this.#state !== 'unconnected') {
       throw new BuffereventError('ERR_BUFFEREVENT_ALREADY_CONNECTED', 'connect() on a connected bufferevent');
     }
-    checkTarget(target);
+    checkHostTarget(target, 1);
+    if ('family' in target) checkFamily(target.family);
     if ('host' in target) this.#lookup(target, options.localAddress);
     else this.#startRace([target], options.localAddress);
     this.renewed();
@@ -148,6 +152,7 @@ export class SocketBufferevent extends Bufferevent {
    * backend does not offer.
    */
   setOption<Name extends keyof StreamOptions>(name: Name, value: StreamOptions[Name]): void {
+    if (this.freed) throw freedError();
     if (this.#state !== 'open') throw systemError(-Errno.ENOTCONN, 'setsockopt');
     const result = this.base.port.setOption(this.#handle, name, value);
     if (result < 0) throw systemError(result, 'setsockopt', this.#peer);
@@ -177,7 +182,7 @@ export class SocketBufferevent extends Bufferevent {
       this.outputSide.gate.resume('lookup');
       this.base.inTurn(step);
     };
-    this.base.lookup(host, target.family ?? 0).then(
+    resolveHost(this.base, host, target.family ?? 0).then(
       (addresses) =>
         settled(() => {
           if (this.base.disposed) {
@@ -209,7 +214,7 @@ export class SocketBufferevent extends Bufferevent {
         this.timeouts.stop('connect');
         this.#attach(handle);
         this.#onConnectOutcome?.(null);
-        this.callbacks.connected();
+        this.callbacks.event({ kind: 'connected' });
       },
       onFailed: (error) => this.#connectFailed(error),
       onAbandoned: () => this.#connectFailed(disposedError()),
@@ -319,7 +324,7 @@ export class SocketBufferevent extends Bufferevent {
       case Operation.close:
       case Operation.reset:
       case Operation.detach:
-        this.#onGone(batch.handle(index));
+        this.#onGone();
         break;
       default:
         break;
@@ -361,14 +366,15 @@ export class SocketBufferevent extends Bufferevent {
       else this.base.port.close(this.#handle);
     } else if (this.#state !== 'closing') {
       this.#state = 'gone';
+      this.base.disown(this.#handle);
       this.transportGone();
     }
   }
 
-  #onGone(handle: Handle): void {
-    this.base.disown(handle);
+  /** Stays owned by the base until freed too: bytes that nobody has taken yet end with the base. */
+  #onGone(): void {
     this.#state = 'gone';
-    this.#handle = 0;
+    if (this.freed) this.base.disown(this.#handle);
     this.transportGone();
     this.#acceptor?.connectionGone();
     this.#acceptor = null;
@@ -389,16 +395,6 @@ export class SocketBufferevent extends Bufferevent {
   }
 }
 
-/** Throws `TypeError` or `RangeError` for what no address can be made of; the port checks numeric ones. */
-function checkTarget(target: ConnectTarget): void {
-  if (typeof target !== 'object' || target === null) throw argumentTypeError('target', 'an object', target);
-  if (!('host' in target)) return;
-  if (typeof target.host !== 'string' || target.host === '') {
-    throw argumentTypeError('target.host', 'a non-empty string', target.host);
-  }
-  if (!Number.isInteger(target.port) || target.port < 1 || target.port > 65535) {
-    throw argumentRangeError('target.port', 'an integer from 1 to 65535', target.port);
-  }
-  const { family = 0 } = target;
+function checkFamily(family: unknown): void {
   if (family !== 0 && family !== 4 && family !== 6) throw argumentRangeError('target.family', '0, 4 or 6', family);
 }

@@ -1,4 +1,5 @@
 import { argumentRangeError } from 'bufferevent-backend';
+import { checkMilliseconds, checkObject } from './arguments.js';
 import { BuffereventTimeoutError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { TimeoutName } from './events.js';
@@ -33,6 +34,7 @@ export class Timeouts {
   }
 
   set(options: TimeoutOptions): void {
+    checkObject('timeouts', options);
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     const durations = given.map(([key, value]) => [timeoutName(key), duration(key, value)] as const);
     for (const [name, durationMs] of durations) {
@@ -109,6 +111,6 @@ function timeoutName(key: string): TimeoutName {
 
 function duration(key: string, value: unknown): number {
   if (value === null) return 0;
-  if (typeof value !== 'number' || !(value >= 0)) throw argumentRangeError(key, 'a number of milliseconds', value);
-  return value;
+  checkMilliseconds(key, value);
+  return value as number;
 }

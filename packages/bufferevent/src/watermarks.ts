@@ -1,4 +1,5 @@
 import { argumentRangeError } from 'bufferevent-backend';
+import { checkInteger, checkObject } from './arguments.js';
 
 /** Two fill levels of a buffer, in bytes. A high mark of 0 means none. */
 export interface Watermarks {
@@ -8,10 +9,11 @@ export interface Watermarks {
 
 /** `marks` laid over `current`. Throws `RangeError` for what is no count of bytes, and for low above high (RD-6). */
 export function resolveMarks(current: Watermarks, marks: Partial<Watermarks>): Watermarks {
+  checkObject('marks', marks);
   const low = marks.low ?? current.low;
   const high = marks.high ?? current.high;
-  if (!Number.isSafeInteger(low) || low < 0) throw argumentRangeError('low', 'a count of bytes', low);
-  if (!Number.isSafeInteger(high) || high < 0) throw argumentRangeError('high', 'a count of bytes', high);
+  checkInteger('low', low, 0);
+  checkInteger('high', high, 0);
   if (high !== 0 && low > high) throw argumentRangeError('low', `at most the high mark of ${high}`, low);
   return { low, high };
 }

@@ -1,0 +1,66 @@
+import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import type { Direction } from './events.js';
+
+/** Throws `TypeError` unless `value` is an object (functions and `null` are none). */
+export function checkObject(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw argumentTypeError(name, 'an object', value);
+}
+
+/** Throws `TypeError` for no number, `RangeError` for no integer of at least `least`. */
+export function checkInteger(name: string, value: unknown, least: number): void {
+  if (typeof value !== 'number') throw argumentTypeError(name, 'a number', value);
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw argumentRangeError(name, `an integer of at least ${least}`, value);
+  }
+}
+
+/** As {@link checkInteger}; `Infinity` is welcome too, for no limit. */
+export function checkLimit(name: string, value: unknown, least: number): void {
+  if (value !== Infinity) checkInteger(name, value, least);
+}
+
+/** Throws unless `value` is 0 or a positive number of milliseconds. */
+export function checkMilliseconds(name: string, value: unknown): void {
+  if (typeof value !== 'number') throw argumentTypeError(name, 'a number of milliseconds', value);
+  if (!(value >= 0)) throw argumentRangeError(name, 'at least 0', value);
+}
+
+export function checkPort(name: string, value: unknown, least: 0 | 1): void {
+  checkInteger(name, value, least);
+  if ((value as number) > 65_535) throw argumentRangeError(name, 'at most 65535', value);
+}
+
+export function checkDirection(value: unknown): Direction {
+  if (value !== 'read' && value !== 'write') throw argumentTypeError('direction', "'read' or 'write'", value);
+  return value;
+}
+
+/** Throws unless `value` is left out or works like an `AbortSignal`. */
+export function checkSignal(value: unknown): void {
+  if (value === undefined || (typeof value === 'object' && value !== null && 'aborted' in value)) return;
+  throw argumentTypeError('signal', 'an AbortSignal', value);
+}
+
+/** Throws unless each of `names` is left out or a function of `handlers`. */
+export function checkHandlers(handlers: unknown, names: readonly string[]): void {
+  checkObject('handlers', handlers);
+  for (const name of names) {
+    const handler = (handlers as Record<string, unknown>)[name];
+    if (handler !== undefined && typeof handler !== 'function') {
+      throw argumentTypeError(`handlers.${name}`, 'a function', handler);
+    }
+  }
+}
+
+/** The members of {@link BuffereventHandlers}. */
+export const connectionHandlers: readonly string[] = ['onRead', 'onWrite', 'onEvent'];
+
+/** Throws for a host with a port that is none; numeric addresses and paths are checked by the port. */
+export function checkHostTarget(target: unknown, leastPort: 0 | 1): void {
+  checkObject('target', target);
+  const { host, port } = target as { host?: unknown; port?: unknown };
+  if (host !== undefined || !('ip' in (target as object) || 'path' in (target as object))) {
+    if (typeof host !== 'string' || host === '') throw argumentTypeError('target.host', 'a non-empty string', host);
+    checkPort('target.port', port, leastPort);
+  }
+}
