@@ -46,6 +46,7 @@ describe('several addresses', () => {
       const base = baseFor(world, [v4('127.0.0.1'), v4('127.0.0.2')]);
       const bev = world.keep(await connect({ host: 'example.test', port }, {}, { base }));
       expect(bev.address.peer).toEqual({ ip: '127.0.0.2', port });
+      await world.settle();
       expect(world.log).toEqual(['127.0.0.2']);
     });
 
@@ -99,6 +100,7 @@ describe('several addresses', () => {
       const error = await rejection(connect({ host: 'example.test', port: 81 }, {}, { base }));
       expect(error).toMatchObject({ code: 'ECONNREFUSED', syscall: 'connect', address: '127.0.0.2', port: 81 });
       expect((error as Error & { errors: Error[] }).errors).toHaveLength(2);
+      await world.settle();
       expect(base.stats().port).toMatchObject({ streams: 0, pending: 0 });
     });
 
@@ -112,7 +114,7 @@ describe('several addresses', () => {
       await world.advance(999);
       expect(base.stats().port.streams).toBe(2);
       await world.advance(1);
-      expect(await connecting).toMatchObject({ code: 'ERR_BUFFEREVENT_TIMEOUT', timeout: 'connect' });
+      expect(await connecting).toMatchObject({ code: 'ETIMEDOUT', syscall: 'connect', port: 80 });
       expect(base.stats().port).toMatchObject({ streams: 0, pending: 0 });
     });
 
@@ -123,7 +125,7 @@ describe('several addresses', () => {
       );
       await world.settle();
       await world.advance(1000);
-      expect(await connecting).toMatchObject({ code: 'ERR_BUFFEREVENT_TIMEOUT', timeout: 'connect' });
+      expect(await connecting).toMatchObject({ code: 'ETIMEDOUT', syscall: 'connect' });
     });
 
     it('EV-8: the family asked for is passed to the lookup', async () => {
@@ -151,7 +153,7 @@ describe('names', () => {
         hostname: 'nowhere.test',
       });
       const base = world.newBase({
-        lookup: () => {
+        lookup: async () => {
           throw failure;
         },
       });
@@ -164,6 +166,20 @@ describe('names', () => {
       expect(events).toEqual([]);
       await world.settle();
       expect(events).toEqual([{ kind: 'error', error: failure }]);
+      bev.free();
+    });
+
+    it('EV-7: a lookup that throws is one that rejects', async () => {
+      const base = world.newBase({
+        lookup: () => {
+          throw new Error('thrown in lookup');
+        },
+      });
+      const bev = world.keep(new SocketBufferevent(base, { handlers: world.record('client') }));
+      bev.connect({ host: 'example.test', port: 80 });
+      expect(world.log).toEqual([]);
+      await world.settle();
+      expect(world.log).toEqual(['client error thrown in lookup']);
       bev.free();
     });
 

@@ -50,7 +50,7 @@ describe('read', () => {
     });
 
     it('B71: read(n) above the high mark lifts the mark for that read', async () => {
-      const size = world.kind === 'memory with faults' ? 1_000 : 500 * KiB;
+      const size = world.bytes(500 * KiB);
       const { bev, peer } = await world.accepted({});
       bev.setWatermarks('read', { high: 100 });
       const bytes = pattern(size + 5000);
@@ -184,7 +184,7 @@ describe('readLine', () => {
 describe('for await', () => {
   onEveryBackend((world) => {
     it('B76: it gives every byte in order and ends with the stream', async () => {
-      const size = world.kind === 'memory with faults' ? 2_000 : 400 * KiB;
+      const size = world.bytes(400 * KiB);
       const { bev, peer } = await world.accepted({});
       peer.send(pattern(size));
       peer.end();

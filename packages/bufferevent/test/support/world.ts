@@ -26,12 +26,12 @@ import { netBackend } from 'bufferevent-net';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { NetPeer, type Peer, PortPeer } from './peer.js';
 import { checkBuffers, recorder } from './recorder.js';
-import { turns, until } from './wait.js';
+import { turn, turns, until } from './wait.js';
 
 export type WorldKind = 'memory' | 'memory with faults' | 'net';
 
-/** Room for the kernels of the memory network: a few chunks, so that pressure is met soon. */
-const pipeBytes = 64 * 1024;
+/** Room between two ends of the memory network: little, so that pressure is met soon. */
+const pipeBytes = 16 * 1024;
 
 export class World {
   readonly kind: WorldKind;
@@ -66,7 +66,7 @@ export class World {
       this.network = new MemoryNetwork({ capacity: pipeBytes });
       this.plain = createMemoryBackend(this.network);
       const faulty = this.kind === 'memory' ? this.plain : withFaults(this.plain, { maxRecv: 1, maxSend: 7, delay: 1 });
-      this.#traced = withTrace(faulty, { capacity: 200 });
+      this.#traced = withTrace(faulty, { capacity: 40 });
       this.backend = this.#traced;
     } else {
       this.plain = netBackend;
@@ -149,6 +149,11 @@ export class World {
     return bev;
   }
 
+  /** So many bytes, or fewer where they are moved one by one. */
+  bytes(count: number): number {
+    return this.kind === 'memory with faults' ? Math.min(count, 1_500) : count;
+  }
+
   until(condition: () => boolean, what: string, timeoutMs?: number): Promise<void> {
     return until(condition, what, () => this.dump(), timeoutMs);
   }
@@ -159,8 +164,9 @@ export class World {
     await turns();
   }
 
-  /** Lets time pass for the base, then delivers what is due. */
+  /** Lets what was asked for take effect, then time pass for the base, then delivers what is due. */
   async advance(ms: number): Promise<void> {
+    await turn();
     this.clock.advance(ms);
     await this.settle();
   }
