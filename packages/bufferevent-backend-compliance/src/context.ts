@@ -14,7 +14,7 @@ import {
 } from 'bufferevent-backend';
 import { pattern } from './bytes.js';
 import { Driver } from './driver.js';
-import { DEFAULT_TIMEOUT_MS, type Exhaustion, type Harness, type OpenFile } from './harness.js';
+import { DEFAULT_BULK_BYTES, DEFAULT_TIMEOUT_MS, type Exhaustion, type Harness, type OpenFile } from './harness.js';
 import { Stream } from './stream.js';
 
 /** Two connected streams; `left` connected, `right` was accepted. */
@@ -44,6 +44,11 @@ export class CaseContext {
 
   get supports(): BackendSupports {
     return this.harness.backend.supports;
+  }
+
+  /** Bytes for cases about volume. */
+  get bulkBytes(): number {
+    return this.harness.bulkBytes ?? DEFAULT_BULK_BYTES;
   }
 
   /** The port that connects. Peers are two ports in one process: that needs nothing but the contract. */

@@ -67,6 +67,9 @@ export interface Harness {
   /** Most bytes that the system may hold between the two ends of a stream, beyond `supports.readAhead`. Default 32 MiB. */
   readonly systemBufferBytes?: number;
 
+  /** Bytes moved by the largest cases. Default 4 MiB: enough to fill every buffer on the way several times. */
+  readonly bulkBytes?: number;
+
   /** Streams opened at once by the largest cases (two handles each). Default 1000. */
   readonly maxStreams?: number;
 
@@ -80,3 +83,4 @@ export interface Exhaustion {
 }
 
 export const DEFAULT_TIMEOUT_MS = 8000;
+export const DEFAULT_BULK_BYTES: number = 4 * 1024 * 1024;

@@ -6,15 +6,17 @@ export interface MemoryHarnessOptions extends MemoryBackendOptions {
   /** Puts a decorator over the backend: faults, a trace, or a broken rule. */
   readonly decorate?: (backend: Backend) => Backend;
   readonly timeoutMs?: number;
-  /** Module for child processes, when it is not this one. */
-  readonly childModule?: string;
+  /** Module for child processes, when it is not this one; `null` leaves the cases about processes out. */
+  readonly childModule?: string | null;
+  readonly maxStreams?: number;
+  readonly bulkBytes?: number;
 }
 
 const CAPACITY = 65_536;
 
 /** The memory backend on a network of its own, with every hook that it can serve. */
 export function createMemoryHarness(options: MemoryHarnessOptions = {}): Harness {
-  const { decorate, timeoutMs, childModule = import.meta.url, ...backendOptions } = options;
+  const { decorate, timeoutMs, maxStreams, bulkBytes, childModule = import.meta.url, ...backendOptions } = options;
   const network = new MemoryNetwork({ capacity: CAPACITY });
   const memory = createMemoryBackend(network, backendOptions);
   let paths = 0;
@@ -38,7 +40,9 @@ export function createMemoryHarness(options: MemoryHarnessOptions = {}): Harness
       const descriptor = network.openFile(bytes);
       return { descriptor, close: () => network.closeDescriptor(descriptor) };
     },
-    childModule,
+    ...(childModule === null ? {} : { childModule }),
+    ...(maxStreams === undefined ? {} : { maxStreams }),
+    ...(bulkBytes === undefined ? {} : { bulkBytes }),
     systemBufferBytes: 2 * CAPACITY,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };

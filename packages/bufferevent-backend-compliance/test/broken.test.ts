@@ -49,7 +49,8 @@ describe('the suite', () => {
     assert.ok(cases.length >= 120, `${cases.length} cases`);
   });
 
-  for (const rule of rules) {
+  // Without C16: its child processes are the same for the plain memory backend, which has a test of its own.
+  for (const rule of rules.filter((one) => one !== 'C16')) {
     it(
       `accepts the unbroken backend that the fakes are made from (${rule})`,
       async () => {

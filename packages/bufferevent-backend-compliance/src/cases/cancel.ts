@@ -27,7 +27,7 @@ export const cancelCases: readonly ComplianceCase[] = [
 
   complianceCase('C17: cancelling recv again and again while bytes flow loses none of them', async (context) => {
     const { left, right } = await context.pair();
-    const bytes = pattern(3 * 1024 * 1024);
+    const bytes = pattern(context.bulkBytes / 2);
     const sent = left.sendAll(bytes).then(() => left.shutdown());
     const hash = newHash();
     let cancelled = 0;

@@ -17,7 +17,7 @@ async function blockedPair(context: CaseContext): Promise<Pair & { readonly sent
   for (let sent = 0; ; ) {
     pair.left.submitSend(chunk);
     // What could complete has completed after these round trips on another stream of the same ports.
-    await context.settle(20);
+    await context.settle(6);
     if (pair.left.driver.untaken(pair.left.handle, Operation.send).length === 0) return { ...pair, sent };
     sent += (await pair.left.next(Operation.send)).result;
     assert.ok(sent < MOST_BUFFERED, `C6: ${sent} bytes were taken for a stream that nobody reads`);
@@ -28,7 +28,7 @@ async function blockedPair(context: CaseContext): Promise<Pair & { readonly sent
 export const sendingCases: readonly ComplianceCase[] = [
   complianceCase('C9: a send says how many bytes it moved, and exactly those arrive', async (context) => {
     const { left, right } = await context.pair();
-    const bytes = pattern(4 * 1024 * 1024);
+    const bytes = pattern(context.bulkBytes);
     const hash = newHash();
     left.submitSend(bytes);
     const reading = right.takeAll();
@@ -43,7 +43,7 @@ export const sendingCases: readonly ComplianceCase[] = [
     'C9: a short send is resumed where it stopped, over megabytes under back-pressure',
     async (context) => {
       const { left, right } = await context.pair();
-      const bytes = pattern(12 * 1024 * 1024);
+      const bytes = pattern(context.bulkBytes * 2);
       const hash = newHash();
       const sent = left.sendAll(bytes).then(() => left.shutdown());
       for (let round = 0; ; round++) {
@@ -247,7 +247,7 @@ export const sendingCases: readonly ComplianceCase[] = [
     await left.shutdown();
     assert.equal((await right.recv()).result, 0);
     await context.settle();
-    const bytes = pattern(2 * 1024 * 1024);
+    const bytes = pattern(context.bulkBytes / 2);
     const sent = right.sendAll(bytes).then(() => right.shutdown());
     assert.equal(sha256(await left.takeAll()), sha256(bytes));
     await sent;
