@@ -13,7 +13,7 @@ export interface SystemError extends Error {
 }
 
 /**
- * Makes the error that `node:net` would have given for a failed operation: same message form, `code`, `errno`,
+ * Makes the error that `node:net` would have given for a failed operation: same message, `code`, `errno`,
  * `syscall`, and `address`/`port` when an address is given.
  *
  * @param result a negative completion result
@@ -21,7 +21,9 @@ export interface SystemError extends Error {
 export function systemError(result: number, syscall: string, address?: Address | null): SystemError {
   const code = errnoName(result);
   const where = address == null ? '' : ` ${'path' in address ? address.path : `${address.ip}:${address.port}`}`;
-  const error = new Error(`${syscall} ${code}: ${errnoMessage(result)}${where}`);
+  // Node puts the sentence into failures to bind and nowhere else.
+  const sentence = syscall === 'listen' || syscall === 'bind' ? `: ${errnoMessage(result)}` : '';
+  const error = new Error(`${syscall} ${code}${sentence}${where}`);
   const fields: { code: string; errno: number; syscall: string; address?: string; port?: number } = {
     code,
     errno: result,

@@ -104,8 +104,9 @@ export class MemoryListener extends Endpoint {
         continue;
       }
       end.descriptor = descriptor;
-      this.#starved = false;
       this.#backlog.shift();
+      // Caught up: the episode is over. A descriptor freed now and then does not end it, or each would be reported.
+      if (this.#backlog.length === 0) this.#starved = false;
       this.#credits--;
       const handle = this.#port.welcome(end);
       if (this.#credits === 0) this.finish(Operation.accept, handle);
