@@ -1,29 +1,34 @@
+import { checkBytes, checkCount, checkFinite, checkPosition } from './arguments.js';
 import {
   appendBytes,
   type Chain,
-  type ChainNode,
-  checkAttached,
   copyFront,
   createChain,
   discardFront,
   dropSpares,
   growthFor,
-  type LeaseOwner,
-  leasedNode,
   linkBack,
   mergeFront,
   prependBytes,
-  type ReleaseCallback,
-  referenceNode,
   releaseNodes,
-  viewOf,
-  writableNode,
 } from './chain.js';
 import { detached, EvbufferError, frozenBack, frozenFront, pinned, rangeError, typeError } from './errors.js';
 import { inspectChain } from './inspect.js';
 import { type EolMatch, type EolStyle, findEol, lastTerminatorBytes } from './line.js';
 import { MAX_SLAB_BYTES } from './memory.js';
-import { defineHidden, fixDispose, isBytes } from './platform.js';
+import {
+  type ChainNode,
+  checkAttached,
+  type LeaseOwner,
+  leasedNode,
+  type ReleaseCallback,
+  referenceNode,
+  viewOf,
+  writableNode,
+} from './node.js';
+import { type EvbufferSegment, type PeekOptions, peekSegments, peekViews } from './peek.js';
+import { pinFront, unpinAll } from './pin.js';
+import { defineHidden, fixDispose } from './platform.js';
 import { commitNodes, ensureRoom, exposeRoom, type Reservation, reserveNodes } from './reservation.js';
 import { findBytes } from './search.js';
 import { checkEncoding, decodeText, type EvbufferEncoding, encodeText, writableTextBytes, writeText } from './text.js';
@@ -32,23 +37,6 @@ import { type EvbufferChange, type EvbufferWatch, WatchList } from './watch.js';
 
 /** Which end of a buffer `freeze` means: `front` is where bytes leave, `back` is where they arrive. */
 export type EvbufferEnd = 'front' | 'back';
-
-/** Where a run of bytes stands in memory: memory[start, end). Objects of this shape are filled by `peekInto`. */
-export interface EvbufferSegment {
-  memory: Uint8Array;
-  start: number;
-  end: number;
-}
-
-/** What `peek` shows. */
-export interface PeekOptions {
-  /** Most bytes in total. Default: all. */
-  readonly length?: number;
-  /** Position of the first byte. Default 0. */
-  readonly start?: number;
-  /** Most views. Default: no limit. */
-  readonly maxSegments?: number;
-}
 
 const BRAND = Symbol.for('evbuffer.Evbuffer');
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
@@ -60,22 +48,6 @@ const BACK = 2;
 export let chainOf: (buffer: Evbuffer) => Chain;
 /** Whether an object was made by this copy of the class. */
 let isOwn: (value: object) => boolean;
-
-function checkCount(value: number, name: string): void {
-  // Infinity stands for "all there is".
-  if ((Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= 0) return;
-  if (typeof value !== 'number') throw typeError(`${name} must be a number`);
-  throw rangeError(`${name} must be an integer of 0 or more, not ${value}`);
-}
-
-function checkFinite(value: number, name: string): void {
-  checkCount(value, name);
-  if (!Number.isSafeInteger(value)) throw rangeError(`${name} must be a safe integer, not ${value}`);
-}
-
-function checkBytes(value: unknown, name: string): asserts value is Uint8Array {
-  if (!isBytes(value)) throw typeError(`${name} must be a Uint8Array`);
-}
 
 function endBit(end: EvbufferEnd): number {
   if (end === 'front') return FRONT;
@@ -287,7 +259,7 @@ export class Evbuffer {
     const chain = this.#chain;
     const originalLength = chain.length;
     if (bytes >= originalLength) {
-      target.addBuffer(this);
+      target.#take(this, BACK);
       return originalLength;
     }
     this.#checkMovable();
@@ -361,8 +333,7 @@ export class Evbuffer {
    */
   copyOut(into: Uint8Array, from = 0): number {
     checkBytes(into, 'into');
-    checkCount(from, 'from');
-    this.#checkPosition(from, 'from');
+    checkPosition(from, this.#chain.length, 'from');
     const bytes = Math.min(into.length, this.#chain.length - from);
     if (bytes > 0) copyFront(this.#chain, from, bytes, into);
     return bytes;
@@ -378,7 +349,7 @@ export class Evbuffer {
     const length = this.#chain.length;
     if (length === 0) return 0;
     if ((this.#frozen & FRONT) !== 0) throw frozenFront();
-    const removed = bytes < length ? bytes : length;
+    const removed = Math.min(bytes, length);
     if (removed > 0) this.#discard(removed);
     return removed;
   }
@@ -494,26 +465,9 @@ export class Evbuffer {
   peek(options: PeekOptions = {}): Uint8Array[] {
     const { length = Number.POSITIVE_INFINITY, start = 0, maxSegments = Number.POSITIVE_INFINITY } = options;
     checkCount(length, 'length');
-    checkCount(start, 'start');
     checkCount(maxSegments, 'maxSegments');
-    this.#checkPosition(start, 'start');
-    const views: Uint8Array[] = [];
-    let skip = start;
-    let left = length;
-    for (let node = this.#chain.head; node !== null && left > 0 && views.length < maxSegments; node = node.next) {
-      const size = node.end - node.start;
-      if (skip >= size) {
-        skip -= size;
-        continue;
-      }
-      checkAttached(node);
-      const from = node.start + skip;
-      const to = Math.min(node.end, from + left);
-      views.push(viewOf(node, from, to));
-      left -= to - from;
-      skip = 0;
-    }
-    return views;
+    checkPosition(start, this.#chain.length, 'start');
+    return peekViews(this.#chain, start, length, maxSegments);
   }
 
   /**
@@ -526,24 +480,7 @@ export class Evbuffer {
   peekInto(target: EvbufferSegment[], maxBytes: number, maxSegments: number = Number.POSITIVE_INFINITY): number {
     checkCount(maxBytes, 'maxBytes');
     checkCount(maxSegments, 'maxSegments');
-    let left = maxBytes;
-    let filled = 0;
-    for (let node = this.#chain.head; node !== null && left > 0 && filled < maxSegments; node = node.next) {
-      checkAttached(node);
-      const { memory, start } = node;
-      const end = Math.min(node.end, start + left);
-      const segment = target[filled];
-      if (segment === undefined) {
-        target[filled] = { memory, start, end };
-      } else {
-        segment.memory = memory;
-        segment.start = start;
-        segment.end = end;
-      }
-      left -= end - start;
-      filled++;
-    }
-    return filled;
+    return peekSegments(this.#chain, target, maxBytes, maxSegments);
   }
 
   /**
@@ -572,9 +509,8 @@ export class Evbuffer {
   indexOf(needle: Uint8Array | string, start = 0, end: number = Number.POSITIVE_INFINITY): number {
     const bytes = typeof needle === 'string' ? encodeText(needle, 'utf8') : needle;
     checkBytes(bytes, 'needle');
-    checkCount(start, 'start');
     checkCount(end, 'end');
-    this.#checkPosition(start, 'start');
+    checkPosition(start, this.#chain.length, 'start');
     if (bytes.length === 0) return start;
     return findBytes(this.#chain, bytes, start, Math.min(end, this.#chain.length));
   }
@@ -586,16 +522,9 @@ export class Evbuffer {
    * (row 41, BU-2)
    */
   indexOfEol(style: EolStyle, start = 0): EolMatch | null {
-    checkCount(start, 'start');
-    this.#checkPosition(start, 'start');
+    checkPosition(start, this.#chain.length, 'start');
     const index = findEol(this.#chain, style, start);
     return index < 0 ? null : { index, length: lastTerminatorBytes() };
-  }
-
-  #checkPosition(position: number, name: string): void {
-    if (position > this.#chain.length) {
-      throw rangeError(`${name} is ${position}, beyond the end of ${this.#chain.length} bytes`);
-    }
   }
 
   // Writing in place
@@ -686,32 +615,14 @@ export class Evbuffer {
     checkCount(bytes, 'bytes');
     const chain = this.#chain;
     if (chain.pinned) throw new EvbufferError('ERR_EVBUFFER_INVALID_STATE', 'the buffer is pinned already');
-    this.#checkPosition(bytes, 'bytes');
-    let left = bytes;
-    for (let node = chain.head; node !== null && left > 0; node = node.next) {
-      checkAttached(node);
-      left -= node.end - node.start;
-    }
-    chain.pinned = true;
-    left = bytes;
-    for (let node = chain.head; node !== null && left > 0; node = node.next) {
-      node.pinnedFrom = node.start;
-      chain.pinnedNodes++;
-      left -= node.end - node.start;
-    }
+    checkPosition(bytes, chain.length, 'bytes');
+    pinFront(chain, bytes);
   }
 
   /** Ends the pin and gives back pinned memory that was drained meanwhile (release callbacks run before it returns). Does nothing without a pin. */
   unpin(): void {
     const chain = this.#chain;
-    chain.pinned = false;
-    for (let node = chain.head; node !== null && chain.pinnedNodes > 0; node = node.next) {
-      if (node.pinnedFrom < 0) continue;
-      node.pinnedFrom = -1;
-      chain.pinnedNodes--;
-    }
-    const drained = chain.limbo;
-    chain.limbo = null;
+    const drained = unpinAll(chain);
     if (drained !== null) releaseNodes(chain, drained);
   }
 

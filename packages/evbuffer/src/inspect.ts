@@ -1,4 +1,5 @@
-import { type Chain, type ChainNode, FREE, LEASED, OWNED, REFERENCE, SHARED, SLAB } from './chain.js';
+import type { Chain } from './chain.js';
+import { type ChainNode, FREE, LEASED, OWNED, REFERENCE, SHARED, SLAB } from './node.js';
 
 const OWNERSHIP_NAMES: readonly string[] = [];
 {

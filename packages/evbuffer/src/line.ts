@@ -1,5 +1,6 @@
-import { type Chain, checkAttached } from './chain.js';
+import type { Chain } from './chain.js';
 import { typeError } from './errors.js';
+import { checkAttached } from './node.js';
 import { findByte, findBytes } from './search.js';
 
 /**

@@ -1,14 +1,5 @@
-import {
-  type Chain,
-  type ChainNode,
-  dropSpares,
-  growthFor,
-  linkBack,
-  realign,
-  takeSpare,
-  viewOf,
-  writableNode,
-} from './chain.js';
+import { type Chain, dropSpares, growthFor, linkBack, takeSpare } from './chain.js';
+import { type ChainNode, realign, viewOf, writableNode } from './node.js';
 
 /** Realigning copies at most this many bytes, and only when they fill less than half of the memory (api-evbuffer §1). */
 const MAX_REALIGN_BYTES = 2048;

@@ -1,4 +1,5 @@
-import { type Chain, type ChainNode, checkAttached } from './chain.js';
+import type { Chain } from './chain.js';
+import { type ChainNode, checkAttached } from './node.js';
 import { bufferMethods } from './platform.js';
 
 /** Bytes looked at one by one before the native search is worth its call. */

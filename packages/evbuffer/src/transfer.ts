@@ -1,13 +1,6 @@
-import {
-  appendBytes,
-  type Chain,
-  type ChainNode,
-  checkAttached,
-  dropSpares,
-  shareRest,
-  writableNode,
-} from './chain.js';
+import { appendBytes, type Chain, dropSpares } from './chain.js';
 import { copyBytes } from './memory.js';
+import { type ChainNode, checkAttached, shareRest, writableNode } from './node.js';
 
 /** A split copies the smaller side up to this many bytes; beyond it both sides share the memory. */
 const MAX_SPLIT_COPY_BYTES = 1024;

@@ -1,6 +1,7 @@
-import { type Chain, type ChainNode, FREE, OWNED, SHARED, SLAB } from './chain.js';
+import type { Chain } from './chain.js';
 import { chainOf, type Evbuffer } from './evbuffer.js';
 import { describeNodes } from './inspect.js';
+import { type ChainNode, FREE, OWNED, SHARED, SLAB } from './node.js';
 
 function fail(chain: Chain, why: string): never {
   const parts = [

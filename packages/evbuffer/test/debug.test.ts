@@ -2,8 +2,9 @@ import { inspect } from 'node:util';
 import { Evbuffer } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
 import { expect, test } from 'vitest';
-import { type Chain, type ChainNode, FREE, referenceNode, SHARED } from '../dist/chain.js';
+import type { Chain } from '../dist/chain.js';
 import { chainOf } from '../dist/evbuffer.js';
+import { type ChainNode, FREE, referenceNode, SHARED } from '../dist/node.js';
 import { bytes, pieces } from './support/check.js';
 
 const head = (chain: Chain): ChainNode => chain.head as ChainNode;

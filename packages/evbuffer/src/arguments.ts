@@ -1,0 +1,25 @@
+import { rangeError, typeError } from './errors.js';
+import { isBytes } from './platform.js';
+
+/** Checks a count or position: an integer of 0 or more, or Infinity for "all there is". */
+export function checkCount(value: number, name: string): void {
+  if ((Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= 0) return;
+  if (typeof value !== 'number') throw typeError(`${name} must be a number`);
+  throw rangeError(`${name} must be an integer of 0 or more, not ${value}`);
+}
+
+/** Checks a count that something has to be allocated for. */
+export function checkFinite(value: number, name: string): void {
+  checkCount(value, name);
+  if (!Number.isSafeInteger(value)) throw rangeError(`${name} must be a safe integer, not ${value}`);
+}
+
+export function checkBytes(value: unknown, name: string): asserts value is Uint8Array {
+  if (!isBytes(value)) throw typeError(`${name} must be a Uint8Array`);
+}
+
+/** Checks that start is not beyond the end of `length` bytes; the end itself is a position too. */
+export function checkPosition(position: number, length: number, name: string): void {
+  checkCount(position, name);
+  if (position > length) throw rangeError(`${name} is ${position}, beyond the end of ${length} bytes`);
+}
