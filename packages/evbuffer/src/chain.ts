@@ -252,7 +252,7 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   const head = chain.head as ChainNode;
   const size = head.end - head.start;
   const inRoom = head.writable && head.memory.length - head.end >= bytes - size;
-  const afterShift = !inRoom && head.writable && head.pinnedFrom < 0 && head.memory.length >= bytes;
+  const afterShift = !inRoom && head.writable && head.memory.length >= bytes;
   let needed = bytes;
   for (let node: ChainNode | null = head; node !== null && needed > 0; node = node.next) {
     checkAttached(node);
