@@ -210,6 +210,15 @@ export class CaseContext {
     return address;
   }
 
+  /**
+   * For what goes on beside the main line of a case and is awaited at its end: a failure waits until then, instead of
+   * surfacing as a rejection that nobody has handled yet.
+   */
+  meanwhile<Value>(promise: Promise<Value>): Promise<Value> {
+    promise.catch(() => undefined);
+    return promise;
+  }
+
   /** Runs after the case, whatever happens in it. */
   defer(cleanup: () => void): void {
     this.#cleanups.push(cleanup);
@@ -222,6 +231,7 @@ export class CaseContext {
 
   /** Ends the case: clean-ups first (they may free what disposal needs), then every port. */
   async finish(): Promise<void> {
+    for (const driver of this.#drivers) driver.abandon();
     const failures: unknown[] = [];
     for (const cleanup of this.#cleanups.reverse()) {
       try {

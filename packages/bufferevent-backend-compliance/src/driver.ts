@@ -36,6 +36,7 @@ export class Driver {
   readonly #timeoutMs: number;
   readonly #arrived: Completion[] = [];
   readonly #waiters = new Map<string, Waiter[]>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #insideSink = false;
   #disposed: Promise<void> | null = null;
 
@@ -70,16 +71,26 @@ export class Driver {
     if (completion.lease !== null) this.port.release(completion.lease);
   }
 
+  /**
+   * The case is over. Whatever it still waits for stays unanswered: a step of a case that has failed must not go on with
+   * ports that are being disposed of, and a time-out that nobody awaits must not surface.
+   */
+  abandon(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.#waiters.clear();
+  }
+
   /** Fails with everything submitted and seen when the promise takes longer than one completion may. */
   async within<Value>(promise: Promise<Value>, what: string): Promise<Value> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(this.failure(`no ${what} within ${this.#timeoutMs} ms`)), this.#timeoutMs);
-    });
+    const { promise: late, reject } = withRejection();
+    const timer = setTimeout(() => reject(this.failure(`no ${what} within ${this.#timeoutMs} ms`)), this.#timeoutMs);
+    this.#timers.add(timer);
     try {
       return await Promise.race([promise, late]);
     } finally {
       clearTimeout(timer);
+      this.#timers.delete(timer);
     }
   }
 
@@ -150,6 +161,14 @@ export class Driver {
     if (waiter === undefined) this.#arrived.push(completion);
     else waiter.resolve(completion);
   }
+}
+
+function withRejection(): { readonly promise: Promise<never>; readonly reject: (error: Error) => void } {
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<never>((_, rejected) => {
+    reject = rejected;
+  });
+  return { promise, reject };
 }
 
 function keyOf(handle: Handle, operation: Operation): string {

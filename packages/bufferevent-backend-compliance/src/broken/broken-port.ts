@@ -2,6 +2,8 @@ import {
   type Address,
   type AddressPair,
   type Backend,
+  BackendError,
+  type BackendSupports,
   type CancellableOperation,
   type CompletionBatch,
   type CompletionSink,
@@ -92,6 +94,15 @@ export class BrokenPort implements Port {
   /** Hands completions up, if there are any. */
   protected deliver(completions: readonly FakeCompletion[]): void {
     if (completions.length > 0) this.#sink(new ListBatch(completions));
+  }
+
+  /** For what a fake does of its own accord: the handle or the port may be closed by now. */
+  protected attempt(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+    }
   }
 
   /** The same in the next turn of the loop. */
@@ -200,14 +211,15 @@ export class BrokenPort implements Port {
   }
 }
 
-/** A backend whose ports are of the given class. */
+/** A backend whose ports are of the given class, and whose manifest says of itself what `lies` says. */
 export function breakWith(
   Kind: new (backend: Backend, below: Backend, sink: CompletionSink, options: PortOptions | undefined) => Port,
+  lies: Partial<BackendSupports> = {},
 ): (below: Backend) => Backend {
   return (below) => {
     const backend: Backend = {
       name: `${below.name} (broken)`,
-      supports: below.supports,
+      supports: { ...below.supports, ...lies },
       isAvailable: () => true,
       unavailabilityReason: () => null,
       createPort: (sink, options) => new Kind(backend, below, sink, options),

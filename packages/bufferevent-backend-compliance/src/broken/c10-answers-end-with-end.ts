@@ -20,7 +20,7 @@ class NotHalfOpenPort extends BrokenPort {
       if (one.operation !== Operation.recv || one.result !== 0 || this.#ended.has(one.handle)) continue;
       this.#ended.add(one.handle);
       this.#silent.add(one.handle);
-      this.inner.shutdown(one.handle);
+      this.attempt(() => this.inner.shutdown(one.handle));
     }
     this.deliver(completions.filter((one) => !own.has(one)));
   }

@@ -23,7 +23,7 @@ class QueueingPort extends BrokenPort {
   protected override receive(completions: readonly FakeCompletion[]): void {
     for (const { handle, operation } of completions) {
       const max = operation === Operation.recv ? this.#waiting.get(handle)?.shift() : undefined;
-      if (max !== undefined) this.inner.recv(handle, max);
+      if (max !== undefined) this.attempt(() => this.inner.recv(handle, max));
     }
     this.deliver(completions);
   }

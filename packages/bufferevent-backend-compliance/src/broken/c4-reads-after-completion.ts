@@ -52,7 +52,7 @@ class WriteBehindPort extends BrokenPort {
   #pump(stream: Handle, behind: Behind): void {
     if (behind.busy || behind.parts.length === 0 || this.#behind.get(stream) !== behind) return;
     behind.busy = true;
-    this.inner.send(stream, behind.parts);
+    this.attempt(() => this.inner.send(stream, behind.parts));
   }
 }
 

@@ -13,8 +13,8 @@ class HastyPort extends BrokenPort {
 
   protected override receive(completions: readonly FakeCompletion[]): void {
     for (const { operation, handle, result } of completions) {
-      if (operation === Operation.connect && result === 0) this.inner.watchPeer(handle);
-      if (operation === Operation.accept && result > 0) this.inner.watchPeer(result);
+      if (operation === Operation.connect && result === 0) this.attempt(() => this.inner.watchPeer(handle));
+      if (operation === Operation.accept && result > 0) this.attempt(() => this.inner.watchPeer(result));
       if (operation === Operation.watchPeer && result === 0) this.#ended.add(handle);
     }
     this.deliver(completions.filter(({ operation }) => operation !== Operation.watchPeer));

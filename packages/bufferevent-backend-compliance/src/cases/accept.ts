@@ -115,7 +115,7 @@ export const acceptCases: readonly ComplianceCase[] = [
     const { handle, address } = await context.listen();
     const client = new Stream(context.left, context.left.port.connect(address));
     // A backend whose connect waits for the accept sends later: the bytes are the same.
-    const sent = client.next(Operation.connect).then(() => client.sendAll(pattern(500)));
+    const sent = context.meanwhile(client.next(Operation.connect).then(() => client.sendAll(pattern(500))));
     await context.settle();
     context.right.port.accept(handle, 1);
     const right = await accepted(context, handle);
@@ -195,7 +195,7 @@ export const acceptCases: readonly ComplianceCase[] = [
       const exhaustion = context.exhaustDescriptors();
       context.right.port.accept(handle, context.supports.acceptAhead + 1);
       const before = await resultsUntilExhausted(context, handle);
-      const sent = left.sendAll(pattern(100_000));
+      const sent = context.meanwhile(left.sendAll(pattern(100_000)));
       expectBytes(await right.takeExactly(100_000), pattern(100_000));
       await sent;
       exhaustion.restore();

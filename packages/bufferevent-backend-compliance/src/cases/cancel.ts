@@ -28,7 +28,7 @@ export const cancelCases: readonly ComplianceCase[] = [
   complianceCase('C17: cancelling recv again and again while bytes flow loses none of them', async (context) => {
     const { left, right } = await context.pair();
     const bytes = pattern(context.bulkBytes / 2);
-    const sent = left.sendAll(bytes).then(() => left.shutdown());
+    const sent = context.meanwhile(left.sendAll(bytes).then(() => left.shutdown()));
     const hash = newHash();
     let cancelled = 0;
     for (let round = 0; ; round++) {
@@ -136,7 +136,7 @@ export const cancelCases: readonly ComplianceCase[] = [
         assert.ok(result > 0 || result === -Errno.ECANCELED, `send completed with ${result}`);
         moved += Math.max(result, 0);
       }
-      const reading = right.takeAll();
+      const reading = context.meanwhile(right.takeAll());
       await left.shutdown();
       hash.update(await reading);
       assert.equal(hash.digest('hex'), sha256(bytes.subarray(0, moved)));
@@ -159,7 +159,7 @@ export const cancelCases: readonly ComplianceCase[] = [
   complianceCase('C17: a recv that is lowered, cancelled and submitted again sees each byte once', async (context) => {
     const { left, right } = await context.pair();
     const bytes = pattern(30_000);
-    const sent = left.sendAll(bytes).then(() => left.shutdown());
+    const sent = context.meanwhile(left.sendAll(bytes).then(() => left.shutdown()));
     const parts: Uint8Array[] = [];
     for (let round = 0; ; round++) {
       right.port.recv(right.handle, 5000);

@@ -187,7 +187,7 @@ export const closingCases: readonly ComplianceCase[] = [
       const left = new Stream(context.left, context.left.port.adopt(one));
       const right = new Stream(context.right, context.right.port.adopt(two));
       assert.equal(left.port.descriptor(left.handle), one);
-      const sent = left.sendAll(pattern(100_000)).then(() => left.shutdown());
+      const sent = context.meanwhile(left.sendAll(pattern(100_000)).then(() => left.shutdown()));
       assert.equal(sha256(await right.takeAll()), sha256(pattern(100_000)));
       await sent;
       await right.close();

@@ -118,7 +118,7 @@ export const completionCases: readonly ComplianceCase[] = [
     const bytes = pattern(700);
     await Promise.all(
       pairs.map(async ({ left, right }, index) => {
-        const sent = left.sendAll(bytes);
+        const sent = context.meanwhile(left.sendAll(bytes));
         expectBytes(await right.takeExactly(700, 64 + index), bytes);
         await sent;
         left.port.recv(left.handle, 10);

@@ -92,6 +92,30 @@ export const failureCases: readonly ComplianceCase[] = [
     ['paths', 'pathAddress'],
   ),
 
+  complianceCase(
+    'C13: listening on a path in use completes with EADDRINUSE',
+    async (context) => {
+      const { address } = await context.listen(context.right, context.pathAddress());
+      const handle = context.left.port.listen(address);
+      assert.equal((await context.left.next(handle, Operation.listen)).result, -Errno.EADDRINUSE);
+    },
+    ['paths', 'pathAddress'],
+  ),
+
+  complianceCase(
+    'C13: two ports listen on one address with reusePort',
+    async (context) => {
+      const options = { reusePort: true };
+      const first = await context.listen(context.right, context.harness.listenAddress(), options);
+      const second = await context.listen(context.driver(), first.address, options);
+      assert.deepEqual(second.address, first.address);
+      // Whichever gets it: the connection is made.
+      const client = context.left.port.connect(first.address);
+      assert.equal((await context.left.next(client, Operation.connect)).result, 0);
+    },
+    ['reusePort'],
+  ),
+
   complianceCase('C13: an option of the manifest is set, and one outside it is refused', async (context) => {
     const { left } = await context.pair();
     const values: StreamOptions = { noDelay: true, keepAlive: 5000, recvBufferSize: 65_536, sendBufferSize: 65_536 };
@@ -263,7 +287,7 @@ export const addressCases: readonly ComplianceCase[] = [
       const { left, right } = await context.pairAt(listener);
       assert.deepEqual(left.port.address(left.handle).peer, address);
       const bytes = pattern(200_000);
-      const sent = left.sendAll(bytes).then(() => left.shutdown());
+      const sent = context.meanwhile(left.sendAll(bytes).then(() => left.shutdown()));
       expectBytes(await right.takeAll(), bytes);
       await sent;
     },

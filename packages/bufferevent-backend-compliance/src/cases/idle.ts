@@ -59,12 +59,18 @@ export const idleCases: readonly ComplianceCase[] = [
     assert.ok(grown <= bound, `C15: ${STREAMS} idle streams cost ${grown} bytes (bound ${bound})`);
   }),
 
-  complianceCase('C15: the manifest says in bytes what an idle stream pins and what is read ahead', async (context) => {
-    const { idleMemory, readAhead, acceptAhead } = context.supports;
-    for (const [name, value] of Object.entries({ idleMemory, readAhead, acceptAhead })) {
-      assert.ok(Number.isSafeInteger(value) && value >= 0, `supports.${name} is ${value}`);
-    }
-  }),
+  complianceCase(
+    'C15: an available backend says in bytes what an idle stream pins and what is read ahead',
+    async (context) => {
+      const { idleMemory, readAhead, acceptAhead } = context.supports;
+      for (const [name, value] of Object.entries({ idleMemory, readAhead, acceptAhead })) {
+        assert.ok(Number.isSafeInteger(value) && value >= 0, `supports.${name} is ${value}`);
+      }
+      const { backend } = context.harness;
+      assert.ok(backend.isAvailable() && backend.unavailabilityReason() === null);
+      assert.equal(context.left.port.backend, backend);
+    },
+  ),
 ];
 
 async function wakeOne(left: Stream | undefined, right: Stream | undefined): Promise<void> {

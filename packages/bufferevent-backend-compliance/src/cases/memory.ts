@@ -79,7 +79,7 @@ export const memoryCases: readonly ComplianceCase[] = [
     const bytes = pattern(5000);
     await Promise.all(
       pairs.map(async ({ left, right }) => {
-        const sent = left.sendAll(bytes);
+        const sent = context.meanwhile(left.sendAll(bytes));
         expectBytes(await right.takeExactly(5000), bytes);
         await sent;
       }),

@@ -43,14 +43,16 @@ export const receivingCases: readonly ComplianceCase[] = [
     const taken = await flood(context, left, chunk);
     const hash = newHash();
     let received = 0;
-    const reading = (async () => {
-      for (;;) {
-        const part = await right.take();
-        if (part.length === 0) return;
-        received += part.length;
-        hash.update(part);
-      }
-    })();
+    const reading = context.meanwhile(
+      (async () => {
+        for (;;) {
+          const part = await right.take();
+          if (part.length === 0) return;
+          received += part.length;
+          hash.update(part);
+        }
+      })(),
+    );
     const last = await left.next(Operation.send);
     left.expectSuccess(last);
     await left.shutdown();
@@ -91,7 +93,7 @@ export const receivingCases: readonly ComplianceCase[] = [
   complianceCase('C7: a recv never yields more than it asked for, and the rest stays', async (context) => {
     const { left, right } = await context.pair();
     const bytes = pattern(20_000);
-    const sent = left.sendAll(bytes);
+    const sent = context.meanwhile(left.sendAll(bytes));
     const parts: Uint8Array[] = [];
     const sizes = [1, 2, 7, 100, 1000, 4095, 4096, 4097];
     for (let index = 0, due = bytes.length; due > 0; index++) {
@@ -108,7 +110,7 @@ export const receivingCases: readonly ComplianceCase[] = [
   complianceCase('C7: bytes taken one at a time are all of them', async (context) => {
     const { left, right } = await context.pair();
     const bytes = pattern(500);
-    const sent = left.sendAll(bytes);
+    const sent = context.meanwhile(left.sendAll(bytes));
     expectBytes(await right.takeExactly(bytes.length, 1), bytes);
     await sent;
     await left.shutdown();
@@ -165,7 +167,7 @@ export const receivingCases: readonly ComplianceCase[] = [
     const { left, right } = await context.pair();
     const bytes = pattern(context.bulkBytes);
     const hash = newHash();
-    const sent = left.sendAll(bytes).then(() => left.shutdown());
+    const sent = context.meanwhile(left.sendAll(bytes).then(() => left.shutdown()));
     let round = 0;
     for (;;) {
       const part = await right.take(1 + ((round++ * 7919) % 65_536));
@@ -226,9 +228,11 @@ export const receivingCases: readonly ComplianceCase[] = [
   complianceCase('C8: many small sends arrive in the order in which they were sent', async (context) => {
     const { left, right } = await context.pair();
     const pieces = Array.from({ length: 300 }, (_, index) => pattern(1 + (index % 13), index + 1));
-    const sent = (async () => {
-      for (const piece of pieces) await left.sendAll(piece);
-    })();
+    const sent = context.meanwhile(
+      (async () => {
+        for (const piece of pieces) await left.sendAll(piece);
+      })(),
+    );
     const expected = concat(pieces);
     expectBytes(await right.takeExactly(expected.length), expected);
     await sent;
@@ -281,7 +285,7 @@ export const receivingCases: readonly ComplianceCase[] = [
     await Promise.all(
       pairs.map(async ({ left, right }, index) => {
         const bytes = pattern(300, index + 1);
-        const sent = left.sendAll(bytes).then(() => left.shutdown());
+        const sent = context.meanwhile(left.sendAll(bytes).then(() => left.shutdown()));
         expectBytes(await right.takeAll(), bytes);
         await sent;
       }),

@@ -31,7 +31,7 @@ export const sendingCases: readonly ComplianceCase[] = [
     const bytes = pattern(context.bulkBytes);
     const hash = newHash();
     left.submitSend(bytes);
-    const reading = right.takeAll();
+    const reading = context.meanwhile(right.takeAll());
     const { result } = await left.next(Operation.send);
     assert.ok(result >= 1 && result <= bytes.length);
     await left.shutdown();
@@ -45,7 +45,7 @@ export const sendingCases: readonly ComplianceCase[] = [
       const { left, right } = await context.pair();
       const bytes = pattern(context.bulkBytes * 2);
       const hash = newHash();
-      const sent = left.sendAll(bytes).then(() => left.shutdown());
+      const sent = context.meanwhile(left.sendAll(bytes).then(() => left.shutdown()));
       for (let round = 0; ; round++) {
         const part = await right.take(100_000);
         if (part.length === 0) break;
@@ -90,18 +90,20 @@ export const sendingCases: readonly ComplianceCase[] = [
     async (context) => {
       const { left, right } = await context.pair();
       const bytes = pattern(9000);
-      const sent = (async () => {
-        for (let at = 0; at < bytes.length; ) {
-          const segments: Segment[] = [];
-          for (let start = at; start < bytes.length; start += 3) {
-            segments.push({ memory: bytes, start, end: Math.min(start + 3, bytes.length) });
+      const sent = context.meanwhile(
+        (async () => {
+          for (let at = 0; at < bytes.length; ) {
+            const segments: Segment[] = [];
+            for (let start = at; start < bytes.length; start += 3) {
+              segments.push({ memory: bytes, start, end: Math.min(start + 3, bytes.length) });
+            }
+            left.port.send(left.handle, segments);
+            const completion = await left.next(Operation.send);
+            left.expectSuccess(completion);
+            at += completion.result;
           }
-          left.port.send(left.handle, segments);
-          const completion = await left.next(Operation.send);
-          left.expectSuccess(completion);
-          at += completion.result;
-        }
-      })();
+        })(),
+      );
       expectBytes(await right.takeExactly(bytes.length), bytes);
       await sent;
     },
@@ -127,7 +129,7 @@ export const sendingCases: readonly ComplianceCase[] = [
     const bytes = pattern(3 * 1024 * 1024);
     left.submitSend(bytes);
     left.port.shutdown(left.handle);
-    const reading = right.takeAll();
+    const reading = context.meanwhile(right.takeAll());
     const { result } = await left.next(Operation.send);
     assert.ok(result >= 1);
     assert.equal((await left.next(Operation.shutdown)).result, 0);
@@ -139,7 +141,7 @@ export const sendingCases: readonly ComplianceCase[] = [
     left.port.shutdown(left.handle);
     await context.settle();
     assert.equal(left.driver.untaken(left.handle, Operation.shutdown).length, 0);
-    const reading = right.takeAll();
+    const reading = context.meanwhile(right.takeAll());
     const { result } = await left.next(Operation.send);
     left.expectSuccess(await left.next(Operation.shutdown));
     assert.equal((await reading).length, sent + result);
@@ -179,16 +181,18 @@ export const sendingCases: readonly ComplianceCase[] = [
       const { left, right } = await context.pair();
       const bytes = pattern(500_000);
       const file = context.openFile(bytes);
-      const sent = (async () => {
-        for (let at = 1000; at < 401_000; ) {
-          left.port.sendFile(left.handle, file.descriptor, at, 401_000 - at);
-          const completion = await left.next(Operation.sendFile);
-          left.expectSuccess(completion);
-          assert.ok(completion.result > 0);
-          at += completion.result;
-        }
-        await left.shutdown();
-      })();
+      const sent = context.meanwhile(
+        (async () => {
+          for (let at = 1000; at < 401_000; ) {
+            left.port.sendFile(left.handle, file.descriptor, at, 401_000 - at);
+            const completion = await left.next(Operation.sendFile);
+            left.expectSuccess(completion);
+            assert.ok(completion.result > 0);
+            at += completion.result;
+          }
+          await left.shutdown();
+        })(),
+      );
       assert.equal(sha256(await right.takeAll()), sha256(bytes.subarray(1000, 401_000)));
       await sent;
     },
@@ -234,7 +238,7 @@ export const sendingCases: readonly ComplianceCase[] = [
       const file = context.openFile(bytes);
       left.port.sendFile(left.handle, file.descriptor, 0, bytes.length);
       left.port.shutdown(left.handle);
-      const reading = right.takeAll();
+      const reading = context.meanwhile(right.takeAll());
       const { result } = await left.next(Operation.sendFile);
       left.expectSuccess(await left.next(Operation.shutdown));
       assert.equal(sha256(await reading), sha256(bytes.subarray(0, result)));
@@ -248,7 +252,7 @@ export const sendingCases: readonly ComplianceCase[] = [
     assert.equal((await right.recv()).result, 0);
     await context.settle();
     const bytes = pattern(context.bulkBytes / 2);
-    const sent = right.sendAll(bytes).then(() => right.shutdown());
+    const sent = context.meanwhile(right.sendAll(bytes).then(() => right.shutdown()));
     assert.equal(sha256(await left.takeAll()), sha256(bytes));
     await sent;
   }),
@@ -276,9 +280,9 @@ export const sendingCases: readonly ComplianceCase[] = [
   complianceCase('C10: an answer that starts after the end of the question arrives whole', async (context) => {
     const { left, right } = await context.pair();
     const question = pattern(300_000, 5);
-    const asked = left.sendAll(question).then(() => left.shutdown());
+    const asked = context.meanwhile(left.sendAll(question).then(() => left.shutdown()));
     const heard = await right.takeAll();
-    const answered = right.sendAll(heard).then(() => right.shutdown());
+    const answered = context.meanwhile(right.sendAll(heard).then(() => right.shutdown()));
     assert.equal(sha256(await left.takeAll()), sha256(question));
     await Promise.all([asked, answered]);
   }),

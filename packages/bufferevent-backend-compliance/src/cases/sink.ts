@@ -83,7 +83,7 @@ export const sinkCases: readonly ComplianceCase[] = [
     };
     await Promise.all(
       pairs.map(async ({ left, right }, index) => {
-        const sent = left.sendAll(pattern(2000, index + 1));
+        const sent = context.meanwhile(left.sendAll(pattern(2000, index + 1)));
         expectBytes(await right.takeExactly(2000, 300), pattern(2000, index + 1));
         await sent;
       }),
