@@ -180,12 +180,16 @@ export interface Port {
    */
   accept(listener: Handle, credits: number): void;
 
-  /** Starts a connection. Completes with 0, or fails; the handle must be closed either way. */
+  /**
+   * Starts a connection. Completes with 0, or fails; the handle must be closed either way. Operations submitted before
+   * it has completed with 0 complete with `-ENOTCONN`.
+   */
   connect(address: Address, options?: ConnectOptions): Handle;
 
   /**
    * Takes over an open, connected stream descriptor, where `supports.descriptors`. Usable at once; no completion. The
-   * port closes it with the handle.
+   * port closes it with the handle. Throws a system error (`EBADF`, `ENOTSOCK`, …) when it cannot, and the descriptor
+   * stays the caller's.
    */
   adopt(descriptor: number): Handle;
 
@@ -283,8 +287,8 @@ export interface Port {
   stats(): PortStats;
 
   /**
-   * Closes every handle, delivers every completion still owed (C2), then resolves. Idempotent. No verb but `release`
-   * and `stats` may be used from the first call on.
+   * Closes every handle, delivers every completion still owed (C2) and no `close` that nobody asked for, then resolves.
+   * Idempotent. No verb but `release` and `stats` may be used from the first call on.
    */
   [Symbol.asyncDispose](): Promise<void>;
 }
