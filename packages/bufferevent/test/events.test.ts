@@ -62,6 +62,26 @@ describe('connecting', () => {
       expect(count(world.log, 'client connected')).toBe(1);
     });
 
+    it('EV-5: a server that writes a text and ends gives it whole to every client, before the end', async () => {
+      const words = `${'All the world is a stage, and all the men and women merely players. '.repeat(3)}\0`;
+      const listener = await world.listen({
+        onConnection(bev) {
+          world.keep(bev).write(words);
+          void bev.end();
+        },
+      });
+      const texts: string[] = [];
+      const client = world.record('client', {
+        onEvent(bev, event) {
+          if (event.kind === 'eof') texts.push(text(bev.input.remove(bev.input.length)) as string);
+        },
+      });
+      for (let index = 0; index < 2; index++) await world.connect(listener, client);
+      await world.until(() => texts.length === 2, 'both ends');
+      expect(texts).toEqual([words, words]);
+      expect(world.log.filter((line) => /error|timeout/.test(line))).toEqual([]);
+    });
+
     it('EV-5: a connection that stands tells its two ends', async () => {
       const { client, server } = await world.pair({}, {});
       expect(client.address.peer).toEqual(server.address.local);
@@ -87,6 +107,15 @@ describe('the end of the stream', () => {
       bev.halfClose();
       await world.until(() => peer.ended, 'our end');
       expect(count(world.log, 'server eof')).toBe(1);
+    });
+
+    it('EV-4: enabling reading again after the end tells the end again, and nothing else', async () => {
+      const { bev, peer } = await world.accepted(world.record('server'));
+      peer.end();
+      await world.until(() => count(world.log, 'server eof') === 1, 'the end');
+      bev.enable('read');
+      await world.until(() => count(world.log, 'server eof') === 2, 'the end again');
+      expect(bev.enabled).toEqual(['write']);
     });
 
     it('EV-4: half-close carries a request and its answer', async () => {

@@ -1,0 +1,213 @@
+// What happens to the process: the table at the end of docs/bufferevent-contract.md, each case in a process of its own.
+import { createServer, connect as dial, type Socket } from 'node:net';
+import { expect, it } from 'vitest';
+import { Program, run } from './support/program.js';
+
+/** A server whose first connection is reset by its peer, in every state that `body` puts it in. */
+const resetPeer = (body: string): string => `
+  import { connect as dial } from 'node:net';
+  import { listen } from 'bufferevent';
+  process.on('warning', ({ name }) => console.log('warning', name));
+  let first = true;
+  const listener = await listen({ ip: '127.0.0.1', port: 0 }, {
+    onConnection(bev) {
+      if (!first) return bev.enable('read');
+      first = false;
+      ${body}
+    },
+    onRead(bev) { bev.write(bev.input); },
+  });
+  const { port } = listener.address;
+  const victim = dial(port, '127.0.0.1');
+  victim.on('error', () => {});
+  await new Promise((resolve) => victim.once('connect', resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  victim.resetAndDestroy();
+  // Somebody else is served several times over before this is over.
+  const other = dial(port, '127.0.0.1');
+  let echoed = 0;
+  other.write('x');
+  other.on('data', () => {
+    if (++echoed < 20) return other.write('x');
+    console.log('served');
+    process.exitCode = 0;
+    other.destroy();
+    void listener.base[Symbol.asyncDispose]();
+  });
+`;
+
+it('B64: a reset that nobody observes does nothing to the process', async () => {
+  for (const body of [
+    `bev.enable('read');`,
+    `bev.write(new Uint8Array(8_000_000));`,
+    `bev.setHandlers(null);`,
+    `bev.closed;`,
+  ]) {
+    expect(await run(resetPeer(body)), body).toEqual({ code: 0, signal: null, stdout: 'served\n', stderr: '' });
+  }
+});
+
+it('B75: a rejected pull nobody awaits is one unhandled rejection, that of the promise of the caller', async () => {
+  for (const pull of ['bev.read(10)', 'bev.readLine()', 'bev.read()']) {
+    const outcome = await run(
+      `process.on('unhandledRejection', (reason, promise) => {
+         console.log('unhandled', reason.code, promise === globalThis.pull);
+       });
+       process.on('rejectionHandled', () => console.log('handled late'));
+       ${resetPeer(`globalThis.pull = ${pull};`)}`,
+    );
+    expect(outcome, pull).toEqual({
+      code: 0,
+      signal: null,
+      stdout: expect.stringMatching(/^(served\n)?unhandled ECONNRESET true\n(served\n)?$/),
+      stderr: '',
+    });
+  }
+});
+
+it('B75: a rejected pull that is awaited is no unhandled rejection, also when a time-out or free() rejects it', async () => {
+  const outcome = await run(`
+    import { listen, connect } from 'bufferevent';
+    process.on('warning', ({ name }) => console.log('warning', name));
+    const listener = await listen({ ip: '127.0.0.1', port: 0 }, {});
+    const bev = await connect(listener.address);
+    bev.setTimeouts({ readMs: 20 });
+    await bev.read(5).catch(({ code }) => console.log(code));
+    const pending = [bev.readLine(), bev.read(3), bev.drained()];
+    bev.free();
+    for (const { reason } of await Promise.allSettled(pending)) console.log(reason?.code ?? 'drained');
+    await bev.end();
+    await listener.close();
+    await listener.base[Symbol.asyncDispose]();
+  `);
+  expect(outcome).toMatchObject({ code: 0, stderr: '' });
+  expect(outcome.stdout.split('\n').slice(0, 3)).toEqual([
+    'ERR_BUFFEREVENT_TIMEOUT',
+    'ERR_BUFFEREVENT_FREED',
+    'ERR_BUFFEREVENT_FREED',
+  ]);
+});
+
+const throwing = (extra: string): string => `
+  import { connect, listen } from 'bufferevent';
+  let uncaught = 0;
+  ${extra}
+  const listener = await listen({ ip: '127.0.0.1', port: 0 }, {
+    onRead(bev) {
+      const text = String.fromCharCode(...bev.input.remove(bev.input.length));
+      if (text === 'throw') throw new Error('thrown by a handler');
+      bev.write(text);
+    },
+  });
+  const bad = await connect(listener.address);
+  const good = await connect(listener.address);
+  bad.write('throw');
+  good.write('hello');
+  console.log(new TextDecoder().decode(await good.read(5)));
+  bad.write('again');
+  console.log(new TextDecoder().decode(await bad.read(5)));
+  console.log('uncaught', uncaught);
+  await listener.base[Symbol.asyncDispose]();
+`;
+
+it('B10: a handler that throws is one uncaught exception, and every connection is served', async () => {
+  const outcome = await run(
+    throwing(`process.on('uncaughtException', ({ message }) => { uncaught += 1; console.log(message); });`),
+  );
+  expect(outcome).toMatchObject({ code: 0, stderr: '' });
+  expect(outcome.stdout.split('\n').filter(Boolean).sort()).toEqual([
+    'again',
+    'hello',
+    'thrown by a handler',
+    'uncaught 1',
+  ]);
+});
+
+it('B10: without a handler for uncaught exceptions it ends the process as any exception does', async () => {
+  const outcome = await run(throwing(''));
+  expect(outcome.code).toBe(1);
+  expect(outcome.stderr.match(/Error: thrown by a handler/g)).toHaveLength(1);
+});
+
+it('B65: disposal at the end of a program ends the connection cleanly, then the process ends by itself', async () => {
+  const received: Buffer[] = [];
+  let ended = false;
+  let failed = false;
+  const server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
+    socket.on('data', (chunk: Buffer) => void received.push(chunk));
+    socket.on('error', () => {
+      failed = true;
+    });
+    socket.on('end', () => {
+      ended = true;
+      socket.end('bye');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const outcome = await run(`
+    import { connect } from 'bufferevent';
+    const bev = await connect({ host: '127.0.0.1', port: ${port} });
+    try {
+      bev.write(new Uint8Array(3_000_000));
+    } finally {
+      await bev[Symbol.asyncDispose]();
+    }
+    console.log((await bev.closed).kind);
+  `);
+  expect(outcome).toEqual({ code: 0, signal: null, stdout: 'clean\n', stderr: '' });
+  expect(Buffer.concat(received).length).toBe(3_000_000);
+  expect({ ended, failed }).toEqual({ ended: true, failed: false });
+  await new Promise((resolve) => server.close(resolve));
+});
+
+it('B65: nothing of a freed connection keeps the process alive, whatever its time-outs', async () => {
+  const outcome = await run(`
+    import { connect, listen } from 'bufferevent';
+    const listener = await listen({ ip: '127.0.0.1', port: 0 }, { onConnection: (bev) => bev.free() });
+    const bev = await connect(listener.address);
+    bev.setTimeouts({ readMs: 60_000, writeMs: 60_000, idleMs: 60_000 });
+    await bev.read().catch(() => {});
+    bev.free();
+    await listener.close();
+    console.log('done');
+  `);
+  expect(outcome).toEqual({ code: 0, signal: null, stdout: 'done\n', stderr: '' });
+});
+
+it('C16: a listener keeps the process alive; unref() gives that up', async () => {
+  const serve = `
+    import { listen } from 'bufferevent';
+    const listener = await listen({ ip: '127.0.0.1', port: 0 }, { onRead: (bev) => bev.write(bev.input) });
+    console.log('port', listener.address.port, 'ready');
+  `;
+  expect(await run(`${serve} listener.unref();`)).toMatchObject({ code: 0, signal: null });
+  expect(await run(`${serve} listener.base.unref();`)).toMatchObject({ code: 0, signal: null });
+  const program = new Program(serve);
+  const port = Number(/port (\d+)/.exec(await program.says('ready'))?.[1]);
+  const socket = dial(port, '127.0.0.1');
+  socket.write('alive');
+  const [answer] = await new Promise<Buffer[]>((resolve) => socket.once('data', (chunk: Buffer) => resolve([chunk])));
+  expect(String(answer)).toBe('alive');
+  socket.destroy();
+  expect(await program.kill()).toMatchObject({ signal: 'SIGKILL', stderr: '' });
+});
+
+it('C16: a pending pull keeps the process alive; a connection with unref() does not', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (chunk: Buffer) => void socket.write(chunk));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const client = (body: string): string => `
+    import { connect } from 'bufferevent';
+    const bev = await connect({ host: '127.0.0.1', port: ${port} });
+    ${body}
+  `;
+  const echoed = await run(client(`bev.write('echo\\n'); console.log(await bev.readLine()); bev.free();`));
+  expect(echoed).toEqual({ code: 0, signal: null, stdout: 'echo\n', stderr: '' });
+  const left = await run(client(`bev.unref(); void bev.read(5); console.log('left');`));
+  expect(left).toEqual({ code: 0, signal: null, stdout: 'left\n', stderr: '' });
+  server.close();
+});
