@@ -99,10 +99,13 @@ export function dropSpares(chain: Chain): void {
 /** Growth of automatically sized nodes stops here: large enough to amortise, small enough not to waste. */
 const MAX_GROWTH_BYTES = 16384;
 
-/** How large the next node should be when `bytes` must fit: twice the last one, within bounds (api-evbuffer §1). */
+/**
+ * How large the next node should be when `bytes` must fit: twice the last one of ours, within bounds (api-evbuffer §1).
+ * Behind foreign memory it starts small again, as the small pieces between large references do.
+ */
 export function growthFor(chain: Chain, bytes: number): number {
   const tail = chain.tail;
-  const grown = tail === null ? MIN_SLAB_BYTES : Math.min(tail.memory.length * 2, MAX_GROWTH_BYTES);
+  const grown = tail?.writable ? Math.min(tail.memory.length * 2, MAX_GROWTH_BYTES) : MIN_SLAB_BYTES;
   return Math.max(bytes, grown);
 }
 
@@ -239,9 +242,12 @@ export function copyFront(chain: Chain, from: number, bytes: number, target: Uin
   }
 }
 
+/** Beyond this a merge allocates to measure: a quarter more would cost too much, or exceed what can be allocated. */
+const MAX_SLACK_FOR_BYTES = 2 ** 28;
+
 /** Large enough that repeated, growing pullups do not copy everything each time. */
 function pullupCapacity(bytes: number): number {
-  return bytes <= MAX_SLAB_BYTES ? bytes : bytes + Math.ceil(bytes / 4);
+  return bytes <= MAX_SLAB_BYTES || bytes > MAX_SLACK_FOR_BYTES ? bytes : bytes + Math.ceil(bytes / 4);
 }
 
 /**

@@ -143,6 +143,7 @@ export class Evbuffer {
    * All pieces are checked before the first is added. Throws as `add` does. (row 16)
    */
   addVector(parts: Iterable<Uint8Array | string>): number {
+    if (typeof parts?.[Symbol.iterator] !== 'function') throw typeError('parts must be iterable');
     const pieces: Uint8Array[] = [];
     let bytes = 0;
     for (const part of parts) {
@@ -463,6 +464,7 @@ export class Evbuffer {
    * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_DETACHED. (row 39, BU-7)
    */
   peek(options: PeekOptions = {}): Uint8Array[] {
+    if (typeof options !== 'object' || options === null) throw typeError('options must be an object');
     const { length = Number.POSITIVE_INFINITY, start = 0, maxSegments = Number.POSITIVE_INFINITY } = options;
     checkCount(length, 'length');
     checkCount(maxSegments, 'maxSegments');
@@ -478,6 +480,7 @@ export class Evbuffer {
    * Throws ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_OUT_OF_RANGE.
    */
   peekInto(target: EvbufferSegment[], maxBytes: number, maxSegments: number = Number.POSITIVE_INFINITY): number {
+    if (!Array.isArray(target)) throw typeError('target must be an array');
     checkCount(maxBytes, 'maxBytes');
     checkCount(maxSegments, 'maxSegments');
     return peekSegments(this.#chain, target, maxBytes, maxSegments);

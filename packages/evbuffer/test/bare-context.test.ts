@@ -10,10 +10,12 @@ function run(...words: string[]): string {
   });
 }
 
-test('the package works where there is the language alone: no Buffer, no Node builtin, no text codec', () => {
+test('the package works where there is the language alone: no Buffer, no Node builtin, no text codec', {
+  timeout: 30_000,
+}, () => {
   expect(run()).toContain('utf8 without a codec, base64 without a codec, nothing was added, search, moved');
 });
 
-test('without Buffer, text goes through TextEncoder, TextDecoder, atob and btoa', () => {
+test('without Buffer, text goes through TextEncoder, TextDecoder, atob and btoa', { timeout: 30_000 }, () => {
   expect(run('text')).toContain('utf8, base64, search, moved');
 });
