@@ -311,6 +311,23 @@ describe('the end of a connection', () => {
     expect(on.left.results(Operation.shutdown, left)).toEqual([-Errno.ECONNRESET]);
   });
 
+  it.each([
+    ['cancelled', -Errno.ECANCELED],
+    ['refused by a peer that has closed', -Errno.EPIPE],
+  ])('C9: a shutdown fails with a send that was %s', (how, result) => {
+    const on = bench({ capacity: 5 });
+    const { left, right } = connected(on);
+    on.left.port.send(left, whole(counting(5)));
+    on.network.settle();
+    on.left.port.send(left, whole(counting(5)));
+    on.left.port.shutdown(left);
+    if (how === 'cancelled') on.left.port.cancel(left, Operation.send);
+    else on.right.port.close(right);
+    on.network.settle();
+    expect(on.left.results(Operation.send, left)).toEqual([5, result]);
+    expect(on.left.results(Operation.shutdown, left)).toEqual([result]);
+  });
+
   it('what is submitted before a connection stands fails with ENOTCONN', () => {
     const on = bench();
     const stream = on.left.port.connect({ ip: '127.0.0.1', port: 9 });

@@ -76,7 +76,7 @@ export abstract class Endpoint {
     this.port.world.ready(this);
   }
 
-  /** Moves what can be moved now. Called once a step after {@link wake}. */
+  /** Moves what can be moved now, for operations that are active. Called once a step after {@link wake}. */
   abstract progress(): void;
 
   /** Completes what is in flight with what it moved, or `-ECANCELED` (C11, C17). */

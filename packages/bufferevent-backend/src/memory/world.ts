@@ -66,7 +66,7 @@ export class World {
       this.#ready = this.#spareReady;
       for (const endpoint of ready) {
         endpoint.queued = false;
-        if (!endpoint.closing) endpoint.progress();
+        endpoint.progress();
       }
       const deliverable = this.#deliverable;
       this.#deliverable = this.#spareDeliverable;
