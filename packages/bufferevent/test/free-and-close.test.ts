@@ -54,8 +54,9 @@ describe('free', () => {
       bev.input.moveTo(mine, 100);
       bev.free();
       const other = await world.accepted({ onRead() {} });
-      other.peer.send(pattern(3000, 9));
-      await world.until(() => other.bev.input.length === 3000, 'more traffic');
+      const size = world.bytes(3000);
+      other.peer.send(pattern(size, 9));
+      await world.until(() => other.bev.input.length === size, 'more traffic');
       expect(same(taken, pattern(300).subarray(0, 100))).toBe(true);
       expect(same(mine.remove(100), pattern(300).subarray(100, 200))).toBe(true);
     });

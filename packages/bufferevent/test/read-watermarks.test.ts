@@ -213,7 +213,7 @@ describe('high mark', () => {
     });
 
     it('RD-11: 65,000 bytes through marks 10 and 20: every callback sees 10 to 20, the total is exact', async () => {
-      const total = world.kind === 'memory with faults' ? 6_500 : 65_000;
+      const total = world.kind === 'memory with faults' ? 1_300 : 65_000;
       const bytes = pattern(total);
       const collector = new Collector();
       const lengths = new Set<number>();

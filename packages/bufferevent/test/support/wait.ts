@@ -13,7 +13,7 @@ export async function until(
   condition: () => boolean,
   what: string,
   dump: () => string = () => '',
-  timeoutMs = 6_000,
+  timeoutMs = 8_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!condition()) {

@@ -30,9 +30,6 @@ import { turn, turns, until } from './wait.js';
 
 export type WorldKind = 'memory' | 'memory with faults' | 'net';
 
-/** Room between two ends of the memory network: little, so that pressure is met soon. */
-const pipeBytes = 16 * 1024;
-
 export class World {
   readonly kind: WorldKind;
   readonly isMemory: boolean;
@@ -63,7 +60,8 @@ export class World {
     this.#seen = new Set();
     this.clock = new ManualClock();
     if (this.isMemory) {
-      this.network = new MemoryNetwork({ capacity: pipeBytes });
+      // Little room between two ends, so that pressure is met soon; less where bytes are moved one by one.
+      this.network = new MemoryNetwork({ capacity: this.kind === 'memory' ? 16_384 : 2_048 });
       this.plain = createMemoryBackend(this.network);
       const faulty = this.kind === 'memory' ? this.plain : withFaults(this.plain, { maxRecv: 1, maxSend: 7, delay: 1 });
       this.#traced = withTrace(faulty, { capacity: 40 });
@@ -151,7 +149,7 @@ export class World {
 
   /** So many bytes, or fewer where they are moved one by one. */
   bytes(count: number): number {
-    return this.kind === 'memory with faults' ? Math.min(count, 1_500) : count;
+    return this.kind === 'memory with faults' ? Math.min(count, 300) : count;
   }
 
   until(condition: () => boolean, what: string, timeoutMs?: number): Promise<void> {
