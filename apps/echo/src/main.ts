@@ -1,11 +1,9 @@
 #!/usr/bin/env node
-// The command line: words in, an exit code out. What the commands do stands in the files named after them.
+// The command line: words in, an exit code out. What a command does stands in the file named after it, which is loaded
+// only for that command: the server starts without the load client.
 import { Command } from 'commander';
 import { backendNames } from './backends.js';
-import { client } from './client.js';
 import { integerBetween, oneOf } from './options.js';
-import { selfTest } from './self-test.js';
-import { serve } from './serve.js';
 import { surviveClosedStdout } from './stdout.js';
 
 const maxTimeoutMs = 2 ** 31 - 1; // What timers of Node can wait.
@@ -32,7 +30,7 @@ program
   .option('--max-connections <n>', 'connections served at once', integerBetween(1, 2 ** 31 - 1))
   .option('--no-async-context', 'give up the async context of handlers, for speed')
   .option('--quiet', 'print the ready line and nothing else', false)
-  .action(async (options) => finish(await serve(options)));
+  .action(async (options) => finish(await (await import('./serve.js')).serve(options)));
 
 program
   .command('client')
@@ -41,7 +39,7 @@ program
   .option('--port <port>', 'port of the server', integerBetween(1, 65_535), 7007)
   .option('--path <path>', 'connect to a Unix-domain socket instead')
   .option('--backend <name>', `the mechanism: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
-  .action(async (options) => finish(await client(options)));
+  .action(async (options) => finish(await (await import('./client.js')).client(options)));
 
 program
   .command('self-test')
@@ -49,7 +47,7 @@ program
   .option('--connections <n>', 'connections at once', integerBetween(1, 60_000), 64)
   .option('--bytes <n>', 'bytes to send, over all connections', integerBetween(1, Number.MAX_SAFE_INTEGER), 268_435_456)
   .option('--backend <name>', `the mechanism of the server: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
-  .action(async (options) => finish(await selfTest(options)));
+  .action(async (options) => finish(await (await import('./self-test.js')).selfTest(options)));
 
 surviveClosedStdout();
 await program.parseAsync();

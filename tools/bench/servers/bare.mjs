@@ -2,7 +2,7 @@
 // The servers that ours is compared with: what a Node programmer writes in one line. Plain JavaScript, so that the process
 // measured holds nothing but Node: `bare.mjs pipe` or `bare.mjs write`.
 import { createServer } from 'node:net';
-import { answerUsageQuestions } from 'echo/load';
+import { answerUsageQuestions } from 'echo/load/usage';
 
 /** @type {Record<string, (socket: import('node:net').Socket) => void>} */
 const handlers = {

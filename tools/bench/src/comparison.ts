@@ -27,25 +27,26 @@ interface Sample {
 
 /**
  * Every candidate in a process of its own, all alive for the whole comparison; the rounds are interleaved (A B C, B C A, …)
- * and one round of each comes before that does not count. The last candidate is the reference.
+ * and a few come before that do not count, while V8 still compiles. The last candidate is the reference.
  */
 export async function compare(
   workload: Workload,
   candidates: readonly Candidate[],
   rounds: number,
+  warmUps: number,
   log: (line: string) => void,
 ): Promise<Comparison> {
   const servers: ServerProcess[] = [];
   try {
     for (const candidate of candidates) servers.push(await start(candidate));
     const samples: Sample[][] = candidates.map(() => []);
-    for (let round = 0; round <= rounds; round++) {
+    for (let round = 1 - warmUps; round <= rounds; round++) {
       for (let turn = 0; turn < candidates.length; turn++) {
-        const index = (round + turn) % candidates.length;
+        const index = (round + warmUps + turn) % candidates.length;
         const sample = await measure(workload, servers[index]!);
         if (round > 0) samples[index]!.push(sample);
         log(
-          `${round === 0 ? 'warm-up' : `round ${round}`}  ${candidates[index]!.name}: ` +
+          `${round > 0 ? `round ${round}` : 'warm-up'}  ${candidates[index]!.name}: ` +
             `${sample.rate.toFixed(0)} ${workload.rateUnit}, ${sample.cpuMicroseconds.toFixed(2)} ${workload.cpuUnit}`,
         );
       }

@@ -18,7 +18,7 @@ const { values } = parseArgs({
 });
 
 const isBulk = values.workload === 'bulk';
-const workload = isBulk ? bulk(64, 2 ** 30) : messages(64, 256_000, 64);
+const workload = isBulk ? bulk(64, 4 * 2 ** 30) : messages(64, 512_000, 64);
 const candidate: Candidate = values.bare
   ? isBulk
     ? barePipe

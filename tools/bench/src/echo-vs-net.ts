@@ -11,6 +11,7 @@ import { bulk, messages } from './workloads.js';
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '9' },
+    'warm-ups': { type: 'string', default: '4' },
     connections: { type: 'string', default: '64' },
     /** Per bulk round. */
     mebibytes: { type: 'string', default: '512' },
@@ -25,17 +26,18 @@ const { values } = parseArgs({
 
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
 const rounds = Number(values.rounds);
+const warmUps = Number(values['warm-ups']);
 const connections = Number(values.connections);
 const ourServers = [ours, oursWithoutAsyncContext];
 
 const tables: string[] = [];
 if (values.only !== 'messages') {
   const workload = bulk(connections, Number(values.mebibytes) * 2 ** 20);
-  tables.push(toMarkdown(await compare(workload, [...ourServers, barePipe], rounds, log)));
+  tables.push(toMarkdown(await compare(workload, [...ourServers, barePipe], rounds, warmUps, log)));
 }
 if (values.only !== 'bulk') {
   const workload = messages(connections, Number(values.messages), 64);
-  tables.push(toMarkdown(await compare(workload, [...ourServers, bareWrite], rounds, log)));
+  tables.push(toMarkdown(await compare(workload, [...ourServers, bareWrite], rounds, warmUps, log)));
 }
 
 const text = `${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${process.platform} ${process.arch}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}.
