@@ -79,6 +79,7 @@ export class Driver {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#waiters.clear();
+    this.onBatch = null;
   }
 
   /** Fails with everything submitted and seen when the promise takes longer than one completion may. */

@@ -25,7 +25,10 @@ export const alwaysAlive: BrokenFake = brokenFake(
   { childModule: import.meta.url },
 );
 
-/** What child processes call. */
+/**
+ * What child processes call: this module is the `childModule` of its own harness.
+ * @public
+ */
 export function createHarness(): Harness {
   return alwaysAlive.create();
 }
