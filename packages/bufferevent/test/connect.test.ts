@@ -5,11 +5,12 @@ import {
   type EventBase,
   type Lookup,
   type LookupAddress,
+  listen,
   SocketBufferevent,
 } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
-import { isPending, rejection, turns } from './support/wait.js';
+import { failure, isPending, rejection, turns } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, onEveryBackend, type World } from './support/world.js';
 
 const v4 = (address: string): LookupAddress => ({ address, family: 4 });
@@ -27,7 +28,6 @@ describe('several addresses', () => {
     };
     /** Listens on these addresses with one port and notes who was reached. */
     async function serve(...ips: string[]): Promise<number> {
-      const { listen } = await import('bufferevent');
       let port = 0;
       for (const ip of ips) {
         world.network.addHost(ip);
@@ -224,6 +224,48 @@ describe('names', () => {
 
 describe('giving up and starting over', () => {
   inMemory((world) => {
+    const answers: Record<string, () => Promise<readonly LookupAddress[]>> = {
+      'no address': async () => [],
+      'no list': async () => undefined as unknown as LookupAddress[],
+      'what is no address': async () => [v4('not an address')],
+    };
+    for (const [name, lookup] of Object.entries(answers)) {
+      it(`EV-7: a lookup that answers with ${name} is one failure`, async () => {
+        const base = world.newBase({ lookup });
+        const error = await Promise.race([
+          rejection(connect({ host: 'example.test', port: 80 }, {}, { base })),
+          turns().then(() => 'nothing'),
+        ]);
+        expect(error).toBeInstanceOf(Error);
+        expect(base.stats().port).toMatchObject({ streams: 0, pending: 0 });
+      });
+    }
+
+    const moments: Record<string, { lookup?: Lookup; target: { host: string; port: number } }> = {
+      'the lookup': { lookup: () => new Promise(() => {}), target: { host: 'example.test', port: 80 } },
+      'an attempt': { target: { host: '127.0.0.9', port: 80 } },
+    };
+    for (const [name, { lookup, target }] of Object.entries(moments)) {
+      it(`B67: disposing of the base during ${name} rejects connect()`, async () => {
+        world.network.blackhole({ ip: '127.0.0.9', port: 0 });
+        const base = world.newBase(lookup === undefined ? {} : { lookup });
+        const outcome = connect(target, {}, { base }).catch((error: unknown) => error);
+        await world.settle();
+        await base[Symbol.asyncDispose]();
+        const error = await Promise.race([outcome, turns().then(() => 'nothing')]);
+        expect(error).toMatchObject({ code: 'ERR_BUFFEREVENT_CLOSED' });
+      });
+    }
+
+    it('B67: a base that was disposed of takes nothing new', async () => {
+      const base = world.newBase();
+      await base[Symbol.asyncDispose]();
+      const closed = { code: 'ERR_BUFFEREVENT_CLOSED' };
+      const here = { ip: '127.0.0.1', port: 0 };
+      expect(await failure(() => connect({ ip: '127.0.0.1', port: 9 }, {}, { base }))).toMatchObject(closed);
+      expect(await failure(() => listen(here, {}, { base }))).toMatchObject(closed);
+    });
+
     it('B74: a signal aborts at every turn of connecting and leaves nothing open', async () => {
       const listener = await world.listen({});
       for (let after = 0; after < 10; after++) {

@@ -85,6 +85,50 @@ describe('an exception of a handler', () => {
       expect(order).toEqual(['callback 0', 'callback 1', 'callback 2', 'callback 3', 'failure 0', 'failure 2']);
     });
 
+    it('B10: thrown in a watch of input surfaces once, and the connection goes on', async () => {
+      const { bev, peer } = await world.accepted(world.record('server'));
+      let calls = 0;
+      const failure = new Error('thrown in a watch');
+      bev.input.watch(() => {
+        calls += 1;
+        if (calls === 1) throw failure;
+      });
+      const errors = await gatherUncaught(async () => {
+        peer.send('one');
+        await world.settle();
+        peer.send(' two');
+        await world.settle();
+      });
+      expect(errors).toEqual([failure]);
+      expect(bev.input.length).toBe(7);
+      expect(world.log.at(-1)).toBe('server read 7');
+    });
+
+    it('B11: a watch may free its connection, drain it or write to it', async () => {
+      const drained = await world.accepted(world.record('server'));
+      drained.bev.input.watch((input, { added }) => {
+        if (added > 0) input.drain(input.length);
+      });
+      drained.peer.send('gone');
+      await world.settle();
+      drained.peer.send('gone, too');
+      await world.settle();
+      expect(drained.bev.input.length).toBe(0);
+      const freed = await world.accepted(world.record('server'));
+      freed.bev.input.watch(() => freed.bev.free());
+      freed.peer.send('the end');
+      await world.settle();
+      expect(freed.bev.freed).toBe(true);
+      const writing = await world.accepted(world.record('server'));
+      let more = 0;
+      writing.bev.output.watch((_, { removed }) => {
+        if (removed > 0 && more++ < 3) writing.bev.write('more');
+      });
+      writing.bev.write('first');
+      await world.settle();
+      expect(writing.peer.received.toString()).toBe('firstmoremoremore');
+    });
+
     it('LI-4: thrown in onListenerError surfaces once, and the listener accepts on', async () => {
       let accepted = 0;
       const failure = new Error('thrown in onListenerError');

@@ -322,6 +322,45 @@ describe('end and closed', () => {
       expect(world.base.stats().port.streams).toBe(0);
     });
 
+    it('B61: end() of what was never connected is over at once', async () => {
+      const bev = world.keep(new SocketBufferevent(world.base, { handlers: world.record('client') }));
+      bev.write('unsent');
+      expect(await bev.end()).toEqual({ kind: 'freed' });
+      expect(bev.freed).toBe(true);
+      await world.settle();
+      expect(world.log).toEqual([]);
+    });
+
+    it('B61: end() while connecting sends what is queued first', async () => {
+      const collector = new Collector();
+      const listener = await world.listen({
+        onRead: collector.take,
+        onEvent: (bev, event) => void (event.kind === 'eof' && bev.end()),
+      });
+      const bev = world.keep(new SocketBufferevent(world.base));
+      bev.write('all of it');
+      bev.connect(ipOf(listener));
+      expect(await bev.end()).toEqual({ kind: 'clean' });
+      expect(collector.data.toString()).toBe('all of it');
+    });
+
+    it('B61: end() of an attempt that is refused has that cause', async () => {
+      const bev = world.keep(new SocketBufferevent(world.base));
+      bev.connect({ ip: '127.0.0.1', port: 9 });
+      expect(await bev.end()).toMatchObject({ kind: 'error', error: { code: 'ECONNREFUSED' } });
+      expect(bev.freed).toBe(true);
+    });
+
+    it('B64: closed tells the first cause: a reset before free is a reset', async () => {
+      const { bev, peer } = await world.accepted({ onRead() {} });
+      const { closed } = bev;
+      peer.reset();
+      await world.settle();
+      bev.free();
+      expect((await closed).kind).toBe('reset');
+      expect((await bev.closed).kind).toBe('reset');
+    });
+
     it('B61: a peer that never reads does not hold end() beyond closeMs', async () => {
       const { bev, peer } = await world.accepted({ onRead() {} });
       peer.setReading(false);

@@ -1,9 +1,9 @@
 // Pulling: read, readLine, for await, with signals. B70–B76.
-import type { Bufferevent } from 'bufferevent';
+import { type Bufferevent, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same, text } from './support/bytes.js';
 import { rejection, turn } from './support/wait.js';
-import { inMemory, onEveryBackend } from './support/world.js';
+import { inMemory, ipOf, onEveryBackend } from './support/world.js';
 
 describe('read', () => {
   onEveryBackend((world) => {
@@ -177,6 +177,85 @@ describe('readLine', () => {
       peer.send(`${'x'.repeat(1000)}\r\nend\r\n`);
       expect((await bev.readLine())?.length).toBe(1000);
       expect(await bev.readLine()).toBe('end');
+    });
+  });
+});
+
+describe('marks and limits of pulls', () => {
+  inMemory((world) => {
+    it('B70: a pull has its own measure: low marks are for handlers', async () => {
+      const { bev, peer } = await world.accepted({});
+      bev.setWatermarks('read', { low: 100 });
+      peer.send('abc');
+      expect(text(await bev.read(2))).toBe('ab');
+      expect(text(await bev.read())).toBe('c');
+    });
+
+    it('B71: when the read that lifted the mark is aborted, the mark counts again', async () => {
+      const { bev, peer } = await world.accepted({});
+      bev.setWatermarks('read', { high: 10 });
+      const controller = new AbortController();
+      const pull = rejection(bev.read(50, { signal: controller.signal }));
+      peer.send('x'.repeat(30));
+      await world.settle();
+      expect(bev.input.length).toBe(30);
+      controller.abort();
+      await pull;
+      bev.enable('read');
+      peer.send('y'.repeat(30));
+      await world.settle();
+      expect(bev.input.length).toBe(30);
+      bev.input.drain(25);
+      await world.settle();
+      expect(bev.input.length).toBe(10);
+    });
+
+    for (const style of ['crlf', 'crlf-strict'] as const) {
+      it(`B72: a ${style} line as long as the limit may have its end split`, async () => {
+        const { bev, peer } = await world.accepted({});
+        const line = bev.readLine(style, { maxBytes: 3 });
+        for (const piece of ['ab', 'c\r', '\nnext']) {
+          peer.send(piece);
+          await world.settle();
+        }
+        expect(await line).toBe('abc');
+        expect(text(await bev.read(4))).toBe('next');
+      });
+    }
+
+    it('B72: a line over the limit is refused although its end is there', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('abcd\nef');
+      await world.settle();
+      expect(await rejection(bev.readLine('lf', { maxBytes: 3 }))).toMatchObject({
+        code: 'ERR_BUFFEREVENT_LINE_LIMIT',
+      });
+      expect(text(await bev.read(7))).toBe('abcd\nef');
+    });
+
+    it('B61, B73: pulls are served during end(), and told of the end', async () => {
+      const { bev, peer } = await world.accepted({});
+      const pulls = [bev.read(3), bev.readLine('lf')];
+      const late = rejection(bev.read(10));
+      const ended = bev.end();
+      peer.send('123line\nrest');
+      peer.end();
+      expect(text((await pulls[0]) as Uint8Array)).toBe('123');
+      expect(await pulls[1]).toBe('line');
+      expect(await late).toMatchObject({ code: 'ERR_BUFFEREVENT_UNEXPECTED_END' });
+      expect(await ended).toEqual({ kind: 'clean' });
+    });
+
+    it('B73: a pull made before connecting waits for the connection', async () => {
+      const listener = await world.listen({ onConnection: (bev) => void world.keep(bev).write('hi') });
+      const bev = world.keep(new SocketBufferevent(world.base));
+      const pull = bev.read(2);
+      bev.connect(ipOf(listener));
+      expect(text(await pull)).toBe('hi');
+      const refused = world.keep(new SocketBufferevent(world.base));
+      const failed = rejection(refused.read(2));
+      refused.connect({ ip: '127.0.0.1', port: 9 });
+      expect(await failed).toMatchObject({ code: 'ECONNREFUSED' });
     });
   });
 });

@@ -3,7 +3,7 @@ import { type Bufferevent, type BuffereventEvent, EventBase, SocketBufferevent }
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, pattern, text } from './support/bytes.js';
 import { count } from './support/recorder.js';
-import { rejection } from './support/wait.js';
+import { rejection, turns } from './support/wait.js';
 import { inMemory, ipOf, onEveryBackend } from './support/world.js';
 
 describe('the read timer', () => {
@@ -285,9 +285,19 @@ describe('connecting, idling and the clock', () => {
       expect(world.log.filter((line) => line.includes('timeout'))).toEqual([]);
       await world.advance(50);
       expect(count(world.log, 'server timeout idle')).toBe(1);
+      expect([...bev.enabled].sort()).toEqual(['read', 'write']);
       await world.advance(500);
       expect(count(world.log, 'server timeout idle')).toBe(1);
       expect(bev.freed).toBe(false);
+    });
+
+    it('B44: an idle connection that is pulled from rejects the pull by the name of the time-out', async () => {
+      const { bev } = await world.accepted({});
+      bev.setTimeouts({ idleMs: 50 });
+      const pull = bev.read(3).catch((error: unknown) => error);
+      await world.advance(50);
+      const error = await Promise.race([pull, turns().then(() => 'nothing')]);
+      expect(error).toMatchObject({ code: 'ERR_BUFFEREVENT_TIMEOUT', timeout: 'idle' });
     });
 
     it('B44: a time-out and bytes of the same moment are told in the order read, time-out', async () => {

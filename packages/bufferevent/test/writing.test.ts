@@ -280,6 +280,25 @@ describe('when onWrite runs', () => {
       expect(world.log).toHaveLength(1);
     });
 
+    it('WR-1: writing nothing is welcome and causes nothing', async () => {
+      const { bev } = await world.accepted(world.record('server'));
+      expect(bev.write('')).toBe(true);
+      expect(bev.write(new Uint8Array(0))).toBe(true);
+      expect(bev.write(new Evbuffer())).toBe(true);
+      await world.settle();
+      expect(world.log).toEqual([]);
+    });
+
+    it('B60: nothing can be added behind halfClose, not even to output itself', async () => {
+      const { bev, peer } = await world.accepted({});
+      bev.write('all');
+      bev.halfClose();
+      expect(() => bev.output.add('late')).toThrow(expect.objectContaining({ code: 'ERR_EVBUFFER_FROZEN_BACK' }));
+      await world.settle();
+      expect(peer.received.toString()).toBe('all');
+      expect(peer.ended).toBe(true);
+    });
+
     it('B36: after halfClose and end writing is a mistake', async () => {
       const { bev } = await world.accepted({});
       bev.halfClose();
