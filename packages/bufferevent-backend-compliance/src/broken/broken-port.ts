@@ -30,6 +30,8 @@ export interface FakeCompletion {
 }
 
 class ListBatch implements CompletionBatch {
+  /** One more than the highest index that was looked at. */
+  touched = 0;
   readonly #list: readonly FakeCompletion[];
 
   constructor(list: readonly FakeCompletion[]) {
@@ -67,6 +69,7 @@ class ListBatch implements CompletionBatch {
   #at(index: number): FakeCompletion {
     const completion = this.#list[index];
     if (completion === undefined) throw new RangeError(`completion ${index} of ${this.#list.length}`);
+    this.touched = Math.max(this.touched, index + 1);
     return completion;
   }
 }
@@ -93,7 +96,21 @@ export class BrokenPort implements Port {
 
   /** Hands completions up, if there are any. */
   protected deliver(completions: readonly FakeCompletion[]): void {
-    if (completions.length > 0) this.#sink(new ListBatch(completions));
+    if (completions.length === 0) return;
+    const batch = new ListBatch(completions);
+    try {
+      this.#sink(batch);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+      this.sinkThrew(completions.slice(Math.max(1, batch.touched)));
+    }
+  }
+
+  /** What a throwing sink had not come to goes up again. */
+  protected sinkThrew(rest: readonly FakeCompletion[]): void {
+    this.deliver(rest);
   }
 
   /** For what a fake does of its own accord: the handle or the port may be closed by now. */

@@ -6,10 +6,11 @@ class StuckPort extends BrokenPort {
   #delivering = false;
 
   protected override receive(completions: readonly FakeCompletion[]): void {
-    if (this.#delivering) return;
+    if (!this.#delivering) this.deliver(completions);
+  }
+
+  protected override sinkThrew(_rest: readonly FakeCompletion[]): void {
     this.#delivering = true;
-    this.deliver(completions);
-    this.#delivering = false;
   }
 }
 
