@@ -26,7 +26,7 @@ export const STREAM_HIGH_WATER_MARK = 1;
  * Most bytes handed to `node:net` in one send; more completes short (C9). Progress shows at this grain, and a peer that
  * does not read holds no more than this in a queue of libuv.
  */
-export const MAX_SEND_BYTES: number = 256 * 1024;
+const MAX_SEND_BYTES: number = 256 * 1024;
 
 /** Chunks from this size on are delivered at once instead of once per turn of the loop. */
 const LARGE_CHUNK_BYTES = 16 * 1024;
