@@ -2,6 +2,8 @@
 import { createServer, type Server } from 'node:net';
 import type { BuffereventEvent, CloseCause } from 'bufferevent';
 import { connect, SocketBufferevent } from 'bufferevent';
+import { Operation } from 'bufferevent-backend';
+import { withFaults } from 'bufferevent-backend/memory';
 import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same, text } from './support/bytes.js';
 import { Collector, count, kinds } from './support/recorder.js';
@@ -185,6 +187,21 @@ describe('failures', () => {
   });
 
   inMemory((world) => {
+    it('B40: a send that completes after receiving has failed is not told any more', async () => {
+      const failing = { operation: Operation.recv, nth: 2, error: 'ECONNRESET' } as const;
+      const base = world.newBase({ backend: withFaults(world.plain, { errors: [failing] }) });
+      const { bev, peer } = await world.accepted(world.record('server'), { base });
+      peer.setReading(false);
+      bev.write(pattern(20 * KiB));
+      await world.settle();
+      peer.send('x');
+      await world.settle();
+      expect(world.log).toEqual(['server read 1', 'server error ECONNRESET read']);
+      peer.setReading(true);
+      await world.settle();
+      expect(world.log).toEqual(['server read 1', 'server error ECONNRESET read']);
+    });
+
     it('B40: nothing is delivered after an error', async () => {
       const { bev, peer } = await world.accepted(world.record('server'));
       peer.reset();
