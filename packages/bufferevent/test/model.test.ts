@@ -111,7 +111,6 @@ class End {
       case 'pull':
         // A pull may ask for more than the mark, which then does not count.
         this.#high = 0;
-        this.#wantedHigh = 0;
         this.#pull(step.size);
         return;
       case 'abort':
@@ -132,7 +131,7 @@ class End {
 
   /** Nothing asked for under an older mark is on its way any more. */
   rested(): void {
-    if (this.bev.input.length <= this.#wantedHigh) this.#high = this.#wantedHigh;
+    if (this.pulling === 0 && this.bev.input.length <= this.#wantedHigh) this.#high = this.#wantedHigh;
   }
 
   /** Every pull that waits gives up. */
