@@ -1,6 +1,12 @@
-import { BackendError, type CompletionSink, Operation, type TraceRecord } from 'bufferevent-backend';
+import {
+  BackendError,
+  type CompletionSink,
+  HandleTable,
+  type Lease,
+  Operation,
+  type TraceRecord,
+} from 'bufferevent-backend';
 import { Account, CompletionQueue } from './completion-queue.js';
-import { LeaseTable } from './lease-table.js';
 import type { NetHandle } from './net-handle.js';
 import { ProcessHold } from './process-hold.js';
 
@@ -9,6 +15,9 @@ import { ProcessHold } from './process-hold.js';
  * the same turn. Bounded, so that a sink that always finds more to send leaves the loop to others.
  */
 const MAX_ROUNDS = 4;
+
+/** Leases that can be out at once: 2^26. A busy server with many slow readers holds one per chunk. */
+const LEASE_SLOT_BITS = 26;
 
 /** Result of a `recv` whose bytes are attached at delivery. */
 const RECEIVED = 1;
@@ -22,7 +31,11 @@ const RECEIVED = 1;
  *                            └──────────────────────────────────┘
  */
 export class Completions {
-  readonly leases: LeaseTable = new LeaseTable();
+  /**
+   * Which leases are out (C5). The memory itself belongs to the garbage collector: all that must be known of a lease is
+   * whether it was given back.
+   */
+  readonly #leases = new HandleTable<true>(LEASE_SLOT_BITS);
   /** Operations submitted and not yet delivered. */
   pending = 0;
   batches = 0;
@@ -51,6 +64,21 @@ export class Completions {
       this.#scheduled = false;
       this.#deliver();
     };
+  }
+
+  /** Leases that are out. */
+  get leases(): number {
+    return this.#leases.size;
+  }
+
+  lease(): Lease {
+    return this.#leases.add(true);
+  }
+
+  release(lease: Lease): void {
+    if (this.#leases.remove(lease) === undefined) {
+      throw new BackendError('ERR_BACKEND_STALE_LEASE', `lease ${lease} is not out`);
+    }
   }
 
   /** Marks an operation as in flight, or throws when one of its kind is (C3). */

@@ -167,7 +167,7 @@ export class NetPort implements Port {
   }
 
   release(lease: Lease): void {
-    this.#completions.leases.release(lease);
+    this.#completions.release(lease);
   }
 
   /** Does nothing: every submission is handed to `node:net` as it is made. */
@@ -189,7 +189,7 @@ export class NetPort implements Port {
       streams: this.#handles.size - this.#listeners,
       listeners: this.#listeners,
       pending,
-      leases: leases.size,
+      leases,
       registeredBytes: 0,
       batches,
       completions: delivered,

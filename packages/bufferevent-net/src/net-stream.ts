@@ -226,7 +226,7 @@ export class NetStream extends NetHandle {
     const memory = this.#parked as Uint8Array;
     const start = this.#parkedStart;
     const length = Math.min(memory.length - start, this.#recvMax);
-    queue.attach(index, memory, start, length, this.#completions.leases.take());
+    queue.attach(index, memory, start, length, this.#completions.lease());
     this.#recvMax = 0;
     this.#recvQueued = false;
     if (start + length < memory.length) {

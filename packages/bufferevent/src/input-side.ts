@@ -7,6 +7,12 @@ import type { Limits } from './limits.js';
 import { type Pull, PullQueue } from './pull.js';
 import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
 
+/**
+ * Pieces up to this size are copied together when they queue up: a piece costs its memory and a few hundred bytes more,
+ * and a peer that sends one byte at a time must not turn a mark of 256 KiB into 100 MiB.
+ */
+export const SMALL_BYTES = 1024;
+
 /** @internal What the input needs of the bufferevent around it. */
 export interface InputHost {
   /** The allowance may have changed. */
@@ -82,7 +88,10 @@ export class InputSide {
       return;
     }
     this.buffer.unfreeze('back');
-    this.buffer.addLeased(memory, start, end, owner, lease);
+    if (end - start <= SMALL_BYTES && this.buffer.length > 0) {
+      this.buffer.add(memory.subarray(start, end));
+      owner.release(lease);
+    } else this.buffer.addLeased(memory, start, end, owner, lease);
     this.buffer.freeze('back');
     this.servePulls();
     this.#checkHighMark();

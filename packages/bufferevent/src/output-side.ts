@@ -5,6 +5,7 @@ import type { PendingCallbacks } from './callbacks.js';
 import { DrainWaiters } from './drain-waiters.js';
 import { BuffereventError, freedError } from './errors.js';
 import { Gate } from './gate.js';
+import { SMALL_BYTES } from './input-side.js';
 import type { Limits } from './limits.js';
 import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
 
@@ -62,7 +63,10 @@ export class OutputSide {
     }
     if (moved) {
       this.#checkLimit(data.length);
-      this.buffer.addBuffer(data);
+      if (data.length <= SMALL_BYTES && this.buffer.length > 0) {
+        this.buffer.addVector(data);
+        data.drain(data.length);
+      } else this.buffer.addBuffer(data);
     } else {
       this.#checkLimit(typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length);
       this.buffer.add(data, encoding);
