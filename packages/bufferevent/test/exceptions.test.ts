@@ -114,6 +114,7 @@ describe('an exception of a handler', () => {
       drained.peer.send('gone, too');
       await world.settle();
       expect(drained.bev.input.length).toBe(0);
+      expect(world.log, 'onRead is not called for bytes that are gone').toEqual([]);
       const freed = await world.accepted(world.record('server'));
       freed.bev.input.watch(() => freed.bev.free());
       freed.peer.send('the end');

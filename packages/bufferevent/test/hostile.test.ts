@@ -104,6 +104,13 @@ async function reportUntil(report: () => Promise<Report>, condition: (report: Re
 
 const peers = 40;
 
+/** One line for the log of the run: what an attack cost. */
+function tell(attack: string, before: Report, after: Report): void {
+  const mebibytes = (bytes: number): string => (bytes / MiB).toFixed(1);
+  const memory = `${mebibytes(after.external - before.external)} MiB buffers, ${mebibytes(after.heapUsed - before.heapUsed)} MiB heap`;
+  console.info(`${attack}: ${memory}, largest input ${after.input}, largest output ${after.output}`);
+}
+
 it('B72: an endless line costs at most its limit and ends in an error', { timeout: 30_000 }, async () => {
   const { port, report } = await start(`
     onConnection(bev) {
@@ -114,6 +121,7 @@ it('B72: an endless line costs at most its limit and ends in an error', { timeou
   await attackers(port, peers, (socket) => flood(socket, 64 * MiB, 0x41));
   const after = await reportUntil(report, ({ notes }) => notes['ERR_BUFFEREVENT_LINE_LIMIT'] === peers);
   const done = await reportUntil(report, ({ open }) => open === 0);
+  tell(`${peers} endless lines`, before, after);
   expect(after.notes).toEqual({ ERR_BUFFEREVENT_LINE_LIMIT: peers });
   expect(after.input).toBeLessThanOrEqual(256 * KiB);
   expect(done.leases).toBe(0);
@@ -125,6 +133,7 @@ it('RD-4: a flood that nobody takes costs at most the high mark for each connect
   const before = await report();
   await attackers(port, peers, (socket) => flood(socket, 64 * MiB, 0x42));
   const full = await reportUntil(report, ({ held }) => held === peers * 256 * KiB);
+  tell(`${peers} floods`, before, full);
   // 256 KiB each in input, as much again in the backend at most.
   expect(full.input).toBe(256 * KiB);
   expect(full.external - before.external).toBeLessThan(peers * 512 * KiB + 8 * MiB);
@@ -150,6 +159,7 @@ it('WR-4: a peer that never reads costs at most the high mark when pressure is r
   const before = await report();
   await attackers(port, peers, (socket) => void socket.pause());
   const stuck = await reportUntil(report, ({ notes }) => (notes['waits'] ?? 0) >= peers);
+  tell(`${peers} peers that never read`, before, stuck);
   expect(stuck.output).toBeLessThanOrEqual(64 * KiB + 16 * KiB);
   expect(stuck.external - before.external).toBeLessThan(peers * 128 * KiB + 8 * MiB);
   expect(stuck.notes['failed']).toBeUndefined();
@@ -175,6 +185,7 @@ it('WR-4: a server that ignores pressure is stopped by the hard cap', { timeout:
     flood(socket, 64 * MiB, 0x43);
   });
   const after = await reportUntil(report, ({ open, notes }) => open === 0 && (notes['error'] ?? 0) > 0);
+  tell('10 floods into an echo without pressure, cap 2 MiB', before, after);
   expect(after.output).toBeLessThanOrEqual(2 * MiB);
   expect(after.notes).toEqual({ ERR_BUFFEREVENT_OUTPUT_LIMIT: 10, error: 10 });
   const rest = await reportUntil(report, ({ leases }) => leases === 0);
@@ -188,8 +199,10 @@ it('B61: peers that never close are closed by the deadline of end()', { timeout:
   `,
     'limits: { closeMs: 300 }',
   );
+  const before = await report();
   await attackers(port, peers, (socket) => void socket.resume());
   const closed = await reportUntil(report, ({ notes }) => notes['close'] === peers);
+  tell(`${peers} peers that never close`, before, closed);
   expect(closed.notes).toEqual({ close: peers });
   expect(closed).toMatchObject({ open: 0, leases: 0 });
 });

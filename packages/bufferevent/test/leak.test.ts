@@ -108,6 +108,7 @@ it('FR-2: 1,000 connections reset, half-closed or abandoned leave no handle, no 
   const warm = await round();
   const again = await round();
   const numbers = `warm-up ${JSON.stringify(warm)}, afterwards ${JSON.stringify(again)}`;
+  console.info(numbers);
   expect(again.accepted, numbers).toBe(2 * connections);
   expect(again.port, numbers).toMatchObject({ streams: 0, listeners: 1, leases: 0 });
   expect(

@@ -6,7 +6,7 @@ import { KiB, MiB, pattern, same } from './support/bytes.js';
 import { isPending, rejection, turn } from './support/wait.js';
 import { inMemory, inWorlds, ipOf } from './support/world.js';
 
-it('the defaults are those of the table', () => {
+it('B32, B71: the defaults are those of the table', () => {
   expect(defaultLimits).toEqual({
     inputHighWatermark: 256 * KiB,
     readMaxBytes: 16 * MiB,
@@ -194,7 +194,7 @@ describe('a turn', () => {
 });
 
 describe('limits are options', () => {
-  it('every limit of a base can be changed, and lifted', async () => {
+  it('B33, B71: every limit of a base can be changed, and lifted', async () => {
     const network = new MemoryNetwork();
     const backend = createMemoryBackend(network);
     const base = new EventBase({

@@ -92,7 +92,7 @@ describe('accepting', () => {
       await world.until(() => accepted[0]?.input.length === 5, 'bytes');
     });
 
-    it('LI-6: without handlers a listener pauses; handlers resume it', async () => {
+    it('LI-6, B84: without handlers a listener pauses; handlers resume it', async () => {
       const listener = await world.listen({ onConnection: () => void world.log.push('first') });
       listener.setHandlers(null);
       const peer = world.dial(listener);
@@ -159,7 +159,7 @@ describe('accepting', () => {
       expect(peers.every((peer) => !peer.failed)).toBe(true);
     });
 
-    it('B84: an accepted connection reads at once iff the handlers have an onRead', async () => {
+    it('B80: an accepted connection reads at once iff the handlers have an onRead', async () => {
       const { bev: silent } = await world.accepted({ onEvent() {} });
       const { bev: reading } = await world.accepted({ onRead() {} });
       const { bev: asked } = await world.accepted({ onEvent() {} }, { enable: ['read', 'write'] });

@@ -56,7 +56,7 @@ describe('mistakes', () => {
     ];
 
     for (const [name, expected, call] of calls) {
-      it(`${name} is a mistake and changes nothing`, async () => {
+      it(`B13: ${name} is a mistake and changes nothing`, async () => {
         const { bev, peer } = await world.accepted(world.record('server'));
         bev.setTimeouts({ readMs: 1000, writeMs: 1000 });
         const state = () => ({
@@ -93,7 +93,7 @@ describe('mistakes', () => {
     ];
 
     for (const [name, expected, target] of targets) {
-      it(`${name} is no target to connect to or listen on`, async () => {
+      it(`B13: ${name} is no target to connect to or listen on`, async () => {
         const bev = world.keep(new SocketBufferevent(world.base, { handlers: world.record('client') }));
         const attempts: Array<() => unknown> = [
           () => bev.connect(wrong(target)),
@@ -114,7 +114,7 @@ describe('mistakes', () => {
       });
     }
 
-    it('wrong options are mistakes of connect, listen and the constructors', async () => {
+    it('B13: wrong options are mistakes of connect, listen and the constructors', async () => {
       const here = { ip: '127.0.0.1', port: 0 };
       const cases: Array<[object, () => unknown]> = [
         [wrongType, () => new SocketBufferevent(wrong(null))],
@@ -153,7 +153,7 @@ describe('mistakes', () => {
       expect(new Error('x')).not.toBeInstanceOf(BuffereventError);
     });
 
-    it('a descriptor is refused where the backend has none', async () => {
+    it('B63: a descriptor is refused where the backend has none', async () => {
       const { createMemoryBackend } = await import('bufferevent-backend/memory');
       const base = world.newBase({ backend: createMemoryBackend(world.network, { supports: { descriptors: false } }) });
       const unsupported = expect.objectContaining({ code: 'ERR_BUFFEREVENT_UNSUPPORTED' });
