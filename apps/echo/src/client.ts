@@ -52,10 +52,9 @@ export async function client(options: ClientOptions): Promise<number> {
   } catch (error) {
     bev.free();
     process.stdin.destroy(); // Ends send(), which may be waiting for somebody to type.
-    return fail(
-      broken.signal.aborted ? 'standard output was closed' : formatTarget(target),
-      broken.signal.aborted ? undefined : error,
-    );
+    return broken.signal.aborted
+      ? fail('cannot write to standard output', broken.signal.reason)
+      : fail(formatTarget(target), error);
   }
   await bev.end();
   return 0;

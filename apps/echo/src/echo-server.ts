@@ -59,7 +59,9 @@ export class EchoServer {
   async drain(): Promise<void> {
     this.#draining = true;
     const listenerClosed = this.#listener.close();
-    for (const bev of this.#live) bev.setTimeouts({ readMs: drainQuietMs });
+    for (const bev of this.#live) {
+      if (!bev.freed) bev.setTimeouts({ readMs: drainQuietMs }); // One that has ended is live until it is closed.
+    }
     const deadline = setTimeout(() => {
       for (const bev of this.#live) endAfterEcho(bev);
     }, drainDeadlineMs);

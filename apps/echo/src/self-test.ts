@@ -29,8 +29,9 @@ export async function selfTest({ connections, bytes, backend }: SelfTestOptions)
     const roundTrips = await pingPong(pings);
 
     const progress = showProgress(bytes);
-    const bulk = await runBulk({ target, connections, bytes, verify: true, onProgress: progress.update });
-    progress.stop();
+    const bulk = await runBulk({ target, connections, bytes, verify: true, onProgress: progress.update }).finally(
+      progress.stop,
+    );
 
     const usage = await server.usage();
     const serverExit = await server.stop();
