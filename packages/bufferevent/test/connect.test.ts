@@ -309,6 +309,14 @@ describe('giving up and starting over', () => {
       expect(world.log.slice(1)).toEqual(['client connected', 'client write']);
     });
 
+    it('EV-6: an attempt that failed leaves no timer behind', async () => {
+      const bev = world.keep(new SocketBufferevent(world.base));
+      bev.connect({ ip: '127.0.0.1', port: 9 });
+      await world.settle();
+      expect(world.clock.pendingTimers).toBe(0);
+      bev.free();
+    });
+
     it('B42: connecting what is connected or connecting is a mistake', async () => {
       const listener = await world.listen({});
       const bev = world.keep(new SocketBufferevent(world.base, { handlers: world.record('client') }));

@@ -256,6 +256,7 @@ describe('marks and limits of pulls', () => {
       const failed = rejection(refused.read(2));
       refused.connect({ ip: '127.0.0.1', port: 9 });
       expect(await failed).toMatchObject({ code: 'ECONNREFUSED' });
+      refused.free();
     });
   });
 });

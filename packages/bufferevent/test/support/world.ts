@@ -85,7 +85,9 @@ export class World {
     for (const bev of this.#seen) checkBuffers(bev);
     await Promise.all(this.#bases.map((base) => base[Symbol.asyncDispose]()));
     await Promise.all(this.#peers.map((peer) => peer.dispose()));
+    expect(this.clock.pendingTimers, 'a timer is left').toBe(0);
     for (const base of this.#bases) {
+      expect(base.stats().waitingCallbacks, 'a callback is left').toBe(0);
       expect(base.stats().port, 'something of the base is left').toMatchObject({
         streams: 0,
         listeners: 0,
