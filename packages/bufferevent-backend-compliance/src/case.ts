@@ -42,8 +42,11 @@ type Hook =
   | 'openSparseFile'
   | 'childModule';
 
-/** A bit of `supports` that must be true (`!` before it: false), or a hook the harness must have. */
-export type Requirement = BooleanBit | `!${BooleanBit}` | Hook;
+/**
+ * A bit of `supports` that must be true (`!` before it: false), a hook the harness must have, or `tcp`: sockets of the
+ * Unix domain know no reset and no Nagle, and a path that is gone is not a port that refuses.
+ */
+export type Requirement = BooleanBit | `!${BooleanBit}` | Hook | 'tcp';
 
 /** One behaviour that the contract demands. */
 export interface ComplianceCase {
@@ -72,6 +75,7 @@ export function exclusionReason(harness: Harness, requirement: Requirement): str
   if (hooks.has(requirement)) {
     return harness[requirement as Hook] === undefined ? `the harness has no ${requirement}` : null;
   }
+  if (requirement === 'tcp') return 'path' in harness.listenAddress() ? 'the harness listens on a path' : null;
   const negated = requirement.startsWith('!');
   const bit = (negated ? requirement.slice(1) : requirement) as BooleanBit;
   return harness.backend.supports[bit] === negated ? `supports.${bit} is ${negated}` : null;

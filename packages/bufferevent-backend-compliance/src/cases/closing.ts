@@ -122,31 +122,43 @@ export const closingCases: readonly ComplianceCase[] = [
     assert.equal(context.left.port.stats().streams, 0);
   }),
 
-  complianceCase('C11: reset cancels what is in flight and completes last, with 0', async (context) => {
-    const { left, right } = await context.pair();
-    left.port.recv(left.handle, 10);
-    left.port.reset(left.handle);
-    await left.expectCanceled(Operation.recv);
-    assert.equal((await left.next(Operation.reset)).result, 0);
-    assert.equal(await right.takeError(), -Errno.ECONNRESET);
-  }),
+  complianceCase(
+    'C11: reset cancels what is in flight and completes last, with 0',
+    async (context) => {
+      const { left, right } = await context.pair();
+      left.port.recv(left.handle, 10);
+      left.port.reset(left.handle);
+      await left.expectCanceled(Operation.recv);
+      assert.equal((await left.next(Operation.reset)).result, 0);
+      assert.equal(await right.takeError(), -Errno.ECONNRESET);
+    },
+    ['tcp'],
+  ),
 
-  complianceCase('C11: a reset is not mistaken for an end by a recv in flight', async (context) => {
-    for (const { left, right } of await context.pairs(5)) {
-      right.port.recv(right.handle, 10);
-      await context.settle(1);
+  complianceCase(
+    'C11: a reset is not mistaken for an end by a recv in flight',
+    async (context) => {
+      for (const { left, right } of await context.pairs(5)) {
+        right.port.recv(right.handle, 10);
+        await context.settle(1);
+        await left.reset();
+        assert.equal((await right.next(Operation.recv)).result, -Errno.ECONNRESET);
+      }
+    },
+    ['tcp'],
+  ),
+
+  complianceCase(
+    'C11: a stream whose peer reset it can be closed, and leaves nothing',
+    async (context) => {
+      const { left, right } = await context.pair();
       await left.reset();
-      assert.equal((await right.next(Operation.recv)).result, -Errno.ECONNRESET);
-    }
-  }),
-
-  complianceCase('C11: a stream whose peer reset it can be closed, and leaves nothing', async (context) => {
-    const { left, right } = await context.pair();
-    await left.reset();
-    await right.takeError();
-    await right.close();
-    assert.equal(context.right.port.stats().streams, 0);
-  }),
+      await right.takeError();
+      await right.close();
+      assert.equal(context.right.port.stats().streams, 0);
+    },
+    ['tcp'],
+  ),
 
   complianceCase(
     'C11: detach cancels a recv and gives the descriptor as the last word about its handle',

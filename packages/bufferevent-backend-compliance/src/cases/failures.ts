@@ -8,10 +8,14 @@ import { expectArgumentError, expectBackendError, expectBytes, untyped } from '.
 
 /** C13 and C18: how failures look, and what they leave alone. */
 export const failureCases: readonly ComplianceCase[] = [
-  complianceCase('C13: a connect that nobody answers completes with ECONNREFUSED', async (context) => {
-    const handle = context.left.port.connect(await context.refusedAddress());
-    assert.equal((await context.left.next(handle, Operation.connect)).result, refused);
-  }),
+  complianceCase(
+    'C13: a connect that nobody answers completes with ECONNREFUSED',
+    async (context) => {
+      const handle = context.left.port.connect(await context.refusedAddress());
+      assert.equal((await context.left.next(handle, Operation.connect)).result, refused);
+    },
+    ['tcp'],
+  ),
 
   complianceCase('C13: listening on an address in use completes with EADDRINUSE', async (context) => {
     const { handle: first, address } = await context.listen();
@@ -32,11 +36,15 @@ export const failureCases: readonly ComplianceCase[] = [
     ['foreignAddress'],
   ),
 
-  complianceCase('C13: a reset by the peer is ECONNRESET for recv', async (context) => {
-    const { left, right } = await context.pair();
-    await left.reset();
-    assert.equal(await right.takeError(), -Errno.ECONNRESET);
-  }),
+  complianceCase(
+    'C13: a reset by the peer is ECONNRESET for recv',
+    async (context) => {
+      const { left, right } = await context.pair();
+      await left.reset();
+      assert.equal(await right.takeError(), -Errno.ECONNRESET);
+    },
+    ['tcp'],
+  ),
 
   complianceCase('C13: sending to a peer that has reset fails with ECONNRESET or EPIPE', async (context) => {
     const { left, right } = await context.pair();
@@ -51,24 +59,28 @@ export const failureCases: readonly ComplianceCase[] = [
     assert.ok(result === -Errno.ECONNRESET || result === -Errno.EPIPE, `send completed with ${result}`);
   }),
 
-  complianceCase('C13: onTrace sees each failure with its raw code before the sink does', async (context) => {
-    const traced: TraceRecord[] = [];
-    const driver = context.driver({ onTrace: (record) => void traced.push(record) });
-    let tracedBefore = -1;
-    driver.onBatch = (completions) => {
-      if (completions.some(({ operation, result }) => operation === Operation.connect && result < 0)) {
-        tracedBefore = traced.filter(({ operation }) => operation === Operation.connect).length;
-      }
-    };
-    const handle = driver.port.connect(await context.refusedAddress());
-    await driver.next(handle, Operation.connect);
-    assert.equal(tracedBefore, 1, `onTrace had run ${tracedBefore} times when the sink ran`);
-    const record = traced.find(({ operation }) => operation === Operation.connect);
-    assert.ok(record);
-    assert.equal(record.handle, handle);
-    assert.equal(record.result, refused);
-    assert.ok(['string', 'number'].includes(typeof record.raw) && record.raw !== '');
-  }),
+  complianceCase(
+    'C13: onTrace sees each failure with its raw code before the sink does',
+    async (context) => {
+      const traced: TraceRecord[] = [];
+      const driver = context.driver({ onTrace: (record) => void traced.push(record) });
+      let tracedBefore = -1;
+      driver.onBatch = (completions) => {
+        if (completions.some(({ operation, result }) => operation === Operation.connect && result < 0)) {
+          tracedBefore = traced.filter(({ operation }) => operation === Operation.connect).length;
+        }
+      };
+      const handle = driver.port.connect(await context.refusedAddress());
+      await driver.next(handle, Operation.connect);
+      assert.equal(tracedBefore, 1, `onTrace had run ${tracedBefore} times when the sink ran`);
+      const record = traced.find(({ operation }) => operation === Operation.connect);
+      assert.ok(record);
+      assert.equal(record.handle, handle);
+      assert.equal(record.result, refused);
+      assert.ok(['string', 'number'].includes(typeof record.raw) && record.raw !== '');
+    },
+    ['tcp'],
+  ),
 
   complianceCase('C13: onTrace is not called for what succeeds', async (context) => {
     const traced: TraceRecord[] = [];
@@ -116,18 +128,22 @@ export const failureCases: readonly ComplianceCase[] = [
     ['reusePort'],
   ),
 
-  complianceCase('C13: an option of the manifest is set, and one outside it is refused', async (context) => {
-    const { left } = await context.pair();
-    const values: StreamOptions = { noDelay: true, keepAlive: 5000, recvBufferSize: 65_536, sendBufferSize: 65_536 };
-    for (const name of Object.keys(values) as (keyof StreamOptions)[]) {
-      const set = (): number => left.port.setOption(left.handle, name, values[name]);
-      if (context.supports.streamOptions.includes(name)) assert.equal(set(), 0, `setOption ${name}`);
-      else expectBackendError('ERR_BACKEND_UNSUPPORTED', set);
-    }
-    if (context.supports.streamOptions.includes('keepAlive')) {
-      assert.equal(left.port.setOption(left.handle, 'keepAlive', false), 0);
-    }
-  }),
+  complianceCase(
+    'C13: an option of the manifest is set, and one outside it is refused',
+    async (context) => {
+      const { left } = await context.pair();
+      const values: StreamOptions = { noDelay: true, keepAlive: 5000, recvBufferSize: 65_536, sendBufferSize: 65_536 };
+      for (const name of Object.keys(values) as (keyof StreamOptions)[]) {
+        const set = (): number => left.port.setOption(left.handle, name, values[name]);
+        if (context.supports.streamOptions.includes(name)) assert.equal(set(), 0, `setOption ${name}`);
+        else expectBackendError('ERR_BACKEND_UNSUPPORTED', set);
+      }
+      if (context.supports.streamOptions.includes('keepAlive')) {
+        assert.equal(left.port.setOption(left.handle, 'keepAlive', false), 0);
+      }
+    },
+    ['tcp'],
+  ),
 
   complianceCase('C13: an option with a malformed value or name throws', async (context) => {
     const { left } = await context.pair();
