@@ -164,6 +164,35 @@ describe('free in every handler', () => {
       }
     }
 
+    for (const kind of ['onRead', 'onWrite', 'onEvent', 'onConnection'] as const) {
+      it(`B11, B67: a base may be disposed of in ${kind}, and nothing is called afterwards`, async () => {
+        const base = world.newBase();
+        let disposal: Promise<void> | null = null;
+        const dispose = (): void => {
+          world.log.push(kind);
+          disposal = base[Symbol.asyncDispose]();
+        };
+        if (kind === 'onConnection') {
+          const listener = await world.listen({ onConnection: dispose }, { base });
+          world.dial(listener);
+          world.dial(listener);
+        } else {
+          const { client, server } = await world.pair({}, {}, { client: { base }, server: { base } });
+          client.setHandlers({ [kind]: dispose });
+          server.setHandlers({ [kind]: dispose });
+          for (const bev of [client, server]) {
+            bev.trigger('read');
+            bev.trigger('write');
+            bev.triggerEvent({ kind: 'connected' });
+          }
+        }
+        await world.until(() => disposal !== null, kind);
+        await disposal;
+        expect(world.log).toEqual([kind]);
+        expect(base.stats().port).toMatchObject({ streams: 0, listeners: 0, pending: 0, leases: 0 });
+      });
+    }
+
     it('FR-1: a handler may free the neighbour whose callbacks are due in the same turn', async () => {
       const { client, server } = await world.pair({}, {});
       const seen: string[] = [];
