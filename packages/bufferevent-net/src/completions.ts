@@ -19,6 +19,9 @@ const MAX_ROUNDS = 4;
 /** Leases that can be out at once: 2^26. A busy server with many slow readers holds one per chunk. */
 const LEASE_SLOT_BITS = 26;
 
+/** Received bytes that wait for the end of the turn at most. */
+const MAX_GATHERED_BYTES = 256 * 1024;
+
 /** Result of a `recv` whose bytes are attached at delivery. */
 const RECEIVED = 1;
 
@@ -51,6 +54,7 @@ export class Completions {
   #delivering = false;
   #referenced = true;
   #pendingReferenced = 0;
+  #gatheredBytes = 0;
   /** The stream that received last. */
   #lastReceiver: NetHandle | null = null;
   /** Handles that disposal closes: nobody asked for a completion, but the end waits for them. */
@@ -111,14 +115,15 @@ export class Completions {
   /**
    * Queues a `recv` whose bytes have just arrived, and picks the moment of delivery. When many streams are ready in one
    * turn, one batch for all of them is a third cheaper than one each. When the same stream follows itself, nobody else
-   * is busy, and waiting would only cost an immediate. Large chunks are handled at once: they are still in
-   * the cache, and the memory held per turn stays bounded.
+   * is busy, and waiting would only cost an immediate. Much data is handled before more is read: it is still in the cache,
+   * and the memory held per turn stays bounded.
    *
    * Called from socket events only, never from a submission (C1).
    */
-  received(owner: NetHandle, large: boolean): void {
+  received(owner: NetHandle, bytes: number): void {
     this.#gathering.push(owner, Operation.recv, RECEIVED, true);
-    if (large || this.#lastReceiver === owner) this.#deliver();
+    this.#gatheredBytes += bytes;
+    if (this.#gatheredBytes >= MAX_GATHERED_BYTES || this.#lastReceiver === owner) this.#deliver();
     else if (!this.#scheduled && !this.#delivering) this.#schedule();
     this.#lastReceiver = owner;
   }
@@ -160,6 +165,7 @@ export class Completions {
   #deliver(): void {
     if (this.#delivering) return;
     this.#delivering = true;
+    this.#gatheredBytes = 0;
     for (let round = 0; round < MAX_ROUNDS && this.#gathering.length > 0; round++) this.#deliverOnce();
     this.#delivering = false;
     if (this.#gathering.length > 0 && !this.#scheduled) this.#schedule();

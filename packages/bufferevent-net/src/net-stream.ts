@@ -28,9 +28,6 @@ export const STREAM_HIGH_WATER_MARK = 1;
  */
 const MAX_SEND_BYTES: number = 256 * 1024;
 
-/** Chunks from this size on are delivered at once instead of once per turn of the loop. */
-const LARGE_CHUNK_BYTES = 16 * 1024;
-
 const owner = Symbol('bufferevent-net.stream');
 
 interface OwnedSocket extends Socket {
@@ -252,7 +249,7 @@ export class NetStream extends NetHandle {
     if (this.#recvMax < chunk.length) this.#pause();
     if (this.#recvMax === 0) return;
     this.#recvQueued = true;
-    this.#completions.received(this, chunk.length >= LARGE_CHUNK_BYTES);
+    this.#completions.received(this, chunk.length);
   }
 
   onEnd(): void {

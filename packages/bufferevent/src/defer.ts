@@ -1,3 +1,5 @@
+import { Fifo } from './fifo.js';
+
 /** Something with user callbacks to run. */
 export interface CallbackSource {
   runCallbacks(): void;
@@ -9,9 +11,7 @@ export interface CallbackSource {
  * so that no callback starves the I/O of others (CB-7).
  */
 export class DeferredQueue {
-  #waiting: CallbackSource[] = [];
-  /** Index of the first that has not run yet. */
-  #head = 0;
+  readonly #waiting = new Fifo<CallbackSource>();
   readonly #maxPerTurn: number;
   readonly #maxTurnMs: number;
   readonly #now: () => number;
@@ -23,7 +23,7 @@ export class DeferredQueue {
   }
 
   get length(): number {
-    return this.#waiting.length - this.#head;
+    return this.#waiting.length;
   }
 
   /** Queues a source; the source sees to it that it is queued once. */
@@ -33,20 +33,10 @@ export class DeferredQueue {
 
   /** Runs one turn's worth. Sources must not throw. */
   run(): void {
-    const end = this.#head + Math.min(this.length, this.#maxPerTurn);
+    let count = Math.min(this.length, this.#maxPerTurn);
+    if (count === 0) return;
     const deadline = this.#now() + this.#maxTurnMs;
-    while (this.#head < end) {
-      const source = this.#waiting[this.#head] as CallbackSource;
-      this.#head++;
-      source.runCallbacks();
-      if (this.#now() >= deadline) break;
-    }
-    if (this.#head === this.#waiting.length) {
-      this.#waiting.length = 0;
-      this.#head = 0;
-    } else if (this.#head > 1024) {
-      this.#waiting = this.#waiting.slice(this.#head);
-      this.#head = 0;
-    }
+    do this.#waiting.shift()?.runCallbacks();
+    while (--count > 0 && this.#now() < deadline);
   }
 }

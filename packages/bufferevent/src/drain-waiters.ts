@@ -22,7 +22,12 @@ export class DrainWaiters {
   }
 
   resolveAll(): void {
+    if (this.#waiting.size === 0) return;
     for (const waiter of this.#take()) waiter.resolve();
+  }
+
+  get waiting(): boolean {
+    return this.#waiting.size > 0;
   }
 
   rejectAll(reason: unknown): void {
@@ -30,7 +35,6 @@ export class DrainWaiters {
   }
 
   #take(): Waiter[] {
-    if (this.#waiting.size === 0) return [];
     const waiters = [...this.#waiting];
     this.#waiting.clear();
     for (const waiter of waiters) waiter.stopListening();

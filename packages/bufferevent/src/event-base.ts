@@ -13,6 +13,7 @@ import { HandlerContext } from './async-context.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CallbackSource, DeferredQueue } from './defer.js';
 import { BuffereventError } from './errors.js';
+import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
 
@@ -80,8 +81,7 @@ export class EventBase {
   readonly #asyncContext: boolean;
   readonly #owners: Map<Handle, CompletionOwner> = new Map();
   readonly #deferred: DeferredQueue;
-  #dirty: Reconciler[] = [];
-  #reconciling: Reconciler[] = [];
+  readonly #dirty = new Fifo<Reconciler>();
   #turnDepth = 0;
   #turnNow = 0;
   #turnDeferred = false;
@@ -243,19 +243,14 @@ export class EventBase {
   }
 
   #reconcile(): void {
-    if (this.#dirty.length === 0) return;
-    while (this.#dirty.length > 0) {
-      const list = this.#dirty;
-      this.#dirty = this.#reconciling;
-      this.#reconciling = list;
-      for (const reconciler of list) {
-        try {
-          reconciler.reconcile();
-        } catch (error) {
-          this.surface(error);
-        }
+    let reconciler = this.#dirty.shift();
+    if (reconciler === undefined) return;
+    for (; reconciler !== undefined; reconciler = this.#dirty.shift()) {
+      try {
+        reconciler.reconcile();
+      } catch (error) {
+        this.surface(error);
       }
-      list.length = 0;
     }
     if (!this.disposed) this.port.flush();
   }

@@ -152,7 +152,7 @@ export class InputSide {
     this.#freed = true;
     this.gate.enabled = false;
     if (this.#closing.clean) this.servePulls();
-    this.#pulls.rejectAll(freedError());
+    if (this.#pulls.waiting) this.#pulls.rejectAll(freedError());
     this.buffer.drain(this.buffer.length);
   }
 

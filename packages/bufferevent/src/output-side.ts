@@ -107,7 +107,7 @@ export class OutputSide {
   free(): void {
     this.#freed = true;
     this.gate.enabled = false;
-    this.#waiters.rejectAll(freedError());
+    if (this.#waiters.waiting) this.#waiters.rejectAll(freedError());
   }
 
   clear(): void {
