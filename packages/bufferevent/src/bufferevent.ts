@@ -123,7 +123,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   enable(...directions: Direction[]): void {
     this.#checkNotFreed();
     for (const direction of directions.map(checkDirection)) {
-      const { gate, failure } = direction === 'read' ? this.inputSide : this.outputSide;
+      const { gate, failure } = this.#side(direction);
       const idle = this.isOpen && failure === null && this.output.length === 0;
       if (direction === 'write' && !gate.enabled && idle) this.callbacks.writable();
       gate.enabled = true;
@@ -136,8 +136,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   disable(...directions: Direction[]): void {
     this.#checkNotFreed();
     for (const direction of directions.map(checkDirection)) {
-      const { gate } = direction === 'read' ? this.inputSide : this.outputSide;
-      gate.enabled = false;
+      this.#side(direction).gate.enabled = false;
     }
     this.wake();
   }
@@ -157,13 +156,12 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    */
   setWatermarks(direction: Direction, marks: Partial<Watermarks>): void {
     this.#checkNotFreed();
-    const side = checkDirection(direction) === 'read' ? this.inputSide : this.outputSide;
-    side.setMarks(marks);
+    this.#side(checkDirection(direction)).setMarks(marks);
     this.wake();
   }
 
   getWatermarks(direction: Direction): Watermarks {
-    return checkDirection(direction) === 'read' ? this.inputSide.marks : this.outputSide.marks;
+    return this.#side(checkDirection(direction)).marks;
   }
 
   /**
@@ -264,6 +262,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   halfClose(): void {
     this.#checkNotFreed();
     this.#closing.writeClosed = true;
+    this.outputSide.close();
     this.wake();
   }
 
@@ -277,6 +276,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     if (!this.#freed && !this.#closing.ending) {
       this.#closing.ending = true;
       this.#closing.writeClosed = true;
+      this.outputSide.close();
       this.outputSide.gate.enabled = true;
       if (this.#failure !== null || !this.isAlive) this.#finish({ kind: 'freed' }, false);
       else {
@@ -399,7 +399,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       case 'read':
       case 'write':
         this.callbacks.event({ kind: 'timeout', timeout: name, direction: name, error });
-        (name === 'read' ? this.inputSide : this.outputSide).timedOut(error);
+        this.#side(name).gate.enabled = false;
+        this.#side(name).timedOut(error);
         this.wake();
         break;
       case 'close':
@@ -412,7 +413,13 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
         break;
       default:
         this.callbacks.event({ kind: 'timeout', timeout: name, error });
+        this.inputSide.timedOut(error);
+        this.outputSide.timedOut(error);
     }
+  }
+
+  #side(direction: Direction): InputSide | OutputSide {
+    return direction === 'read' ? this.inputSide : this.outputSide;
   }
 
   #checkEnded(): void {

@@ -3,6 +3,7 @@ import type { Bufferevent } from './bufferevent.js';
 import type { CallbackSource } from './defer.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers } from './events.js';
+import { surface } from './surface.js';
 
 /**
  * What one bufferevent has to tell its user. Any number of triggers before the turn become one call (CB-2); the order
@@ -154,7 +155,7 @@ export class PendingCallbacks implements CallbackSource {
       if (context === null) handler.call(self as BuffereventHandlers, this.#bev, event as BuffereventEvent);
       else context.run(handler, self as BuffereventHandlers, this.#bev, event as BuffereventEvent);
     } catch (error) {
-      this.#base.surface(error);
+      surface(error);
     }
   }
 }

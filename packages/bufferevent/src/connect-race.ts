@@ -16,8 +16,6 @@ export const ATTEMPT_DELAY_MS = 250;
 export interface RaceResult {
   onConnected(handle: Handle, address: Address): void;
   onFailed(error: Error): void;
-  /** The base is being disposed of. */
-  onAbandoned(): void;
 }
 
 /**
@@ -42,7 +40,7 @@ export class ConnectRace implements CompletionOwner {
     this.#result = result;
   }
 
-  /** Starts the first attempt. Throws what the port throws for an address that is none. */
+  /** Starts the first attempt. Throws what the port throws for an address that is none; nothing is started then. */
   start(): void {
     this.#attempt();
   }
@@ -55,12 +53,6 @@ export class ConnectRace implements CompletionOwner {
   /** Gives up: closes every attempt and tells nobody. */
   cancel(): void {
     this.#finish();
-  }
-
-  abandon(): void {
-    if (this.#over) return;
-    this.#finish();
-    this.#result.onAbandoned();
   }
 
   onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
@@ -76,13 +68,23 @@ export class ConnectRace implements CompletionOwner {
     }
     this.#base.port.close(handle);
     this.#errors.push(systemError(result, 'connect', address));
-    if (this.#next < this.#addresses.length) {
-      this.#timer?.cancel();
-      this.#attempt();
-    } else if (this.#running.size === 0) {
-      this.#finish();
-      this.#result.onFailed(this.#failure());
+    this.#timer?.cancel();
+    this.#tryNext();
+  }
+
+  /** The next address that is one; the end of the race when there is none and nobody runs any more. */
+  #tryNext(): void {
+    while (this.#next < this.#addresses.length) {
+      try {
+        this.#attempt();
+        return;
+      } catch (error) {
+        this.#errors.push(error as Error);
+      }
     }
+    if (this.#running.size > 0) return;
+    this.#finish();
+    this.#result.onFailed(this.#failure());
   }
 
   #attempt(): void {
@@ -98,7 +100,7 @@ export class ConnectRace implements CompletionOwner {
   }
 
   readonly #onDelay = (): void => {
-    if (!this.#over) this.#base.inTurn(() => this.#attempt());
+    if (!this.#over) this.#base.inTurn(() => this.#tryNext());
   };
 
   #finish(): void {

@@ -12,10 +12,11 @@ import { checkLimit, checkObject } from './arguments.js';
 import { HandlerContext } from './async-context.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CallbackSource, DeferredQueue } from './defer.js';
-import { BuffereventError } from './errors.js';
+import { BuffereventError, disposedError } from './errors.js';
 import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
+import { surface } from './surface.js';
 
 export interface EventBaseOptions {
   /** The mechanism. Default `bufferevent-net`. */
@@ -46,7 +47,11 @@ export interface EventBaseStats {
 /** @internal Whoever submitted operations on a handle; told of their completions until it lets the handle go. */
 export interface CompletionOwner {
   onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void;
-  /** The base is being disposed of: free everything, at once. */
+}
+
+/** @internal A connection or listener that holds something open, or waits for something. */
+export interface Member {
+  /** The base is being disposed of: let go of everything, at once. */
   abandon(): void;
 }
 
@@ -80,6 +85,7 @@ export class EventBase {
   readonly lookup: Lookup;
   readonly #asyncContext: boolean;
   readonly #owners: Map<Handle, CompletionOwner> = new Map();
+  readonly #members: Set<Member> = new Set();
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();
   #turnDepth = 0;
@@ -138,7 +144,7 @@ export class EventBase {
 
   async #dispose(): Promise<void> {
     if (EventBase.#default === this) EventBase.#default = null;
-    for (const owner of [...this.#owners.values()]) owner.abandon();
+    for (const member of [...this.#members]) member.abandon();
     await this.port[Symbol.asyncDispose]();
   }
 
@@ -157,6 +163,17 @@ export class EventBase {
     return this.#asyncContext ? new HandlerContext() : null;
   }
 
+  /** @internal Throws `ERR_BUFFEREVENT_CLOSED` after disposal. */
+  enter(member: Member): void {
+    if (this.disposed) throw disposedError();
+    this.#members.add(member);
+  }
+
+  /** @internal */
+  leave(member: Member): void {
+    this.#members.delete(member);
+  }
+
   /** @internal */
   own(handle: Handle, owner: CompletionOwner): void {
     this.#owners.set(handle, owner);
@@ -169,13 +186,13 @@ export class EventBase {
 
   /** @internal Runs `step` as the first part of a turn, or inside the one that runs. */
   inTurn(step: () => void): void {
-    this.#enter();
+    this.#beginTurn();
     try {
       step();
     } catch (error) {
-      this.surface(error);
+      surface(error);
     }
-    this.#leave();
+    this.#endTurn();
   }
 
   /** @internal Queues user callbacks; the source sees to it that it is queued once. */
@@ -193,29 +210,22 @@ export class EventBase {
     }
   }
 
-  /** @internal An exception of a user callback: uncaught, once, after the turn (C19). */
-  surface(error: unknown): void {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
-
   readonly #onCompletions = (batch: CompletionBatch): void => {
-    this.#enter();
+    this.#beginTurn();
     for (let index = 0; index < batch.length; index++) {
       try {
         this.#owners.get(batch.handle(index))?.onCompletion(batch.operation(index), batch.result(index), batch, index);
       } catch (error) {
-        this.surface(error);
+        surface(error);
       }
     }
-    this.#leave();
+    this.#endTurn();
   };
 
   readonly #onDeferredTurn = (): void => {
     this.#turnDeferred = false;
-    this.#enter();
-    this.#leave();
+    this.#beginTurn();
+    this.#endTurn();
   };
 
   readonly #onMicrotask = (): void => {
@@ -223,11 +233,11 @@ export class EventBase {
     this.#reconcile();
   };
 
-  #enter(): void {
+  #beginTurn(): void {
     if (this.#turnDepth++ === 0) this.#turnNow = this.clock.now();
   }
 
-  #leave(): void {
+  #endTurn(): void {
     if (this.#turnDepth === 1) {
       this.#deferred.run();
       this.#reconcile();
@@ -249,7 +259,7 @@ export class EventBase {
       try {
         reconciler.reconcile();
       } catch (error) {
-        this.surface(error);
+        surface(error);
       }
     }
     if (!this.disposed) this.port.flush();

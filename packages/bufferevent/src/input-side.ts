@@ -5,6 +5,7 @@ import { BuffereventError, freedError } from './errors.js';
 import { Gate } from './gate.js';
 import type { Limits } from './limits.js';
 import { type Pull, PullQueue } from './pull.js';
+import { surface } from './surface.js';
 import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
 
 /**
@@ -88,11 +89,17 @@ export class InputSide {
       return;
     }
     this.buffer.unfreeze('back');
-    if (end - start <= SMALL_BYTES && this.buffer.length > 0) {
-      this.buffer.add(memory.subarray(start, end));
-      owner.release(lease);
-    } else this.buffer.addLeased(memory, start, end, owner, lease);
+    try {
+      if (end - start <= SMALL_BYTES && this.buffer.length > 0) {
+        const bytes = memory.slice(start, end);
+        owner.release(lease);
+        this.buffer.add(bytes);
+      } else this.buffer.addLeased(memory, start, end, owner, lease);
+    } catch (error) {
+      surface(error);
+    }
     this.buffer.freeze('back');
+    if (this.#freed) return;
     this.servePulls();
     this.#checkHighMark();
     if (this.readable) this.#callbacks.readable(false);
@@ -109,9 +116,8 @@ export class InputSide {
     this.servePulls();
   }
 
-  /** The read time-out: who waits is told, the bytes stay. */
+  /** The time-out named in `error`: who waits is told, the bytes stay. */
   timedOut(error: Error): void {
-    this.gate.enabled = false;
     this.#pulls.rejectAll(error);
   }
 
@@ -153,7 +159,7 @@ export class InputSide {
     this.gate.enabled = false;
     if (this.#closing.clean) this.servePulls();
     if (this.#pulls.waiting) this.#pulls.rejectAll(freedError());
-    this.buffer.drain(this.buffer.length);
+    this.#drop();
   }
 
   /** The mark in force: one read that needs more lifts it for as long as it waits. */
@@ -181,6 +187,15 @@ export class InputSide {
   /** From here on bytes are dropped, so that the peer's end can be seen. */
   #startDiscarding(): void {
     this.discarding = true;
-    this.buffer.drain(this.buffer.length);
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.buffer.unfreeze('front');
+    try {
+      this.buffer.drain();
+    } catch (error) {
+      surface(error);
+    }
   }
 }

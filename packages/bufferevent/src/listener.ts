@@ -12,6 +12,7 @@ import { type Deferred, withResolvers } from './deferred-promise.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import { SocketBufferevent } from './socket-bufferevent.js';
+import { surface } from './surface.js';
 
 /** One object for a listener and for all connections that it accepts. */
 export interface ListenHandlers extends BuffereventHandlers {
@@ -73,7 +74,13 @@ export class Listener implements AsyncDisposable {
     this.#enabled = !disabled;
     this.#maxConnections = maxConnections;
     this.#enable = enable;
-    this.#handle = base.port.listen(address, portOptions);
+    base.enter(this);
+    try {
+      this.#handle = base.port.listen(address, portOptions);
+    } catch (error) {
+      base.leave(this);
+      throw error;
+    }
     base.own(this.#handle, this);
   }
 
@@ -165,6 +172,7 @@ export class Listener implements AsyncDisposable {
         break;
       case Operation.close:
         this.base.disown(this.#handle);
+        this.base.leave(this);
         this.#ready.reject(systemError(-Errno.ECANCELED, 'listen', this.#requested));
         this.#gone.resolve();
         break;
@@ -234,7 +242,7 @@ export class Listener implements AsyncDisposable {
       if (this.#context === null) handler.apply(handlers, args);
       else this.#context.run(handler, handlers, ...args);
     } catch (error) {
-      this.base.surface(error);
+      surface(error);
     }
   }
 

@@ -1,4 +1,5 @@
 import { lookup as dnsLookup } from 'node:dns';
+import { argumentTypeError } from 'bufferevent-backend';
 
 /** An address that a name stands for. */
 export interface LookupAddress {
@@ -12,13 +13,15 @@ export interface LookupAddress {
  */
 export type Lookup = (host: string, family: 0 | 4 | 6) => Promise<readonly LookupAddress[]>;
 
-/** @internal Asks the base's resolver; one that throws is one that rejects. */
+/** @internal Asks the base's resolver; one that throws, or answers with no list, is one that rejects. */
 export async function resolveHost(
   base: { readonly lookup: Lookup },
   host: string,
   family: 0 | 4 | 6,
 ): Promise<readonly LookupAddress[]> {
-  return await base.lookup(host, family);
+  const addresses = await base.lookup(host, family);
+  if (!Array.isArray(addresses)) throw argumentTypeError('addresses', 'an array', addresses);
+  return addresses;
 }
 
 /** Node's resolver, in the order the system prefers (RFC 6724). */

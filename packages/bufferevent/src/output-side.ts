@@ -7,6 +7,7 @@ import { BuffereventError, freedError } from './errors.js';
 import { Gate } from './gate.js';
 import { SMALL_BYTES } from './input-side.js';
 import type { Limits } from './limits.js';
+import { surface } from './surface.js';
 import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
 
 /** @internal What the output needs of the bufferevent around it. */
@@ -87,10 +88,19 @@ export class OutputSide {
   /** The first `count` bytes were taken by the system; they are unpinned. */
   sent(count: number): void {
     this.buffer.unfreeze('front');
-    this.buffer.drain(count);
+    try {
+      this.buffer.drain(count);
+    } catch (error) {
+      surface(error);
+    }
     this.buffer.freeze('front');
-    if (this.buffer.length <= this.marks.low) this.#callbacks.writable();
+    if (this.buffer.length <= this.marks.low && this.failure === null) this.#callbacks.writable();
     if (this.buffer.length === 0) this.#waiters.resolveAll();
+  }
+
+  /** Nothing more is added, not even past {@link write}. */
+  close(): void {
+    this.buffer.freeze('back');
   }
 
   fail(error: Error): void {
@@ -98,8 +108,8 @@ export class OutputSide {
     this.#waiters.rejectAll(this.failure);
   }
 
+  /** The time-out named in `error`: who waits is told. */
   timedOut(error: Error): void {
-    this.gate.enabled = false;
     this.#waiters.rejectAll(error);
   }
 
@@ -112,7 +122,11 @@ export class OutputSide {
 
   clear(): void {
     this.buffer.unfreeze('front');
-    this.buffer.clear();
+    try {
+      this.buffer.clear();
+    } catch (error) {
+      surface(error);
+    }
     this.buffer.freeze('front');
   }
 

@@ -2,6 +2,7 @@ import type { EolStyle, Evbuffer } from 'evbuffer';
 import { listenForAbort } from './abort.js';
 import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError } from './errors.js';
+import { surface } from './surface.js';
 
 export interface PullOptions {
   /** Gives up waiting: rejects with `signal.reason`, having taken nothing. */
@@ -53,7 +54,7 @@ export class ChunkPull extends Pull<Uint8Array | null> {
   }
 
   serve(input: Evbuffer, ended: boolean): boolean {
-    if (input.length > 0) return this.resolve(input.remove(Math.min(input.length, MAX_CHUNK_BYTES)));
+    if (input.length > 0) return this.resolve(take(input, Math.min(input.length, MAX_CHUNK_BYTES)));
     return ended && this.resolve(null);
   }
 }
@@ -72,7 +73,7 @@ export class ExactPull extends Pull<Uint8Array | null> {
   }
 
   serve(input: Evbuffer, ended: boolean): boolean {
-    if (input.length >= this.#count) return this.resolve(input.remove(this.#count));
+    if (input.length >= this.#count) return this.resolve(take(input, this.#count));
     if (!ended) return false;
     if (input.length === 0) return this.resolve(null);
     return this.reject(unexpectedEnd(`${input.length} of ${this.#count} bytes`));
@@ -112,14 +113,25 @@ export class LinePull extends Pull<string | null> {
       return this.reject(new BuffereventError('ERR_BUFFEREVENT_LINE_LIMIT', message));
     }
     if (eol !== null) {
-      const line = this.#decoder.decode(input.remove(eol.index));
-      input.drain(eol.length);
-      return this.resolve(line);
+      const line = take(input, eol.index + eol.length).subarray(0, eol.index);
+      return this.resolve(this.#decoder.decode(line));
     }
     if (!ended) return false;
     if (input.length === 0) return this.resolve(null);
     return this.reject(unexpectedEnd(`${input.length} bytes without a line end`));
   }
+}
+
+/** Removes bytes for a pull. A watcher of the user's that throws surfaces by itself, and takes no bytes with it. */
+function take(input: Evbuffer, count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  input.copyOut(bytes);
+  try {
+    input.drain(count);
+  } catch (error) {
+    surface(error);
+  }
+  return bytes;
 }
 
 function unexpectedEnd(got: string): BuffereventError {

@@ -128,6 +128,7 @@ export class SocketBufferevent extends Bufferevent {
     }
     checkHostTarget(target, 1);
     if ('family' in target) checkFamily(target.family);
+    this.base.enter(this);
     if ('host' in target) this.#lookup(target, options.localAddress);
     else this.#startRace([target], options.localAddress);
     this.renewed();
@@ -185,15 +186,13 @@ export class SocketBufferevent extends Bufferevent {
     resolveHost(this.base, host, target.family ?? 0).then(
       (addresses) =>
         settled(() => {
-          if (this.base.disposed) {
-            this.#connectFailed(disposedError());
-            return;
-          }
           const ordered = interleaveFamilies(addresses);
-          this.#startRace(
-            ordered.map(({ address }) => ({ ip: address, port: target.port })),
-            localAddress,
-          );
+          const targets = ordered.map(({ address }) => ({ ip: address, port: target.port }));
+          try {
+            this.#startRace(targets, localAddress);
+          } catch (error) {
+            this.#connectFailed(error as Error);
+          }
         }),
       (error: Error) => settled(() => this.#connectFailed(error)),
     );
@@ -217,7 +216,6 @@ export class SocketBufferevent extends Bufferevent {
         this.callbacks.event({ kind: 'connected' });
       },
       onFailed: (error) => this.#connectFailed(error),
-      onAbandoned: () => this.#connectFailed(disposedError()),
     });
     race.start();
     this.#race = race;
@@ -242,6 +240,7 @@ export class SocketBufferevent extends Bufferevent {
   #attach(handle: Handle): void {
     this.#handle = handle;
     this.#state = 'open';
+    this.base.enter(this);
     this.base.own(handle, this);
     if (this.#unreferenced) this.base.port.unref(handle);
     this.opened();
@@ -366,15 +365,16 @@ export class SocketBufferevent extends Bufferevent {
       else this.base.port.close(this.#handle);
     } else if (this.#state !== 'closing') {
       this.#state = 'gone';
-      this.base.disown(this.#handle);
+      if (this.freed) this.base.leave(this);
       this.transportGone();
     }
   }
 
-  /** Stays owned by the base until freed too: bytes that nobody has taken yet end with the base. */
+  /** Stays a member of the base until freed too: bytes that nobody has taken yet end with the base. */
   #onGone(): void {
     this.#state = 'gone';
-    if (this.freed) this.base.disown(this.#handle);
+    this.base.disown(this.#handle);
+    if (this.freed) this.base.leave(this);
     this.transportGone();
     this.#acceptor?.connectionGone();
     this.#acceptor = null;
@@ -382,6 +382,7 @@ export class SocketBufferevent extends Bufferevent {
 
   /** @internal */
   abandon(): void {
+    if (this.#state === 'connecting') this.#connectFailed(disposedError());
     this.free();
   }
 

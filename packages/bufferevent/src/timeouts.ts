@@ -57,8 +57,9 @@ export class Timeouts {
     this.#timers[name].start();
   }
 
+  /** Stops for good, until started again. */
   stop(name: TimeoutName): void {
-    this.#timers[name]?.stop();
+    this.#timers[name]?.cancel();
   }
 
   /** Runs while `active`. */
