@@ -35,9 +35,23 @@ export function checkDirection(value: unknown): Direction {
   return value;
 }
 
+/** Throws unless `value` is left out or a list of directions. */
+export function checkDirections(value: unknown): void {
+  if (value === undefined) return;
+  if (!Array.isArray(value)) throw argumentTypeError('enable', 'an array of directions', value);
+  value.forEach(checkDirection);
+}
+
+/** Throws `TypeError` unless `value` is left out or a boolean. */
+export function checkBoolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw argumentTypeError(name, 'a boolean', value);
+}
+
 /** Throws unless `value` is left out or works like an `AbortSignal`. */
 export function checkSignal(value: unknown): void {
-  if (value === undefined || (typeof value === 'object' && value !== null && 'aborted' in value)) return;
+  const { aborted, addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  const listens = typeof addEventListener === 'function' && typeof removeEventListener === 'function';
+  if (value === undefined || (typeof aborted === 'boolean' && listens)) return;
   throw argumentTypeError('signal', 'an AbortSignal', value);
 }
 

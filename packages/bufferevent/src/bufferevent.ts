@@ -58,6 +58,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   #failure: Error | null = null;
   #freed = false;
 
+  /** @internal */
   constructor(base: EventBase) {
     checkBase(base);
     this.base = base;
@@ -67,7 +68,9 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.inputSide = new InputSide(base.limits, this.callbacks, this.#closing, {
       wake,
       inputTaken: () => {
-        if (this.#closing.finishing) this.#freeWhenTaken();
+        if (!this.#closing.finishing) return;
+        this.timeouts.touch('close');
+        this.wake();
       },
     });
     this.outputSide = new OutputSide(base.limits, this.callbacks, {
@@ -103,6 +106,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** Queues `onRead` or `onWrite` if the low mark allows it, or anyway with `ignoreWatermarks`. */
   trigger(direction: Direction, options: { readonly ignoreWatermarks?: boolean } = {}): void {
     this.#checkNotFreed();
+    checkObject('options', options);
     const ignore = options.ignoreWatermarks ?? false;
     if (checkDirection(direction) === 'read') {
       if (ignore || this.input.length >= this.inputSide.marks.low) this.callbacks.readable(true);
@@ -187,15 +191,16 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    *   given up with an `error` event. `ERR_BUFFEREVENT_WRITE_AFTER_END`, `ERR_BUFFEREVENT_FREED`.
    */
   write(data: string | Uint8Array | Evbuffer, encoding?: EvbufferEncoding): boolean {
+    this.#checkNotFreed();
     if (this.#closing.writeClosed) {
       throw new BuffereventError('ERR_BUFFEREVENT_WRITE_AFTER_END', 'write after the end of the output');
     }
-    this.#checkNotFreed();
     return this.outputSide.write(data, encoding);
   }
 
   /** Resolves when the output is empty and the system has taken the last byte; rejects when that can't happen any more. */
   drained(options: PullOptions = {}): Promise<void> {
+    checkObject('options', options);
     return this.outputSide.drained(options.signal);
   }
 
@@ -208,6 +213,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    *   bytes stay in `input`), `ERR_BUFFEREVENT_READ_LIMIT` for more than `maxBytes`, or the failure of the connection.
    */
   read(count?: number, options: ReadOptions = {}): Promise<Uint8Array | null> {
+    checkObject('options', options);
     const { maxBytes = this.base.limits.readMaxBytes, signal } = options;
     checkLimit('maxBytes', maxBytes, 1);
     checkSignal(signal);
@@ -225,6 +231,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    * more than `maxBytes` (the bytes stay in `input`).
    */
   readLine(style: EolStyle = 'crlf', options: ReadLineOptions = {}): Promise<string | null> {
+    checkObject('options', options);
     const { maxBytes = this.base.limits.lineMaxBytes, encoding = 'utf8', signal } = options;
     if (!lineStyles.includes(style)) throw argumentTypeError('style', `one of ${lineStyles.join(', ')}`, style);
     if (encoding !== 'utf8' && encoding !== 'latin1') {
@@ -335,6 +342,10 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
   /** @internal Bytes arrived, in memory that is leased from `owner`. */
   protected received(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
+    if (!this.isOpen) {
+      owner.release(lease);
+      return;
+    }
     this.timeouts.progress('read');
     this.inputSide.received(memory, start, end, owner, lease);
   }
@@ -369,6 +380,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     if (direction === 'write') this.outputSide.gate.enabled = false;
     const first = this.#failure === null;
     this.#failure ??= error;
+    if (direction !== undefined) this.timeouts.set({ idleMs: 0, writeMs: 0 });
     if (first) {
       this.callbacks.event(event ?? (direction ? { kind: 'error', direction, error } : { kind: 'error', error }));
       this.#closing.settle(causeOf(error, event));
@@ -409,6 +421,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
           break;
         }
         this.callbacks.event({ kind: 'timeout', timeout: name, error });
+        this.inputSide.timedOut(error);
+        this.outputSide.timedOut(error);
         this.#finish({ kind: 'timeout', timeout: name, error }, true);
         break;
       default:
@@ -432,11 +446,15 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#closing.finishing = true;
     this.#closing.cause ??= cause;
     this.closeTransport(abrupt);
-    this.#freeWhenTaken();
+    this.wake();
   }
 
-  /** After a clean end, bytes that nobody has taken yet keep the input until they are, or the close time-out passes. */
-  #freeWhenTaken(): void {
+  /**
+   * @internal The turn is over and the transport is gone. After a clean end, bytes that nobody has taken yet keep the
+   * input until they are, or until the close time-out has passed.
+   */
+  protected freeWhenTaken(): void {
+    if (!this.#closing.finishing || this.#freed) return;
     this.callbacks.whenDelivered(() => {
       if (this.input.length === 0 || !this.#closing.clean) this.free();
     });

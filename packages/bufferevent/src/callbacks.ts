@@ -93,7 +93,7 @@ export class PendingCallbacks implements CallbackSource {
     this.#queued = false;
     if (this.#dropped) return;
     this.#running = true;
-    if (this.#connected !== null) {
+    if (this.#connected !== null && this.#handlers?.onEvent !== undefined) {
       const event = this.#connected;
       this.#connected = null;
       this.#runEvent(event);

@@ -31,6 +31,7 @@ export class ConnectRace implements CompletionOwner {
   readonly #errors: Error[] = [];
   #next = 0;
   #over = false;
+  #referenced = true;
   #timer: Timer | null = null;
 
   constructor(base: EventBase, addresses: readonly Address[], localAddress: IpAddress | undefined, result: RaceResult) {
@@ -48,6 +49,15 @@ export class ConnectRace implements CompletionOwner {
   /** The address that was tried last, for the error of a time-out. */
   get lastAddress(): Address | null {
     return this.#addresses[this.#next - 1] ?? null;
+  }
+
+  /** Whether the attempts keep the process alive. */
+  setReferenced(referenced: boolean): void {
+    this.#referenced = referenced;
+    for (const handle of this.#running.keys()) {
+      if (referenced) this.#base.port.ref(handle);
+      else this.#base.port.unref(handle);
+    }
   }
 
   /** Gives up: closes every attempt and tells nobody. */
@@ -94,6 +104,7 @@ export class ConnectRace implements CompletionOwner {
     const handle = this.#base.port.connect(address, options);
     this.#running.set(handle, address);
     this.#base.own(handle, this);
+    if (!this.#referenced) this.#base.port.unref(handle);
     if (this.#next < this.#addresses.length) {
       this.#timer = this.#base.clock.setTimer(this.#onDelay, ATTEMPT_DELAY_MS);
     }

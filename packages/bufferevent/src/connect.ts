@@ -1,5 +1,5 @@
 import { listenForAbort } from './abort.js';
-import { checkDirection, checkHostTarget, checkSignal } from './arguments.js';
+import { checkDirections, checkHostTarget, checkObject, checkSignal } from './arguments.js';
 import { checkBase, EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import { enableDirections } from './listener.js';
@@ -30,11 +30,12 @@ export function connect(
   handlers?: BuffereventHandlers,
   options: ConnectOptions = {},
 ): Promise<SocketBufferevent> {
+  checkObject('options', options);
   const { base = EventBase.default, signal, enable, timeouts, ...connectOptions } = options;
   checkBase(base);
   checkSignal(signal);
   checkHostTarget(target, 1);
-  enable?.forEach(checkDirection);
+  checkDirections(enable);
   if (signal?.aborted) return Promise.reject(signal.reason);
   const bev = new SocketBufferevent(base, handlers === undefined ? {} : { handlers });
   if (timeouts !== undefined) bev.setTimeouts(timeouts);

@@ -8,7 +8,7 @@ import {
   type PortStats,
 } from 'bufferevent-backend';
 import { netBackend } from 'bufferevent-net';
-import { checkLimit, checkObject } from './arguments.js';
+import { checkBoolean, checkLimit, checkObject } from './arguments.js';
 import { HandlerContext } from './async-context.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CallbackSource, DeferredQueue } from './defer.js';
@@ -89,7 +89,8 @@ export class EventBase {
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();
   #turnDepth = 0;
-  #turnNow = 0;
+  /** The time at which the step of the turn that runs began; `null` outside, and while users run. */
+  #stepNow: number | null = null;
   #turnDeferred = false;
   #microtaskQueued = false;
   #disposal: Promise<void> | null = null;
@@ -128,12 +129,12 @@ export class EventBase {
 
   /** Lets what is pending keep the process alive (the default). */
   ref(): void {
-    this.port.ref();
+    if (!this.disposed) this.port.ref();
   }
 
   /** Lets the process exit although something is pending. */
   unref(): void {
-    this.port.unref();
+    if (!this.disposed) this.port.unref();
   }
 
   /** Frees every connection and listener of this base, abruptly, then the port. */
@@ -153,9 +154,9 @@ export class EventBase {
     return this.#disposal !== null;
   }
 
-  /** @internal The current time; one value for a whole turn. */
+  /** @internal The current time; read once for all completions, and once for all reconciliations, of a turn. */
   now(): number {
-    return this.#turnDepth > 0 ? this.#turnNow : this.clock.now();
+    return this.#stepNow ?? this.clock.now();
   }
 
   /** @internal */
@@ -234,13 +235,18 @@ export class EventBase {
   };
 
   #beginTurn(): void {
-    if (this.#turnDepth++ === 0) this.#turnNow = this.clock.now();
+    if (this.#turnDepth++ === 0) this.#stepNow = this.clock.now();
   }
 
   #endTurn(): void {
     if (this.#turnDepth === 1) {
-      this.#deferred.run();
+      if (this.#deferred.length > 0) {
+        this.#stepNow = null;
+        this.#deferred.run();
+        this.#stepNow = this.clock.now();
+      }
       this.#reconcile();
+      this.#stepNow = null;
       if (this.#deferred.length > 0) this.#deferTurn();
     }
     this.#turnDepth--;
@@ -268,7 +274,8 @@ export class EventBase {
 
 function checkOptions(options: EventBaseOptions): void {
   checkObject('options', options);
-  const { backend, clock, lookup, callbacksPerTurn = 1, turnTimeMs = 1 } = options;
+  const { backend, clock, lookup, asyncContext, callbacksPerTurn = 1, turnTimeMs = 1 } = options;
+  checkBoolean('asyncContext', asyncContext);
   if (backend !== undefined && typeof backend?.createPort !== 'function') {
     throw argumentTypeError('backend', 'a Backend', backend);
   }

@@ -30,9 +30,4 @@ export class Gate {
   resume(reason: SuspendReason): void {
     this.#suspended &= ~bits[reason];
   }
-
-  /** The reasons in force, for `inspect`. */
-  get reasons(): SuspendReason[] {
-    return (Object.keys(bits) as SuspendReason[]).filter((reason) => this.isSuspendedFor(reason));
-  }
 }

@@ -8,7 +8,7 @@ export type {
   SystemError,
 } from 'bufferevent-backend';
 export { type EolStyle, Evbuffer } from 'evbuffer';
-export { Bufferevent, type ReadLineOptions, type ReadOptions } from './bufferevent.js';
+export type { Bufferevent, ReadLineOptions, ReadOptions } from './bufferevent.js';
 export type { Clock, Timer } from './clock.js';
 export { type ConnectOptions, connect } from './connect.js';
 export { BuffereventError, type BuffereventErrorCode, BuffereventTimeoutError } from './errors.js';

@@ -14,6 +14,9 @@ import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
  */
 export const SMALL_BYTES = 1024;
 
+/** What a port is asked for at most, where no limit says less. */
+const MAX_RECV_BYTES = 2 ** 30;
+
 /** @internal What the input needs of the bufferevent around it. */
 export interface InputHost {
   /** The allowance may have changed. */
@@ -42,6 +45,10 @@ export class InputSide {
   readonly #closing: Closing;
   readonly #host: InputHost;
   #freed = false;
+  /** Freed after a clean end with nothing left to take: pulls learn of the end. */
+  #finished = false;
+  /** A change of the buffer that is under way is ours, not the user's. */
+  #filling = false;
 
   constructor(limits: Limits, callbacks: PendingCallbacks, closing: Closing, host: InputHost) {
     this.marks = { low: 0, high: markOfLimit(limits.inputHighWatermark) };
@@ -51,7 +58,7 @@ export class InputSide {
     this.#host = host;
     this.buffer.freeze('back');
     this.buffer.watch((_, { removed }) => {
-      if (removed > 0) this.#shrank();
+      if (!this.#filling) this.#changed(removed > 0);
     });
   }
 
@@ -75,11 +82,20 @@ export class InputSide {
     if (this.#freed || this.failure !== null || this.#closing.finishing) return 0;
     if (this.ended && !this.gate.enabled) return 0;
     if (!this.wanted && !this.#closing.ending) return 0;
-    if (this.discarding) return this.#limits.bytesPerTurn;
-    if (!this.gate.suspended) return Math.min(this.#highMark() - this.buffer.length, this.#limits.bytesPerTurn);
-    if (this.wanted) return 0;
-    this.#startDiscarding();
-    return this.#limits.bytesPerTurn;
+    const most = Math.min(this.#limits.bytesPerTurn, MAX_RECV_BYTES);
+    if (this.discarding) return most;
+    return this.gate.suspended ? 0 : Math.min(this.#highMark() - this.buffer.length, most);
+  }
+
+  /**
+   * After `end()`, a full input that nobody takes from would hide the peer's end for ever: from then on bytes are
+   * dropped.
+   */
+  discardIfStuck(): void {
+    if (!this.#closing.ending || this.discarding || !this.gate.isSuspendedFor('watermark')) return;
+    if (this.#pulls.waiting || (this.gate.enabled && this.#callbacks.handlers?.onRead !== undefined)) return;
+    this.discarding = true;
+    this.#drop();
   }
 
   /** Bytes arrived, in memory that is leased from `owner`. Waiting pulls take theirs before `onRead` is asked for. */
@@ -88,21 +104,27 @@ export class InputSide {
       owner.release(lease);
       return;
     }
+    const compact = end - start <= SMALL_BYTES && this.buffer.length > 0;
+    this.#filling = true;
     this.buffer.unfreeze('back');
     try {
-      if (end - start <= SMALL_BYTES && this.buffer.length > 0) {
-        const bytes = memory.slice(start, end);
-        owner.release(lease);
-        this.buffer.add(bytes);
-      } else this.buffer.addLeased(memory, start, end, owner, lease);
+      if (compact) this.buffer.add(memory.subarray(start, end));
+      else this.buffer.addLeased(memory, start, end, owner, lease);
     } catch (error) {
       surface(error);
     }
     this.buffer.freeze('back');
+    this.#filling = false;
+    if (compact) owner.release(lease);
     if (this.#freed) return;
+    this.#supply();
+  }
+
+  /** There may be more to take: for pulls first, then for the handler, while reading is enabled. */
+  #supply(): void {
     this.servePulls();
     this.#checkHighMark();
-    if (this.readable) this.#callbacks.readable(false);
+    if (this.gate.enabled && this.readable) this.#callbacks.readable(false);
   }
 
   receivedEnd(): void {
@@ -119,12 +141,13 @@ export class InputSide {
   /** The time-out named in `error`: who waits is told, the bytes stay. */
   timedOut(error: Error): void {
     this.#pulls.rejectAll(error);
+    this.#checkHighMark();
   }
 
   pull<Value>(pull: Pull<Value>, signal: AbortSignal | undefined): Promise<Value> {
     const { promise } = pull;
     if (signal?.aborted) pull.reject(signal.reason);
-    else if (this.#freed && !this.#closing.clean) pull.reject(freedError());
+    else if (this.#freed && !this.#finished) pull.reject(freedError());
     else if (this.discarding) {
       pull.reject(new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the input was discarded after end()'));
     } else {
@@ -141,23 +164,22 @@ export class InputSide {
   /** A pull gave up: what came for it meanwhile is the next one's, or the handler's. */
   readonly #onAbandoned = (): void => {
     if (this.#freed) return;
-    this.servePulls();
-    this.#checkHighMark();
-    if (this.readable) this.#callbacks.readable(false);
+    this.#supply();
     this.#host.wake();
   };
 
   servePulls(): void {
     if (!this.#pulls.waiting) return;
-    this.#pulls.serve(this.buffer, this.ended || this.#freed);
+    this.#pulls.serve(this.buffer, this.ended || this.#finished);
     if (this.failure !== null) this.#pulls.rejectAll(this.failure);
   }
 
-  /** Lets go of everything; after a clean end, pulls learn of the end instead of an error. */
+  /** Lets go of everything. */
   free(): void {
     this.#freed = true;
+    this.#finished = this.#closing.clean && this.buffer.length === 0;
     this.gate.enabled = false;
-    if (this.#closing.clean) this.servePulls();
+    if (this.#finished) this.servePulls();
     if (this.#pulls.waiting) this.#pulls.rejectAll(freedError());
     this.#drop();
   }
@@ -177,17 +199,13 @@ export class InputSide {
     this.#host.wake();
   }
 
-  #shrank(): void {
-    this.#pulls.rewind();
+  /** The user, or a pull, took bytes or put some in front. */
+  #changed(taken: boolean): void {
     if (this.#freed) return;
-    if (this.gate.isSuspendedFor('watermark')) this.#checkHighMark();
-    this.#host.inputTaken();
-  }
-
-  /** From here on bytes are dropped, so that the peer's end can be seen. */
-  #startDiscarding(): void {
-    this.discarding = true;
-    this.#drop();
+    this.#pulls.rewind();
+    if (!taken) this.servePulls();
+    this.#checkHighMark();
+    if (taken) this.#host.inputTaken();
   }
 
   #drop(): void {

@@ -1,6 +1,7 @@
 import type { Address } from 'bufferevent-backend';
 import { listenForAbort } from './abort.js';
-import { checkHostTarget, checkSignal } from './arguments.js';
+import { checkHostTarget, checkObject, checkSignal } from './arguments.js';
+import { withResolvers } from './deferred-promise.js';
 import { checkBase, EventBase } from './event-base.js';
 import { checkListenerArguments, Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
 import { resolveHost } from './lookup.js';
@@ -22,6 +23,7 @@ export interface ListenOptions extends ListenerOptions {
  * throws `TypeError`/`RangeError` for malformed arguments. A name stands for the first of its addresses.
  */
 export function listen(target: ListenTarget, handlers: ListenHandlers, options: ListenOptions = {}): Promise<Listener> {
+  checkObject('options', options);
   const { base = EventBase.default, signal, ...listenerOptions } = options;
   checkBase(base);
   checkSignal(signal);
@@ -29,20 +31,30 @@ export function listen(target: ListenTarget, handlers: ListenHandlers, options: 
   checkListenerArguments(handlers, listenerOptions);
   if (signal?.aborted) return Promise.reject(signal.reason);
   const context = base.captureContext();
-  const start = async (address: Address): Promise<Listener> => {
-    signal?.throwIfAborted();
-    const listener = new Listener(base, address, handlers, context, listenerOptions);
-    const stopListening = listenForAbort(signal, () => void listener.close());
-    try {
-      await listener.ready;
-    } catch (error) {
-      stopListening();
-      throw signal?.aborted ? signal.reason : error;
-    }
-    return listener;
-  };
-  if (!('host' in target)) return start(target);
-  return resolveHost(base, target.host, 0).then(([first]) =>
+  const start = (address: Address) => ready(new Listener(base, address, handlers, context, listenerOptions), signal);
+  if (!('host' in target) || target.host === undefined) return start(target as Address);
+  const resolved = resolveHost(base, target.host, 0);
+  return unlessAborted(resolved, signal).then(([first]) =>
     start({ ip: first?.address ?? target.host, port: target.port }),
   );
+}
+
+/** Resolves with the listener when it is bound. It closes when the signal aborts, whenever that is. */
+async function ready(listener: Listener, signal: AbortSignal | undefined): Promise<Listener> {
+  const stopListening = listenForAbort(signal, () => void listener.close());
+  void listener.gone.then(stopListening);
+  try {
+    await listener.ready;
+  } catch (error) {
+    throw signal?.aborted ? signal.reason : error;
+  }
+  return listener;
+}
+
+/** The outcome of `promise`, or the reason of the signal if that comes first. */
+function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  const { promise: outcome, resolve, reject } = withResolvers<Value>();
+  const stopListening = listenForAbort(signal, () => reject(signal?.reason));
+  promise.then(resolve, reject).then(stopListening);
+  return outcome;
 }

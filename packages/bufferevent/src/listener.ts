@@ -6,9 +6,10 @@ import {
   type ListenOptions as PortListenOptions,
   systemError,
 } from 'bufferevent-backend';
-import { checkDirection, checkHandlers, checkInteger, checkLimit, connectionHandlers } from './arguments.js';
+import { checkDirections, checkHandlers, checkInteger, checkLimit, connectionHandlers } from './arguments.js';
 import type { HandlerContext } from './async-context.js';
 import { type Deferred, withResolvers } from './deferred-promise.js';
+import { disposedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import { SocketBufferevent } from './socket-bufferevent.js';
@@ -54,7 +55,8 @@ export class Listener implements AsyncDisposable {
   #credits = 0;
   #cancelling = false;
   #dirty = false;
-  #queued = false;
+  /** Places held in the queue of the base. */
+  #queued = 0;
   readonly #ready: Deferred<void> = withResolvers();
   readonly #gone: Deferred<void> = withResolvers();
 
@@ -84,6 +86,11 @@ export class Listener implements AsyncDisposable {
     base.own(this.#handle, this);
   }
 
+  /** @internal Resolves when closed. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   /** @internal Resolves when bound; rejects with the system's error. */
   get ready(): Promise<void> {
     return this.#ready.promise;
@@ -106,6 +113,7 @@ export class Listener implements AsyncDisposable {
 
   /** Accepts. What waited meanwhile comes first. */
   enable(): void {
+    if (this.#closed) return;
     this.#enabled = true;
     this.#queue();
     this.#wake();
@@ -173,7 +181,9 @@ export class Listener implements AsyncDisposable {
       case Operation.close:
         this.base.disown(this.#handle);
         this.base.leave(this);
-        this.#ready.reject(systemError(-Errno.ECANCELED, 'listen', this.#requested));
+        this.#ready.reject(
+          this.base.disposed ? disposedError() : systemError(-Errno.ECANCELED, 'listen', this.#requested),
+        );
         this.#gone.resolve();
         break;
       default:
@@ -196,8 +206,9 @@ export class Listener implements AsyncDisposable {
   #onAccepted(result: number): void {
     if (result >= 0) {
       this.#credits--;
-      if (this.#closed) this.base.port.close(result);
-      else this.#parked.push(result);
+      if (this.#credits === 0) this.#cancelling = false;
+      if (!this.#closed) this.#parked.push(result);
+      else if (!this.base.disposed) this.base.port.close(result);
     } else if (result === -Errno.ECANCELED) {
       this.#credits = 0;
       this.#cancelling = false;
@@ -208,22 +219,20 @@ export class Listener implements AsyncDisposable {
     this.#wake();
   }
 
+  /** One place in the queue of the base for each connection and error, so that the budget of a turn counts them. */
   #queue(): void {
-    if (this.#queued || this.#closed || (this.#parked.length === 0 && this.#errors.length === 0)) return;
-    this.#queued = true;
-    this.base.defer(this);
+    for (; this.#queued < this.#parked.length + this.#errors.length; this.#queued++) this.base.defer(this);
   }
 
   /** @internal */
   runCallbacks(): void {
-    this.#queued = false;
-    for (const error of this.#errors.splice(0)) {
-      const handlers = this.#handlers;
-      if (handlers?.onListenerError !== undefined) this.#run(handlers.onListenerError, handlers, error, this);
-    }
-    while (this.#enabled && this.#handlers !== null && this.#parked.length > 0) {
-      this.#handOut(this.#parked.shift() as Handle, this.#handlers);
-    }
+    this.#queued--;
+    const handlers = this.#handlers;
+    if (this.#closed || handlers === null) return;
+    const error = this.#errors.shift();
+    if (error !== undefined) {
+      if (handlers.onListenerError !== undefined) this.#run(handlers.onListenerError, handlers, error, this);
+    } else if (this.#enabled && this.#parked.length > 0) this.#handOut(this.#parked.shift() as Handle, handlers);
   }
 
   #handOut(handle: Handle, handlers: ListenHandlers): void {
@@ -276,7 +285,7 @@ export function checkListenerArguments(handlers: unknown, options: ListenerOptio
   const { backlog, maxConnections, enable } = options;
   if (backlog !== undefined) checkInteger('backlog', backlog, 1);
   if (maxConnections !== undefined) checkLimit('maxConnections', maxConnections, 1);
-  enable?.forEach(checkDirection);
+  checkDirections(enable);
 }
 
 /** @internal What is enabled on a connection that `listen()` or `connect()` made. */

@@ -13,13 +13,14 @@ export interface LookupAddress {
  */
 export type Lookup = (host: string, family: 0 | 4 | 6) => Promise<readonly LookupAddress[]>;
 
-/** @internal Asks the base's resolver; one that throws, or answers with no list, is one that rejects. */
+/** @internal Asks the base's resolver, without the brackets of an IPv6 host; one that throws, or answers with no list, is one that rejects. */
 export async function resolveHost(
   base: { readonly lookup: Lookup },
   host: string,
   family: 0 | 4 | 6,
 ): Promise<readonly LookupAddress[]> {
-  const addresses = await base.lookup(host, family);
+  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
+  const addresses = await base.lookup(bare, family);
   if (!Array.isArray(addresses)) throw argumentTypeError('addresses', 'an array', addresses);
   return addresses;
 }

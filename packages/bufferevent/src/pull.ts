@@ -84,15 +84,15 @@ export class ExactPull extends Pull<Uint8Array | null> {
 export class LinePull extends Pull<string | null> {
   readonly #style: EolStyle;
   readonly #maxBytes: number;
-  readonly #decoder: InstanceType<typeof TextDecoder>;
+  readonly #encoding: 'utf8' | 'latin1';
   /** Where the search goes on: no line end starts before this position. */
   #searched = 0;
 
-  constructor(style: EolStyle, maxBytes: number, encoding: string) {
+  constructor(style: EolStyle, maxBytes: number, encoding: 'utf8' | 'latin1') {
     super();
     this.#style = style;
     this.#maxBytes = maxBytes;
-    this.#decoder = new TextDecoder(encoding, { ignoreBOM: true });
+    this.#encoding = encoding;
   }
 
   /** One byte more than the longest line and its terminator, so that too long a line is seen to be one. */
@@ -113,8 +113,8 @@ export class LinePull extends Pull<string | null> {
       return this.reject(new BuffereventError('ERR_BUFFEREVENT_LINE_LIMIT', message));
     }
     if (eol !== null) {
-      const line = take(input, eol.index + eol.length).subarray(0, eol.index);
-      return this.resolve(this.#decoder.decode(line));
+      const line = take(input, eol.index + eol.length);
+      return this.resolve(line.toString(this.#encoding, 0, eol.index));
     }
     if (!ended) return false;
     if (input.length === 0) return this.resolve(null);
@@ -123,8 +123,8 @@ export class LinePull extends Pull<string | null> {
 }
 
 /** Removes bytes for a pull. A watcher of the user's that throws surfaces by itself, and takes no bytes with it. */
-function take(input: Evbuffer, count: number): Uint8Array {
-  const bytes = new Uint8Array(count);
+function take(input: Evbuffer, count: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(count);
   input.copyOut(bytes);
   try {
     input.drain(count);
@@ -152,18 +152,25 @@ export class PullQueue {
   }
 
   push(pull: Pull<unknown>, signal: AbortSignal | undefined, onAbandoned: () => void): void {
-    this.#waiting.push(pull);
     pull.onAbort(signal, () => {
       const index = this.#waiting.indexOf(pull);
       if (index >= 0) this.#waiting.splice(index, 1);
       pull.reject(signal?.reason);
       onAbandoned();
     });
+    this.#waiting.push(pull);
   }
 
-  /** Settles from the front of the line as many as `input` can. */
+  /**
+   * Settles from the front of the line as many as `input` can. Who is served has left the line: taking bytes runs the
+   * user's watchers, which may pull again.
+   */
   serve(input: Evbuffer, ended: boolean): void {
-    while (this.#waiting[0]?.serve(input, ended)) this.#waiting.shift();
+    for (let pull = this.#waiting.shift(); pull !== undefined; pull = this.#waiting.shift()) {
+      if (pull.serve(input, ended)) continue;
+      this.#waiting.unshift(pull);
+      return;
+    }
   }
 
   /** See {@link Pull.rewind}. */

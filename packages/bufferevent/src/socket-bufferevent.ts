@@ -11,7 +11,7 @@ import {
   type StreamOptions,
   systemError,
 } from 'bufferevent-backend';
-import { checkHostTarget, checkInteger, checkObject } from './arguments.js';
+import { checkBoolean, checkHostTarget, checkInteger, checkObject } from './arguments.js';
 import type { HandlerContext } from './async-context.js';
 import { Bufferevent } from './bufferevent.js';
 import { ConnectRace, interleaveFamilies } from './connect-race.js';
@@ -53,6 +53,10 @@ export interface Acceptor {
 const segments: Segment[] = [];
 const noBytes = new Uint8Array(0);
 
+function lengthOf(list: readonly Segment[]): number {
+  return list.reduce((length, { start, end }) => length + end - start, 0);
+}
+
 /** Segments handed to one send; what is more waits for the next. */
 const MAX_SEGMENTS_PER_SEND = 1024;
 
@@ -83,6 +87,7 @@ export class SocketBufferevent extends Bufferevent {
   constructor(base: EventBase, options: SocketBuffereventOptions = {}) {
     super(base);
     checkObject('options', options);
+    checkBoolean('closeOnFree', options.closeOnFree);
     if (options.descriptor !== undefined) checkInteger('descriptor', options.descriptor, 0);
     this.#closeOnFree = options.closeOnFree ?? true;
     if ((!this.#closeOnFree || options.descriptor !== undefined) && !base.backend.supports.descriptors) {
@@ -123,14 +128,18 @@ export class SocketBufferevent extends Bufferevent {
    */
   connect(target: ConnectTarget, options: SocketConnectOptions = {}): void {
     if (this.freed) throw freedError();
-    if (this.#state !== 'unconnected') {
+    if (this.#state === 'open' || this.#state === 'connecting') {
       throw new BuffereventError('ERR_BUFFEREVENT_ALREADY_CONNECTED', 'connect() on a connected bufferevent');
     }
+    if (this.#state !== 'unconnected') {
+      throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'connect() on a bufferevent whose connection is over');
+    }
     checkHostTarget(target, 1);
+    checkObject('options', options);
     if ('family' in target) checkFamily(target.family);
     this.base.enter(this);
-    if ('host' in target) this.#lookup(target, options.localAddress);
-    else this.#startRace([target], options.localAddress);
+    if ('host' in target && target.host !== undefined) this.#lookup(target, options.localAddress);
+    else this.#startRace([target as Address], options.localAddress);
     this.renewed();
     this.#state = 'connecting';
     this.timeouts.start('connect');
@@ -162,16 +171,17 @@ export class SocketBufferevent extends Bufferevent {
   /** Lets what this connection waits for keep the process alive (the default). */
   ref(): void {
     this.#unreferenced = false;
+    this.#race?.setReferenced(true);
     if (this.#state === 'open') this.base.port.ref(this.#handle);
   }
 
   unref(): void {
     this.#unreferenced = true;
+    this.#race?.setReferenced(false);
     if (this.#state === 'open') this.base.port.unref(this.#handle);
   }
 
   #lookup(target: HostTarget, localAddress: IpAddress | undefined): void {
-    const host = target.host.startsWith('[') && target.host.endsWith(']') ? target.host.slice(1, -1) : target.host;
     this.inputSide.gate.suspend('lookup');
     this.outputSide.gate.suspend('lookup');
     const attempt = {};
@@ -183,7 +193,7 @@ export class SocketBufferevent extends Bufferevent {
       this.outputSide.gate.resume('lookup');
       this.base.inTurn(step);
     };
-    resolveHost(this.base, host, target.family ?? 0).then(
+    resolveHost(this.base, target.host, target.family ?? 0).then(
       (addresses) =>
         settled(() => {
           const ordered = interleaveFamilies(addresses);
@@ -212,11 +222,12 @@ export class SocketBufferevent extends Bufferevent {
         this.#peer = address;
         this.timeouts.stop('connect');
         this.#attach(handle);
-        this.#onConnectOutcome?.(null);
+        this.#reportOutcome(null);
         this.callbacks.event({ kind: 'connected' });
       },
       onFailed: (error) => this.#connectFailed(error),
     });
+    if (this.#unreferenced) race.setReferenced(false);
     race.start();
     this.#race = race;
   }
@@ -225,7 +236,13 @@ export class SocketBufferevent extends Bufferevent {
     this.#stopConnecting();
     this.#state = 'unconnected';
     this.failed(undefined, error, timedOut ? { kind: 'timeout', timeout: 'connect', error } : undefined);
-    this.#onConnectOutcome?.(error);
+    this.#reportOutcome(error);
+  }
+
+  #reportOutcome(error: Error | null): void {
+    const report = this.#onConnectOutcome;
+    this.#onConnectOutcome = null;
+    report?.(error);
   }
 
   #stopConnecting(): void {
@@ -247,14 +264,17 @@ export class SocketBufferevent extends Bufferevent {
     this.wake();
   }
 
+  /** @internal */
   protected override get isOpen(): boolean {
     return this.#state === 'open';
   }
 
+  /** @internal */
   protected override get isAlive(): boolean {
     return this.#state === 'open' || this.#state === 'connecting';
   }
 
+  /** @internal */
   protected override wake(): void {
     if (this.#dirty) return;
     this.#dirty = true;
@@ -264,12 +284,17 @@ export class SocketBufferevent extends Bufferevent {
   /** @internal */
   reconcile(): void {
     this.#dirty = false;
-    if (this.#state !== 'open') return;
+    if (this.#state !== 'open') {
+      this.freeWhenTaken();
+      return;
+    }
+    this.inputSide.discardIfStuck();
     const { port } = this.base;
     const readMax = this.inputSide.allowance();
     if (this.#receiving === 0) {
       if (readMax > 0) {
         this.#receiving = readMax;
+        this.timeouts.touch('read');
         port.recv(this.#handle, readMax);
       }
     } else if (readMax === 0) {
@@ -281,27 +306,22 @@ export class SocketBufferevent extends Bufferevent {
       this.#receiving = readMax;
       port.lowerRecvMax(this.#handle, readMax);
     }
-    this.timeouts.follow('read', readMax > 0);
+    const writeMax = this.outputSide.allowance();
     if (!this.#sending) {
-      const writeMax = this.outputSide.allowance();
       if (writeMax > 0) this.#send(writeMax);
       else if (this.wantsShutdown && !this.#shutdownSubmitted) {
         this.#shutdownSubmitted = true;
         port.shutdown(this.#handle);
       }
     }
-    this.timeouts.follow('write', this.output.length > 0 && this.outputSide.allowance() > 0);
+    this.timeouts.follow(readMax > 0, writeMax > 0);
   }
 
   #send(max: number): void {
     const count = this.output.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
-    let bytes = 0;
-    for (let i = 0; i < count; i++) {
-      const segment = segments[i] as Segment;
-      bytes += segment.end - segment.start;
-    }
-    this.output.pin(bytes);
+    this.output.pin(count < MAX_SEGMENTS_PER_SEND ? max : lengthOf(segments));
     this.#sending = true;
+    this.timeouts.touch('write');
     this.base.port.send(this.#handle, segments, count);
     for (let i = 0; i < count; i++) (segments[i] as Segment).memory = noBytes;
   }
@@ -355,13 +375,14 @@ export class SocketBufferevent extends Bufferevent {
     this.wake();
   }
 
+  /** @internal */
   protected override closeTransport(abrupt: boolean): void {
     this.timeouts.rest();
     if (this.#state === 'connecting') this.#stopConnecting();
     if (this.#state === 'open') {
       this.#state = 'closing';
-      if (!this.#closeOnFree) this.base.port.detach(this.#handle);
-      else if (abrupt) this.base.port.reset(this.#handle);
+      if (abrupt) this.base.port.reset(this.#handle);
+      else if (!this.#closeOnFree) this.base.port.detach(this.#handle);
       else this.base.port.close(this.#handle);
     } else if (this.#state !== 'closing') {
       this.#state = 'gone';
@@ -386,6 +407,7 @@ export class SocketBufferevent extends Bufferevent {
     this.free();
   }
 
+  /** @internal */
   protected override onTimeout(name: TimeoutName): void {
     if (name !== 'connect') {
       super.onTimeout(name);

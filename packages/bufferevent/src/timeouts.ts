@@ -19,6 +19,9 @@ export class Timeouts {
   readonly #base: EventBase;
   readonly #onTimeout: (name: TimeoutName) => void;
   readonly #durationsMs: Record<TimeoutName, number>;
+  #canceled = false;
+  /** Whether bytes that move have a timer to be told to. */
+  #timesProgress = false;
   readonly #timers: Record<TimeoutName, ProgressTimer | null> = {
     connect: null,
     read: null,
@@ -47,12 +50,14 @@ export class Timeouts {
         this.#timers[name] = null;
       }
     }
+    const { read, write, idle } = this.#durationsMs;
+    this.#timesProgress = read > 0 || write > 0 || idle > 0;
   }
 
   /** The activity is being tried: counts from now, or goes on counting. */
   start(name: TimeoutName): void {
     const durationMs = this.#durationsMs[name];
-    if (durationMs <= 0 || durationMs === Infinity) return;
+    if (durationMs <= 0 || durationMs === Infinity || this.#canceled) return;
     this.#timers[name] ??= new ProgressTimer(this.#base, durationMs, () => this.#onTimeout(name));
     this.#timers[name].start();
   }
@@ -62,11 +67,13 @@ export class Timeouts {
     this.#timers[name]?.cancel();
   }
 
-  /** Runs while `active`. */
-  follow(name: 'read' | 'write', active: boolean): void {
-    if (active) {
-      if (this.#durationsMs[name] > 0) this.start(name);
-    } else this.#timers[name]?.stop();
+  /** The time-outs of reading and writing run while these are being tried. */
+  follow(reading: boolean, writing: boolean): void {
+    if (!this.#timesProgress) return;
+    if (reading) this.start('read');
+    else this.#timers.read?.stop();
+    if (writing) this.start('write');
+    else this.#timers.write?.stop();
   }
 
   /** Progress of one activity. */
@@ -76,6 +83,7 @@ export class Timeouts {
 
   /** Bytes moved in one direction; the idle time-out starts over too, also after it has fired. */
   progress(direction: 'read' | 'write'): void {
+    if (!this.#timesProgress) return;
     this.#timers[direction]?.touch();
     if (this.#durationsMs.idle > 0) {
       this.start('idle');
@@ -92,7 +100,9 @@ export class Timeouts {
     for (const name of ['connect', 'read', 'write', 'idle'] as const) this.#timers[name]?.stop();
   }
 
+  /** Stops everything, for good. */
   cancel(): void {
+    this.#canceled = true;
     for (const timer of Object.values(this.#timers)) timer?.cancel();
   }
 }

@@ -88,7 +88,9 @@ export class WatchList<B> {
     this.#notifying = true;
     let failed = false;
     let failure: unknown;
-    for (const entry of this.#entries) {
+    const entries = this.#entries;
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index] as Entry<B>;
       if (entry.removed || !entry.watch.enabled) continue;
       try {
         entry.callback(buffer, change);
