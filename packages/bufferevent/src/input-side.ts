@@ -201,6 +201,7 @@ export class InputSide {
 
   /** The user, or a pull, took bytes or put some in front. */
   #changed(taken: boolean): void {
+    if (taken && !this.#pulls.waiting && !this.gate.suspended && !this.#closing.finishing) return;
     if (this.#freed) return;
     this.#pulls.rewind();
     if (!taken) this.servePulls();

@@ -372,7 +372,7 @@ export class SocketBufferevent extends Bufferevent {
     if (this.#state !== 'open') return;
     if (result >= 0) this.sent(result);
     else if (result !== -Errno.ECANCELED) this.failed('write', systemError(result, 'write', this.#peer));
-    this.wake();
+    if (this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) this.wake();
   }
 
   /** @internal */

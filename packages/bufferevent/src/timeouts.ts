@@ -21,7 +21,7 @@ export class Timeouts {
   readonly #durationsMs: Record<TimeoutName, number>;
   #canceled = false;
   /** Whether bytes that move have a timer to be told to. */
-  #timesProgress = false;
+  timesProgress = false;
   readonly #timers: Record<TimeoutName, ProgressTimer | null> = {
     connect: null,
     read: null,
@@ -51,7 +51,7 @@ export class Timeouts {
       }
     }
     const { read, write, idle } = this.#durationsMs;
-    this.#timesProgress = read > 0 || write > 0 || idle > 0;
+    this.timesProgress = read > 0 || write > 0 || idle > 0;
   }
 
   /** The activity is being tried: counts from now, or goes on counting. */
@@ -69,7 +69,7 @@ export class Timeouts {
 
   /** The time-outs of reading and writing run while these are being tried. */
   follow(reading: boolean, writing: boolean): void {
-    if (!this.#timesProgress) return;
+    if (!this.timesProgress) return;
     if (reading) this.start('read');
     else this.#timers.read?.stop();
     if (writing) this.start('write');
@@ -83,7 +83,7 @@ export class Timeouts {
 
   /** Bytes moved in one direction; the idle time-out starts over too, also after it has fired. */
   progress(direction: 'read' | 'write'): void {
-    if (!this.#timesProgress) return;
+    if (!this.timesProgress) return;
     this.#timers[direction]?.touch();
     if (this.#durationsMs.idle > 0) {
       this.start('idle');
