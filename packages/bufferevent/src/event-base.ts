@@ -3,6 +3,7 @@ import {
   type Backend,
   type CompletionBatch,
   type Handle,
+  HandleMap,
   type Operation,
   type Port,
   type PortStats,
@@ -84,7 +85,7 @@ export class EventBase {
   /** @internal */
   readonly lookup: Lookup;
   readonly #asyncContext: boolean;
-  readonly #owners: Map<Handle, CompletionOwner> = new Map();
+  readonly #owners: HandleMap<CompletionOwner> = new HandleMap();
   readonly #members: Set<Member> = new Set();
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();

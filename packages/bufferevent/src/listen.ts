@@ -55,6 +55,6 @@ async function ready(listener: Listener, signal: AbortSignal | undefined): Promi
 function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
   const { promise: outcome, resolve, reject } = withResolvers<Value>();
   const stopListening = listenForAbort(signal, () => reject(signal?.reason));
-  promise.then(resolve, reject).then(stopListening);
+  void promise.then(resolve, reject).then(stopListening);
   return outcome;
 }

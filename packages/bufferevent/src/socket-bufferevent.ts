@@ -294,7 +294,7 @@ export class SocketBufferevent extends Bufferevent {
     if (this.#receiving === 0) {
       if (readMax > 0) {
         this.#receiving = readMax;
-        this.timeouts.touch('read');
+        this.timeouts.submitted('read');
         port.recv(this.#handle, readMax);
       }
     } else if (readMax === 0) {
@@ -321,7 +321,7 @@ export class SocketBufferevent extends Bufferevent {
     const count = this.output.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
     this.output.pin(count < MAX_SEGMENTS_PER_SEND ? max : lengthOf(segments));
     this.#sending = true;
-    this.timeouts.touch('write');
+    this.timeouts.submitted('write');
     this.base.port.send(this.#handle, segments, count);
     for (let i = 0; i < count; i++) (segments[i] as Segment).memory = noBytes;
   }

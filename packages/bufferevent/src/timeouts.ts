@@ -76,6 +76,11 @@ export class Timeouts {
     else this.#timers.write?.stop();
   }
 
+  /** An operation was submitted: its silence counts from now. */
+  submitted(direction: 'read' | 'write'): void {
+    if (this.timesProgress) this.#timers[direction]?.touch();
+  }
+
   /** Progress of one activity. */
   touch(name: TimeoutName): void {
     this.#timers[name]?.touch();
