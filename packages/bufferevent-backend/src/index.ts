@@ -1,3 +1,4 @@
+export { checkCancellable, checkInteger, checkSegments, checkStreamOption } from './arguments.js';
 export * from './contract.js';
 export { Errno, type ErrnoName, errnoMessage, errnoName, resultOfErrnoName } from './errno.js';
 export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';

@@ -8,6 +8,10 @@ import {
   type CancellableOperation,
   type CompletionSink,
   type ConnectOptions,
+  checkCancellable,
+  checkInteger,
+  checkSegments,
+  checkStreamOption,
   type Handle,
   HandleTable,
   type Lease,
@@ -19,7 +23,7 @@ import {
   type Segment,
   type StreamOptions,
 } from 'bufferevent-backend';
-import { checkAddress, checkCancellable, checkInteger, checkIpAddress, checkSegments } from './arguments.js';
+import { checkAddress, checkIpAddress } from './arguments.js';
 import { Completions } from './completions.js';
 import { NetListener } from './net-listener.js';
 import { NetStream } from './net-stream.js';
@@ -134,17 +138,11 @@ export class NetPort implements Port {
 
   setOption<Name extends keyof StreamOptions>(stream: Handle, name: Name, value: StreamOptions[Name]): number {
     const entry = this.#stream(stream);
-    const option: keyof StreamOptions = name;
-    if (option === 'noDelay') {
-      if (typeof value !== 'boolean') throw argumentTypeError('value', 'a boolean', value);
-      return entry.setNoDelay(value);
-    }
-    if (option === 'keepAlive') {
-      const idleMs = value as StreamOptions['keepAlive'];
-      if (idleMs !== false) checkInteger('value', idleMs, 0, 2 ** 31 - 1);
-      return entry.setKeepAlive(idleMs);
-    }
-    throw unsupported(`option ${String(name)}`);
+    if (!this.backend.supports.streamOptions.includes(name)) throw unsupported(`option ${String(name)}`);
+    checkStreamOption(name, value);
+    return name === 'noDelay'
+      ? entry.setNoDelay(value as boolean)
+      : entry.setKeepAlive(value as StreamOptions['keepAlive']);
   }
 
   address(handle: Handle): AddressPair {

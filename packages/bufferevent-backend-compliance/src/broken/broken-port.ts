@@ -1,23 +1,16 @@
 import {
-  type Address,
-  type AddressPair,
   type Backend,
   BackendError,
   type BackendSupports,
-  type CancellableOperation,
   type CompletionBatch,
   type CompletionSink,
-  type ConnectOptions,
   type Handle,
   type Lease,
-  type ListenOptions,
   Operation,
   type Port,
   type PortOptions,
-  type PortStats,
-  type Segment,
-  type StreamOptions,
 } from 'bufferevent-backend';
+import { PortDecorator } from 'bufferevent-backend/memory';
 
 /** One completion that a fake has taken out of a batch, changed or made up. */
 export interface FakeCompletion {
@@ -78,15 +71,17 @@ class ListBatch implements CompletionBatch {
  * A port over another that passes everything on. Fakes override what they break: a verb, or {@link receive}. Not a way
  * to build anything that is used.
  */
-export class BrokenPort implements Port {
-  readonly backend: Backend;
-  protected readonly inner: Port;
+export class BrokenPort extends PortDecorator {
   readonly #sink: CompletionSink;
 
   constructor(backend: Backend, below: Backend, sink: CompletionSink, options: PortOptions | undefined) {
-    this.backend = backend;
+    let receive = (_: readonly FakeCompletion[]): void => {};
+    super(
+      backend,
+      below.createPort((batch) => receive(takeOut(batch)), options),
+    );
     this.#sink = sink;
-    this.inner = below.createPort((batch) => this.receive(takeOut(batch)), options);
+    receive = (completions) => this.receive(completions);
   }
 
   /** What finished below. */
@@ -125,106 +120,6 @@ export class BrokenPort implements Port {
   /** The same in the next turn of the loop. */
   protected deliverLater(completion: FakeCompletion): void {
     setImmediate(() => this.deliver([completion]));
-  }
-
-  listen(address: Address, options?: ListenOptions): Handle {
-    return this.inner.listen(address, options);
-  }
-
-  accept(listener: Handle, credits: number): void {
-    this.inner.accept(listener, credits);
-  }
-
-  connect(address: Address, options?: ConnectOptions): Handle {
-    return this.inner.connect(address, options);
-  }
-
-  adopt(descriptor: number): Handle {
-    return this.inner.adopt(descriptor);
-  }
-
-  detach(stream: Handle): void {
-    this.inner.detach(stream);
-  }
-
-  recv(stream: Handle, max: number): void {
-    this.inner.recv(stream, max);
-  }
-
-  lowerRecvMax(stream: Handle, max: number): void {
-    this.inner.lowerRecvMax(stream, max);
-  }
-
-  send(stream: Handle, segments: readonly Segment[], count?: number): void {
-    this.inner.send(stream, segments, count);
-  }
-
-  sendFile(stream: Handle, descriptor: number, offset: number, length: number): void {
-    this.inner.sendFile(stream, descriptor, offset, length);
-  }
-
-  shutdown(stream: Handle): void {
-    this.inner.shutdown(stream);
-  }
-
-  watchPeer(stream: Handle): void {
-    this.inner.watchPeer(stream);
-  }
-
-  cancel(handle: Handle, operation: CancellableOperation): void {
-    this.inner.cancel(handle, operation);
-  }
-
-  close(handle: Handle): void {
-    this.inner.close(handle);
-  }
-
-  reset(stream: Handle): void {
-    this.inner.reset(stream);
-  }
-
-  setOption<Name extends keyof StreamOptions>(stream: Handle, name: Name, value: StreamOptions[Name]): number {
-    return this.inner.setOption(stream, name, value);
-  }
-
-  address(handle: Handle): AddressPair {
-    return this.inner.address(handle);
-  }
-
-  descriptor(handle: Handle): number {
-    return this.inner.descriptor(handle);
-  }
-
-  registerMemory(memory: ArrayBuffer): void {
-    this.inner.registerMemory(memory);
-  }
-
-  unregisterMemory(memory: ArrayBuffer): void {
-    this.inner.unregisterMemory(memory);
-  }
-
-  release(lease: Lease): void {
-    this.inner.release(lease);
-  }
-
-  flush(): void {
-    this.inner.flush();
-  }
-
-  ref(handle?: Handle): void {
-    this.inner.ref(handle);
-  }
-
-  unref(handle?: Handle): void {
-    this.inner.unref(handle);
-  }
-
-  stats(): PortStats {
-    return this.inner.stats();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.inner[Symbol.asyncDispose]();
   }
 }
 

@@ -7,9 +7,9 @@ class ImpatientPort extends BrokenPort {
   readonly #told = new Set<Handle>();
 
   override close(handle: Handle): void {
-    const before = this.inner.stats().pending;
-    this.inner.close(handle);
-    if (this.inner.stats().pending - before > 1 || before > 0) return;
+    const before = this.below.stats().pending;
+    this.below.close(handle);
+    if (this.below.stats().pending - before > 1 || before > 0) return;
     this.#told.add(handle);
     this.deliver([{ operation: Operation.close, handle, result: 0 }]);
   }

@@ -8,12 +8,12 @@ class DrainingPort extends BrokenPort {
 
   override recv(stream: Handle, max: number): void {
     this.#drain();
-    this.inner.recv(stream, max);
+    this.below.recv(stream, max);
   }
 
   override send(stream: Handle, segments: readonly Segment[], count?: number): void {
     this.#drain();
-    this.inner.send(stream, segments, count);
+    this.below.send(stream, segments, count);
   }
 
   protected override receive(completions: readonly FakeCompletion[]): void {

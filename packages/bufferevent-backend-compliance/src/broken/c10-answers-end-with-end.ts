@@ -8,7 +8,7 @@ class NotHalfOpenPort extends BrokenPort {
 
   override shutdown(stream: Handle): void {
     if (!this.#ended.has(stream)) {
-      this.inner.shutdown(stream);
+      this.below.shutdown(stream);
       this.#ended.add(stream);
     } else this.deliverLater({ operation: Operation.shutdown, handle: stream, result: 0 });
   }
@@ -20,7 +20,7 @@ class NotHalfOpenPort extends BrokenPort {
       if (one.operation !== Operation.recv || one.result !== 0 || this.#ended.has(one.handle)) continue;
       this.#ended.add(one.handle);
       this.#silent.add(one.handle);
-      this.attempt(() => this.inner.shutdown(one.handle));
+      this.attempt(() => this.below.shutdown(one.handle));
     }
     this.deliver(completions.filter((one) => !own.has(one)));
   }

@@ -20,79 +20,79 @@ class SlotPort extends BrokenPort {
   readonly #numbers = new Map<Handle, number>();
 
   override listen(address: Address, options?: ListenOptions): Handle {
-    return this.#name(this.inner.listen(address, options));
+    return this.#name(this.below.listen(address, options));
   }
 
   override connect(address: Address, options?: ConnectOptions): Handle {
-    return this.#name(this.inner.connect(address, options));
+    return this.#name(this.below.connect(address, options));
   }
 
   override adopt(descriptor: number): Handle {
-    return this.#name(this.inner.adopt(descriptor));
+    return this.#name(this.below.adopt(descriptor));
   }
 
   override accept(listener: Handle, credits: number): void {
-    this.inner.accept(this.#below(listener), credits);
+    this.below.accept(this.#below(listener), credits);
   }
 
   override detach(stream: Handle): void {
-    this.inner.detach(this.#below(stream));
+    this.below.detach(this.#below(stream));
   }
 
   override recv(stream: Handle, max: number): void {
-    this.inner.recv(this.#below(stream), max);
+    this.below.recv(this.#below(stream), max);
   }
 
   override lowerRecvMax(stream: Handle, max: number): void {
-    this.inner.lowerRecvMax(this.#below(stream), max);
+    this.below.lowerRecvMax(this.#below(stream), max);
   }
 
   override send(stream: Handle, segments: readonly Segment[], count?: number): void {
-    this.inner.send(this.#below(stream), segments, count);
+    this.below.send(this.#below(stream), segments, count);
   }
 
   override sendFile(stream: Handle, descriptor: number, offset: number, length: number): void {
-    this.inner.sendFile(this.#below(stream), descriptor, offset, length);
+    this.below.sendFile(this.#below(stream), descriptor, offset, length);
   }
 
   override shutdown(stream: Handle): void {
-    this.inner.shutdown(this.#below(stream));
+    this.below.shutdown(this.#below(stream));
   }
 
   override watchPeer(stream: Handle): void {
-    this.inner.watchPeer(this.#below(stream));
+    this.below.watchPeer(this.#below(stream));
   }
 
   override cancel(handle: Handle, operation: CancellableOperation): void {
-    this.inner.cancel(this.#below(handle), operation);
+    this.below.cancel(this.#below(handle), operation);
   }
 
   override close(handle: Handle): void {
-    this.inner.close(this.#below(handle));
+    this.below.close(this.#below(handle));
   }
 
   override reset(stream: Handle): void {
-    this.inner.reset(this.#below(stream));
+    this.below.reset(this.#below(stream));
   }
 
   override setOption<Name extends keyof StreamOptions>(stream: Handle, name: Name, value: StreamOptions[Name]): number {
-    return this.inner.setOption(this.#below(stream), name, value);
+    return this.below.setOption(this.#below(stream), name, value);
   }
 
   override address(handle: Handle): AddressPair {
-    return this.inner.address(this.#below(handle));
+    return this.below.address(this.#below(handle));
   }
 
   override descriptor(handle: Handle): number {
-    return this.inner.descriptor(this.#below(handle));
+    return this.below.descriptor(this.#below(handle));
   }
 
   override ref(handle?: Handle): void {
-    this.inner.ref(handle === undefined ? undefined : this.#below(handle));
+    this.below.ref(handle === undefined ? undefined : this.#below(handle));
   }
 
   override unref(handle?: Handle): void {
-    this.inner.unref(handle === undefined ? undefined : this.#below(handle));
+    this.below.unref(handle === undefined ? undefined : this.#below(handle));
   }
 
   protected override receive(completions: readonly FakeCompletion[]): void {

@@ -5,11 +5,11 @@ import { type BrokenFake, brokenFake } from './fake.js';
 /** Hands whatever it gets to a function of the system that resolves names, and blocks on it. */
 class ResolvingPort extends BrokenPort {
   override listen(address: Address, options?: ListenOptions): Handle {
-    return this.inner.listen(resolved(address), options);
+    return this.below.listen(resolved(address), options);
   }
 
   override connect(address: Address, options?: ConnectOptions): Handle {
-    return this.inner.connect(resolved(address), options);
+    return this.below.connect(resolved(address), options);
   }
 }
 

@@ -9,7 +9,7 @@ class BufferPerStreamPort extends BrokenPort {
   readonly #buffers = new Map<Handle, Uint8Array>();
 
   override recv(stream: Handle, max: number): void {
-    this.inner.recv(stream, max);
+    this.below.recv(stream, max);
     if (!this.#buffers.has(stream)) this.#buffers.set(stream, new Uint8Array(Math.min(Math.max(max, BUFFER), 2 ** 20)));
   }
 

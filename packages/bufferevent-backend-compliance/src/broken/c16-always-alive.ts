@@ -14,7 +14,7 @@ class PollingPort extends BrokenPort {
 
   override async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
-    await this.inner[Symbol.asyncDispose]();
+    await this.below[Symbol.asyncDispose]();
   }
 }
 

@@ -13,13 +13,13 @@ class DroppingPort extends BrokenPort {
 
   override recv(stream: Handle, max: number): void {
     if (this.#orphans.has(stream) && !this.#receiving.has(stream)) this.#orphans.set(stream, max);
-    else this.inner.recv(stream, max);
+    else this.below.recv(stream, max);
     this.#receiving.add(stream);
   }
 
   override cancel(handle: Handle, operation: CancellableOperation): void {
-    if (operation !== Operation.recv) return this.inner.cancel(handle, operation);
-    this.inner.address(handle);
+    if (operation !== Operation.recv) return this.below.cancel(handle, operation);
+    this.below.address(handle);
     if (!this.#receiving.delete(handle)) return;
     this.#orphans.set(handle, null);
     this.deliverLater({ operation: Operation.recv, handle, result: -Errno.ECANCELED });
@@ -35,7 +35,7 @@ class DroppingPort extends BrokenPort {
         return true;
       }
       this.#orphans.delete(one.handle);
-      if (one.lease !== undefined) this.inner.release(one.lease);
+      if (one.lease !== undefined) this.below.release(one.lease);
       if (max !== null) this.#resubmit(one.handle, max);
       return false;
     });
@@ -44,7 +44,7 @@ class DroppingPort extends BrokenPort {
 
   #resubmit(stream: Handle, max: number): void {
     try {
-      this.inner.recv(stream, max);
+      this.below.recv(stream, max);
     } catch {
       // Closed meanwhile: what was due is lost with the rest.
       this.deliverLater({ operation: Operation.recv, handle: stream, result: -Errno.ECANCELED });

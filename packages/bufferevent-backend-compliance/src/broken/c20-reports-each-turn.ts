@@ -21,7 +21,7 @@ class SpinningPort extends BrokenPort {
 
   override [Symbol.asyncDispose](): Promise<void> {
     this.#starving.clear();
-    return this.inner[Symbol.asyncDispose]();
+    return this.below[Symbol.asyncDispose]();
   }
 
   #again(listener: Handle): void {

@@ -8,7 +8,7 @@ class QueueingPort extends BrokenPort {
 
   override recv(stream: Handle, max: number): void {
     try {
-      this.inner.recv(stream, max);
+      this.below.recv(stream, max);
     } catch (error) {
       if (!(error instanceof BackendError) || error.code !== 'ERR_BACKEND_BUSY') throw error;
       this.#waiting.set(stream, [...(this.#waiting.get(stream) ?? []), max]);
@@ -17,13 +17,13 @@ class QueueingPort extends BrokenPort {
 
   override close(handle: Handle): void {
     this.#waiting.delete(handle);
-    this.inner.close(handle);
+    this.below.close(handle);
   }
 
   protected override receive(completions: readonly FakeCompletion[]): void {
     for (const { handle, operation } of completions) {
       const max = operation === Operation.recv ? this.#waiting.get(handle)?.shift() : undefined;
-      if (max !== undefined) this.attempt(() => this.inner.recv(handle, max));
+      if (max !== undefined) this.attempt(() => this.below.recv(handle, max));
     }
     this.deliver(completions);
   }

@@ -14,8 +14,8 @@ class WriteBehindPort extends BrokenPort {
 
   override send(stream: Handle, segments: readonly Segment[], count: number = segments.length): void {
     const behind = this.#behind.get(stream) ?? { parts: [], busy: false };
-    if (behind.parts.length > 100) return this.inner.send(stream, segments, count);
-    this.inner.address(stream);
+    if (behind.parts.length > 100) return this.below.send(stream, segments, count);
+    this.below.address(stream);
     this.#behind.set(stream, behind);
     const parts = segments.slice(0, count).filter(({ start, end }) => end > start);
     behind.parts.push(...parts.map((part) => ({ ...part })));
@@ -28,12 +28,12 @@ class WriteBehindPort extends BrokenPort {
 
   override close(handle: Handle): void {
     this.#behind.delete(handle);
-    this.inner.close(handle);
+    this.below.close(handle);
   }
 
   override [Symbol.asyncDispose](): Promise<void> {
     this.#behind.clear();
-    return this.inner[Symbol.asyncDispose]();
+    return this.below[Symbol.asyncDispose]();
   }
 
   protected override receive(completions: readonly FakeCompletion[]): void {
@@ -52,7 +52,7 @@ class WriteBehindPort extends BrokenPort {
   #pump(stream: Handle, behind: Behind): void {
     if (behind.busy || behind.parts.length === 0 || this.#behind.get(stream) !== behind) return;
     behind.busy = true;
-    this.attempt(() => this.inner.send(stream, behind.parts));
+    this.attempt(() => this.below.send(stream, behind.parts));
   }
 }
 

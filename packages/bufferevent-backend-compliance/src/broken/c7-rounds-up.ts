@@ -7,7 +7,7 @@ const PAGE = 4096;
 /** Receives whole pages. */
 class RoundingPort extends BrokenPort {
   override recv(stream: Handle, max: number): void {
-    this.inner.recv(stream, max > 0 ? Math.max(max, PAGE) : max);
+    this.below.recv(stream, max > 0 ? Math.max(max, PAGE) : max);
   }
 }
 
@@ -20,7 +20,7 @@ export const roundsUp: BrokenFake = brokenFake(
 /** Has handed the buffer to the system already, and says nothing. */
 class StubbornPort extends BrokenPort {
   override lowerRecvMax(stream: Handle, _max: number): void {
-    this.inner.lowerRecvMax(stream, Number.MAX_SAFE_INTEGER);
+    this.below.lowerRecvMax(stream, Number.MAX_SAFE_INTEGER);
   }
 }
 

@@ -7,14 +7,14 @@ class HastyPort extends BrokenPort {
   readonly #ended = new Set<Handle>();
 
   override recv(stream: Handle, max: number): void {
-    if (!this.#ended.has(stream)) return this.inner.recv(stream, max);
+    if (!this.#ended.has(stream)) return this.below.recv(stream, max);
     this.deliverLater({ operation: Operation.recv, handle: stream, result: 0 });
   }
 
   protected override receive(completions: readonly FakeCompletion[]): void {
     for (const { operation, handle, result } of completions) {
-      if (operation === Operation.connect && result === 0) this.attempt(() => this.inner.watchPeer(handle));
-      if (operation === Operation.accept && result > 0) this.attempt(() => this.inner.watchPeer(result));
+      if (operation === Operation.connect && result === 0) this.attempt(() => this.below.watchPeer(handle));
+      if (operation === Operation.accept && result > 0) this.attempt(() => this.below.watchPeer(result));
       if (operation === Operation.watchPeer && result === 0) this.#ended.add(handle);
     }
     this.deliver(completions.filter(({ operation }) => operation !== Operation.watchPeer));

@@ -8,12 +8,12 @@ class OvertakingPort extends BrokenPort {
   readonly #told = new Set<Handle>();
 
   override send(stream: Handle, segments: readonly Segment[], count?: number): void {
-    this.inner.send(stream, segments, count);
+    this.below.send(stream, segments, count);
     this.#sending.add(stream);
   }
 
   override shutdown(stream: Handle): void {
-    this.inner.shutdown(stream);
+    this.below.shutdown(stream);
     if (!this.#sending.has(stream)) return;
     this.#told.add(stream);
     this.deliverLater({ operation: Operation.shutdown, handle: stream, result: 0 });

@@ -1,7 +1,7 @@
+import { checkInteger } from '../arguments.js';
 import { Operation } from '../contract.js';
 import { Errno, type ErrnoName } from '../errno.js';
 import { argumentRangeError, argumentTypeError } from '../errors.js';
-import { checkInteger } from './arguments.js';
 import { Xorshift } from './xorshift.js';
 
 /** Kinds of operation that can be made to fail. */

@@ -1,3 +1,4 @@
+import { checkInteger, checkSegments } from '../arguments.js';
 import {
   type Address,
   type Backend,
@@ -14,12 +15,10 @@ import {
 } from '../contract.js';
 import { Errno } from '../errno.js';
 import { BackendError } from '../errors.js';
-import { checkInteger, checkSegments } from './arguments.js';
 import type { Completion } from './completion-queue.js';
 import type { FaultDice, FaultyOperation } from './fault-plan.js';
 import { Handover } from './handover.js';
 import { PortDecorator } from './port-decorator.js';
-import { RegisteredMemory } from './registered-memory.js';
 
 /** What is in flight on a handle as the user sees it: also what is finished below and held back here. */
 interface Flights {
@@ -39,7 +38,6 @@ interface Held {
 }
 
 const finals: readonly Operation[] = [Operation.close, Operation.reset, Operation.detach];
-const noMemory = new RegisteredMemory();
 
 /*
  *   port below ──batch──► [ held | held | held ] ──each after its turns, in order──► sink
@@ -339,7 +337,7 @@ function blankCompletion(operation: Operation, handle: Handle, result: number, f
 /** Bytes in the first `count` segments; 0 for segments that the port below shall refuse. */
 function offeredBytes(segments: readonly Segment[], count: number): number {
   try {
-    checkSegments(segments, count, noMemory);
+    checkSegments(segments, count);
   } catch {
     return 0;
   }

@@ -1,3 +1,4 @@
+import { checkCancellable, checkInteger, checkSegments, checkStreamOption } from '../arguments.js';
 import type {
   Address,
   AddressPair,
@@ -20,7 +21,6 @@ import { argumentTypeError, BackendError } from '../errors.js';
 import { HandleTable } from '../handles.js';
 import { systemError } from '../system-error.js';
 import { checkAddress, checkIpAddress } from './address.js';
-import { checkCancellable, checkInteger, checkSegments, checkStreamOption } from './arguments.js';
 import { type Completion, carry } from './completion-queue.js';
 import { ConnectionEnd } from './connection-end.js';
 import type { Endpoint } from './endpoint.js';
@@ -140,9 +140,13 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     stream.lowerRecvMax(max);
   }
 
+  /** Registered memory that was detached since has length 0: its send fails with EFAULT, it is no caller's mistake. */
+  readonly #sendableLength = (memory: Uint8Array): number =>
+    this.#memory.isSpoilt(memory) ? Number.MAX_SAFE_INTEGER : memory.length;
+
   send(handle: Handle, segments: readonly Segment[], count: number = segments?.length): void {
     const stream = this.#stream(handle);
-    checkSegments(segments, count, this.#memory);
+    checkSegments(segments, count, this.#sendableLength);
     this.#demandSendFree(stream);
     stream.send(this.#strictMemory ? this.#memory.copyForeign(segments, count) : segments, count);
   }

@@ -1,3 +1,4 @@
+import { checkInteger } from '../arguments.js';
 import {
   type Address,
   type AddressPair,
@@ -16,7 +17,6 @@ import {
   type StreamOptions,
 } from '../contract.js';
 import { errnoName } from '../errno.js';
-import { checkInteger } from './arguments.js';
 import { PortDecorator } from './port-decorator.js';
 
 export interface TraceOptions {
