@@ -148,6 +148,22 @@ describe('order and coalescing', () => {
       expect(world.log).toEqual(['new read 0', 'new write']);
     });
 
+    it('CB-3, EV-5: a connected event whose handler is gone when it is due stays pending, and comes first', async () => {
+      for (const absent of [null, { onRead() {} }]) {
+        const { client } = await ready();
+        world.log.length = 0;
+        client.setHandlers(world.record('old'));
+        client.triggerEvent({ kind: 'connected' });
+        client.setHandlers(absent);
+        await world.settle();
+        expect(world.log).toEqual([]);
+        client.setHandlers(world.record('new'));
+        client.trigger('read');
+        await world.settle();
+        expect(world.log).toEqual(['new connected', 'new read 0']);
+      }
+    });
+
     it('CB-5, FR-1: what is queued is dropped by free', async () => {
       const { client } = await ready();
       client.setHandlers(world.record('client'));

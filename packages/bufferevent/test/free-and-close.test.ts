@@ -105,6 +105,32 @@ describe('free', () => {
   });
 
   inMemory((world) => {
+    it('B66: writing to what was freed is told so, also after end() and halfClose()', async () => {
+      const freed = expect.objectContaining({ code: 'ERR_BUFFEREVENT_FREED' });
+      const { bev, peer } = await world.accepted({});
+      peer.end();
+      expect(await bev.end()).toEqual({ kind: 'clean' });
+      await world.settle();
+      expect(bev.freed).toBe(true);
+      expect(() => bev.write('x')).toThrow(freed);
+      const { bev: half } = await world.accepted({});
+      half.halfClose();
+      half.free();
+      expect(() => half.write('x')).toThrow(freed);
+    });
+
+    it('B67: ref() and unref() of a base that was disposed of do nothing', async () => {
+      const base = world.newBase();
+      const listener = await world.listen({}, { base });
+      const disposal = base[Symbol.asyncDispose]();
+      base.unref();
+      await disposal;
+      for (const owner of [base, listener]) {
+        owner.ref();
+        owner.unref();
+      }
+    });
+
     it('FR-4: with closeOnFree false the descriptor survives', async () => {
       const [mine, other] = world.network.socketPair();
       const kept = world.keep(new SocketBufferevent(world.base, { descriptor: mine, closeOnFree: false }));

@@ -97,6 +97,58 @@ describe('output', () => {
   });
 });
 
+describe('a cap that is met before connecting', () => {
+  inMemory(
+    (world) => {
+      const fills: Record<string, (bev: Bufferevent) => unknown> = {
+        'write()': (bev) => {
+          const limit = expect.objectContaining({ code: 'ERR_BUFFEREVENT_OUTPUT_LIMIT' });
+          expect(() => bev.write(new Uint8Array(101))).toThrow(limit);
+        },
+        'output.add()': (bev) => bev.output.add(new Uint8Array(101)),
+      };
+      for (const [name, fill] of Object.entries(fills)) {
+        it(`B33, B40: by ${name} it is one error event, and there is no connecting any more`, async () => {
+          const listener = await world.listen({ onConnection: () => void world.log.push('accepted') });
+          const bev = world.keep(new SocketBufferevent(world.base, { handlers: world.record('client') }));
+          fill(bev);
+          await world.settle();
+          expect(world.log).toEqual(['client error ERR_BUFFEREVENT_OUTPUT_LIMIT write']);
+          const closed = expect.objectContaining({ code: 'ERR_BUFFEREVENT_CLOSED' });
+          expect(() => bev.connect(ipOf(listener))).toThrow(closed);
+          expect(bev.write('more')).toBe(false);
+          expect(await bev.closed).toMatchObject({ kind: 'error', error: { code: 'ERR_BUFFEREVENT_OUTPUT_LIMIT' } });
+          await world.settle();
+          expect(world.log).toHaveLength(1);
+          bev.free();
+        });
+      }
+    },
+    { limits: { outputMaxBytes: 100 } },
+  );
+});
+
+describe('no limit at all', () => {
+  const unlimited = { inputHighWatermark: Number.POSITIVE_INFINITY, bytesPerTurn: Number.POSITIVE_INFINITY };
+
+  inWorlds(
+    ['memory', 'memory with faults', 'net'],
+    (world) => {
+      it('B4, RD-10: without a mark and without a budget every byte moves all the same', async () => {
+        const { client, server } = await world.pair({}, {}, { server: { enable: ['read', 'write'] } });
+        const size = world.bytes(3 * MiB);
+        client.write(pattern(size, 1));
+        server.write(pattern(size, 2));
+        client.enable('read');
+        await world.until(() => client.input.length === size && server.input.length === size, 'all bytes');
+        expect(same(client.input.remove(size), pattern(size, 2))).toBe(true);
+        expect(same(server.input.remove(size), pattern(size, 1))).toBe(true);
+      });
+    },
+    { limits: unlimited },
+  );
+});
+
 describe('time', () => {
   inMemory((world) => {
     it('EV-6: a connection attempt is given up after 30 s', async () => {

@@ -1,6 +1,6 @@
 // Listening and accepting: B80–B87.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type Listener, type ListenHandlers, listen, type SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +9,10 @@ import type { Peer } from './support/peer.js';
 import { Collector } from './support/recorder.js';
 import { failure, rejection } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, onEveryBackend } from './support/world.js';
+
+const hasIpv6 = Object.values(networkInterfaces())
+  .flat()
+  .some((address) => address?.address === '::1');
 
 describe('accepting', () => {
   onEveryBackend((world) => {
@@ -264,6 +268,30 @@ describe('where to listen', () => {
   });
 
   inWorlds(['memory', 'net'], (world) => {
+    it('B13, LI-7: an address that is none is a mistake of the call, not a rejection', async () => {
+      for (const target of [
+        { ip: 'bogus', port: 1 },
+        { ip: '127.0.0.1', port: -1 },
+      ]) {
+        const mistake = expect.objectContaining({ code: expect.stringMatching(/^ERR_(INVALID_ARG|OUT_OF_RANGE)/) });
+        expect(() => void listen(target, {}, { base: world.base })).toThrow(mistake);
+      }
+      expect(world.base.stats().port).toMatchObject({ listeners: 0, pending: 0 });
+    });
+
+    it.skipIf(!world.isMemory && !hasIpv6)('LI-7: a host may be an IPv6 address in brackets', async () => {
+      const listener = await listen(
+        { host: '[::1]', port: 0 },
+        { onConnection: () => void world.log.push('accepted') },
+        { base: world.base },
+      );
+      expect(ipOf(listener).ip).toBe('::1');
+      const { port } = ipOf(listener);
+      const bev = world.keep(await connect({ host: '[::1]', port }, {}, { base: world.base }));
+      await world.until(() => world.log.length === 1, 'a connection');
+      expect(bev.address.peer).toEqual({ ip: '::1', port });
+    });
+
     it('LI-1: a Unix-domain path carries connections', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'bev-'));
       const path = world.isMemory ? '\0bufferevent-test' : join(folder, 'socket');

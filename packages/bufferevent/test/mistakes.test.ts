@@ -10,7 +10,7 @@ import {
 } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { failure } from './support/wait.js';
-import { inMemory } from './support/world.js';
+import { inMemory, ipOf } from './support/world.js';
 
 const wrongType = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
 const outOfRange = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
@@ -49,6 +49,22 @@ describe('mistakes', () => {
       ['read of a string', wrongType, (bev) => bev.read(wrong('5'))],
       ['read with a bad maxBytes', outOfRange, (bev) => bev.read(5, { maxBytes: -1 })],
       ['read with a bad signal', wrongType, (bev) => bev.read(5, { signal: wrong({}) })],
+      [
+        'read with a signal that nobody can listen to',
+        wrongType,
+        (bev) => bev.read(5, { signal: wrong({ aborted: false }) }),
+      ],
+      [
+        'read without a count and such a signal',
+        wrongType,
+        (bev) => bev.read(undefined, { signal: wrong({ aborted: false }) }),
+      ],
+      ['read with null as options', wrongType, (bev) => bev.read(1, wrong(null))],
+      ['readLine with null as options', wrongType, (bev) => bev.readLine('lf', wrong(null))],
+      ['readLine with such a signal', wrongType, (bev) => bev.readLine('lf', { signal: wrong({ aborted: false }) })],
+      ['drained with null as options', wrongType, (bev) => bev.drained(wrong(null))],
+      ['drained with such a signal', wrongType, (bev) => bev.drained({ signal: wrong({ aborted: false }) })],
+      ['trigger with null as options', wrongType, (bev) => bev.trigger('read', wrong(null))],
       ['readLine of an unknown style', wrongType, (bev) => bev.readLine(wrong('cr'))],
       ['readLine with a bad maxBytes', outOfRange, (bev) => bev.readLine('lf', { maxBytes: -1 })],
       ['readLine with an unknown encoding', wrongType, (bev) => bev.readLine('lf', { encoding: wrong('utf9') })],
@@ -124,13 +140,24 @@ describe('mistakes', () => {
         [wrongType, () => connect(here, {}, { base: wrong({}) })],
         [wrongType, () => connect(here, {}, { base: world.base, signal: wrong({}) })],
         [wrongType, () => connect(here, {}, { base: world.base, enable: [wrong<Direction>('x')] })],
+        [wrongType, () => connect(here, {}, wrong(null))],
+        [wrongType, () => connect(here, {}, { base: world.base, enable: wrong('read') })],
+        [wrongType, () => connect(here, {}, { base: world.base, signal: wrong({ aborted: false }) })],
+        [wrongType, () => new SocketBufferevent(world.base).connect({ ip: '127.0.0.1', port: 80 }, wrong(null))],
+        [wrongType, () => new SocketBufferevent(world.base, { closeOnFree: wrong(null) })],
         [wrongType, () => listen(here, wrong(5), { base: world.base })],
+        [wrongType, () => listen(here, {}, wrong(null))],
+        [wrongType, () => listen(here, {}, { base: world.base, enable: wrong('read') })],
+        [wrongType, () => listen(here, {}, { base: world.base, signal: wrong({ aborted: false }) })],
         [wrongType, () => listen(here, {}, { base: wrong({}) })],
         [outOfRange, () => listen(here, {}, { base: world.base, maxConnections: -1 })],
         [outOfRange, () => listen(here, {}, { base: world.base, maxConnections: Number.NaN })],
         [wrongType, () => new EventBase({ backend: wrong({}) })],
         [wrongType, () => new EventBase({ backend: world.backend, clock: wrong(5) })],
         [outOfRange, () => new EventBase({ backend: world.backend, limits: { readMaxBytes: -1 } })],
+        [outOfRange, () => new EventBase({ backend: world.backend, limits: wrong({ readMaxByte: 5 }) })],
+        [wrongType, () => new EventBase({ backend: world.backend, limits: wrong(null) })],
+        [wrongType, () => new EventBase({ backend: world.backend, asyncContext: wrong('no') })],
         [outOfRange, () => new EventBase({ backend: world.backend, callbacksPerTurn: 0 })],
         [outOfRange, () => new EventBase({ backend: world.backend, turnTimeMs: -1 })],
         [wrongType, () => new EventBase({ backend: world.backend, lookup: wrong('dns') })],
@@ -141,6 +168,14 @@ describe('mistakes', () => {
       }
       await world.settle();
       expect(world.base.stats().port).toMatchObject({ streams: 0, listeners: 0, pending: 0 });
+    });
+
+    it('B13: a host that is undefined is no host: the address beside it is used', async () => {
+      const { ip, port } = ipOf(
+        await listen(wrong({ host: undefined, ip: '127.0.0.1', port: 0 }), {}, { base: world.base }),
+      );
+      const bev = world.keep(await connect(wrong({ host: undefined, ip, port }), {}, { base: world.base }));
+      expect(bev.address.peer).toEqual({ ip, port });
     });
 
     it('B45: errors of this layer are BuffereventErrors, also across copies of the package', async () => {

@@ -211,3 +211,53 @@ it('C16: a pending pull keeps the process alive; a connection with unref() does 
   expect(left).toEqual({ code: 0, signal: null, stdout: 'left\n', stderr: '' });
   server.close();
 });
+
+it('C16: an idle connection that wants nothing does not keep the process alive; one that reads does', async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    sockets.push(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const client = (body: string): string => `
+    import { connect } from 'bufferevent';
+    const bev = await connect({ ip: '127.0.0.1', port: ${port} }, { onRead() { console.log('read'); bev.free(); } },
+      { enable: ['write'] });
+    bev.setTimeouts({ readMs: 60_000, idleMs: 60_000 });
+    await new Promise((resolve) => setImmediate(resolve));
+    ${body}
+  `;
+  const idle = await run(client(`console.log('idle', bev.freed);`));
+  expect(idle).toEqual({ code: 0, signal: null, stdout: 'idle false\n', stderr: '' });
+  sockets.length = 0;
+  const reading = new Program(client(`bev.enable('read'); console.log('reading');`));
+  await reading.says('reading');
+  sockets[0]?.write('x');
+  expect(await reading.outcome).toEqual({ code: 0, signal: null, stdout: 'reading\nread\n', stderr: '' });
+  server.close();
+});
+
+it('C16: unref() before connect() lets the process end while the attempt is pending', async () => {
+  const attempt = (body: string): string => `
+    import { EventBase, SocketBufferevent } from 'bufferevent';
+    import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
+    const network = new MemoryNetwork();
+    network.blackhole({ ip: '127.0.0.9', port: 0 });
+    const bev = new SocketBufferevent(new EventBase({ backend: createMemoryBackend(network) }));
+    ${body}
+    await new Promise((resolve) => setImmediate(resolve));
+    console.log('attempting');
+  `;
+  const target = `{ ip: '127.0.0.9', port: 80 }`;
+  const before = await run(attempt(`bev.unref(); bev.connect(${target});`));
+  expect(before).toEqual({ code: 0, signal: null, stdout: 'attempting\n', stderr: '' });
+  const during = await run(attempt(`bev.connect(${target}); bev.unref();`));
+  expect(during).toEqual(before);
+  const referenced = new Program(
+    attempt(`bev.unref(); bev.connect(${target}); bev.ref();
+    process.on('beforeExit', () => console.log('about to exit'));`),
+  );
+  await referenced.says('attempting');
+  expect(await referenced.kill()).toMatchObject({ signal: 'SIGKILL', stdout: 'attempting\n' });
+});

@@ -2,7 +2,7 @@
 import { type Bufferevent, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same, text } from './support/bytes.js';
-import { rejection, turn } from './support/wait.js';
+import { rejection, turn, turns } from './support/wait.js';
 import { inMemory, ipOf, onEveryBackend } from './support/world.js';
 
 describe('read', () => {
@@ -108,6 +108,25 @@ describe('read', () => {
       expect(bev.enabled).toEqual(['write']);
     });
 
+    it('RD-3, RD-9: onRead is not called for what a pull left over while reading is not enabled', async () => {
+      const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
+      const pull = bev.read(2);
+      peer.send('01');
+      peer.send('2345');
+      expect(text(await pull)).toBe('01');
+      const aborted = new AbortController();
+      const long = rejection(bev.read(5, { signal: aborted.signal }));
+      await world.until(() => bev.input.length === 4, 'the rest');
+      aborted.abort();
+      await long;
+      if (world.isMemory) await world.settle();
+      else await turns(10);
+      expect(world.log).toEqual([]);
+      bev.enable('read');
+      peer.send('6');
+      await world.until(() => world.log.includes('server read 5'), 'onRead');
+    });
+
     it('B75: a failed connection rejects every pending pull with its error', async () => {
       const { bev, peer } = await world.accepted({});
       const pulls = [rejection(bev.read(10)), rejection(bev.readLine()), rejection(bev.read())];
@@ -149,6 +168,14 @@ describe('readLine', () => {
       expect(await bev.readLine('crlf', { encoding: 'latin1' })).toBe('Ã©');
       peer.end();
       expect(await bev.readLine()).toBeNull();
+    });
+
+    it('B72: in latin1 every byte is the character of its number', async () => {
+      const { bev, peer } = await world.accepted({});
+      const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
+      peer.send(Buffer.concat([bytes.subarray(0x80), Buffer.from('\n')]));
+      const line = (await bev.readLine('lf', { encoding: 'latin1' })) as string;
+      expect(Array.from(line, (character) => character.codePointAt(0))).toEqual([...bytes.subarray(0x80)]);
     });
 
     it('B72: a last line without its end rejects, and its bytes stay', async () => {
