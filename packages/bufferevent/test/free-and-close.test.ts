@@ -72,6 +72,22 @@ describe('free', () => {
       expect(await bev.closed).toEqual({ kind: 'freed' });
     });
 
+    it('FR-2: a connection that takes the place of one just freed hides no completion of it', async () => {
+      const listener = await world.listen({ onConnection: (bev) => void world.keep(bev) });
+      const first = await world.connect(listener);
+      first.free();
+      const second = new SocketBufferevent(world.base, { handlers: world.record('second') });
+      world.keep(second).connect(ipOf(listener));
+      let gone = false;
+      void first.end().then(() => {
+        gone = true;
+      });
+      await world.until(() => gone && world.log.includes('second connected'), 'the end of the first', 2_000);
+      second.free();
+      await world.until(() => listener.connections === 2, 'both to be accepted');
+      expect(world.log).toEqual(['second connected']);
+    });
+
     it('B66: methods of a freed object throw, and its getters answer', async () => {
       const { bev } = await world.accepted({});
       bev.free();
