@@ -3,13 +3,11 @@
  * received. Types only; the numbered rules C1–C20 stand in `docs/backend-contract.md`, and
  * `bufferevent-backend-compliance` holds a case for each. Policy (watermarks, time-outs, name resolution) lives above.
  */
-import type { HandleMap } from './handles.js';
 import type { BackendSupports } from './supports.js';
 
 /**
  * Names a stream or a listener inside one port: slot and generation in one integer of at most 53 bits, so that a slot
- * in its second life is never taken for its first (C12). Greater than zero. The lowest 20 bits differ between handles
- * that are valid at the same time, see {@link HandleMap}.
+ * in its second life is never taken for its first (C12). Greater than zero.
  */
 export type Handle = number;
 

@@ -11,9 +11,6 @@ import type { Handle } from './contract.js';
  */
 const MAX_HANDLE = 2 ** 52;
 
-const SLOT_BITS = 20;
-const SLOT_MASK = 2 ** SLOT_BITS - 1;
-
 /** Hands out integers that name values, tells stale ones apart, and reuses the slot freed last first. */
 export class HandleTable<Value> {
   readonly #values: (Value | undefined)[] = [];
@@ -24,7 +21,7 @@ export class HandleTable<Value> {
   #size = 0;
 
   /** @param slotBits how many values can be held at once: 2^slotBits − 1; at most 30 */
-  constructor(slotBits: number = SLOT_BITS) {
+  constructor(slotBits = 20) {
     this.#generation = 2 ** slotBits;
     this.#slotMask = this.#generation - 1;
   }
@@ -76,36 +73,5 @@ export class HandleTable<Value> {
   /** The lowest bits, whatever the generation: bit operators keep the lowest 32 of any integer. */
   #slotOf(handle: Handle): number {
     return (handle & this.#slotMask) - 1;
-  }
-}
-
-/**
- * What somebody keeps beside the handles of a port: a plain array, as the lowest 20 bits of two handles that are valid at
- * the same time differ. An entry must be deleted when its handle completes its `close`, before the slot lives again.
- */
-export class HandleMap<Value> {
-  readonly #handles: Handle[] = [];
-  readonly #values: (Value | undefined)[] = [];
-
-  get(handle: Handle): Value | undefined {
-    const slot = handle & SLOT_MASK;
-    return this.#handles[slot] === handle ? this.#values[slot] : undefined;
-  }
-
-  set(handle: Handle, value: Value): void {
-    const slot = handle & SLOT_MASK;
-    while (this.#handles.length <= slot) {
-      this.#handles.push(0);
-      this.#values.push(undefined);
-    }
-    this.#handles[slot] = handle;
-    this.#values[slot] = value;
-  }
-
-  delete(handle: Handle): void {
-    const slot = handle & SLOT_MASK;
-    if (this.#handles[slot] !== handle) return;
-    this.#handles[slot] = 0;
-    this.#values[slot] = undefined;
   }
 }

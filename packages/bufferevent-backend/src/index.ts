@@ -2,6 +2,6 @@ export { checkCancellable, checkInteger, checkSegments, checkStreamOption } from
 export * from './contract.js';
 export { Errno, type ErrnoName, errnoMessage, errnoName, resultOfErrnoName } from './errno.js';
 export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';
-export { HandleMap, HandleTable } from './handles.js';
+export { HandleTable } from './handles.js';
 export type { BackendSupports } from './supports.js';
 export { type SystemError, systemError } from './system-error.js';

@@ -176,6 +176,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   setTimeouts(timeouts: TimeoutOptions): void {
     this.#checkNotFreed();
     this.timeouts.set(timeouts);
+    if (this.isOpen && this.#failure !== null) this.timeouts.set(afterFailure);
     if (this.isOpen) this.timeouts.start('idle');
     else if (this.isAlive) this.timeouts.start('connect');
     if (this.#closing.ending) this.timeouts.start('close');
@@ -380,7 +381,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     if (direction === 'write') this.outputSide.gate.enabled = false;
     const first = this.#failure === null;
     this.#failure ??= error;
-    if (direction !== undefined) this.timeouts.set({ idleMs: 0, writeMs: 0 });
+    if (direction !== undefined) this.timeouts.set(afterFailure);
     if (first) {
       this.callbacks.event(event ?? (direction ? { kind: 'error', direction, error } : { kind: 'error', error }));
       this.#closing.settle(causeOf(error, event));
@@ -470,6 +471,9 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     if (this.#freed) throw freedError();
   }
 }
+
+/** Nothing is told of an idle connection, or of writing, after an error of either direction. */
+const afterFailure: TimeoutOptions = { idleMs: 0, writeMs: 0 };
 
 const lineStyles: readonly EolStyle[] = ['any', 'crlf', 'crlf-strict', 'lf', 'nul'];
 

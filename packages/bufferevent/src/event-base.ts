@@ -3,7 +3,6 @@ import {
   type Backend,
   type CompletionBatch,
   type Handle,
-  HandleMap,
   type Operation,
   type Port,
   type PortStats,
@@ -85,7 +84,7 @@ export class EventBase {
   /** @internal */
   readonly lookup: Lookup;
   readonly #asyncContext: boolean;
-  readonly #owners: HandleMap<CompletionOwner> = new HandleMap();
+  readonly #owners: Map<Handle, CompletionOwner> = new Map();
   readonly #members: Set<Member> = new Set();
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();

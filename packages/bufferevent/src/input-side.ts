@@ -136,6 +136,7 @@ export class InputSide {
   fail(error: Error): void {
     this.failure ??= error;
     this.servePulls();
+    this.#checkHighMark();
   }
 
   /** The time-out named in `error`: who waits is told, the bytes stay. */

@@ -2,6 +2,7 @@ import type { Address } from 'bufferevent-backend';
 import { listenForAbort } from './abort.js';
 import { checkHostTarget, checkObject, checkSignal } from './arguments.js';
 import { withResolvers } from './deferred-promise.js';
+import { disposedError } from './errors.js';
 import { checkBase, EventBase } from './event-base.js';
 import { checkListenerArguments, Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
 import { resolveHost } from './lookup.js';
@@ -33,8 +34,8 @@ export function listen(target: ListenTarget, handlers: ListenHandlers, options: 
   const context = base.captureContext();
   const start = (address: Address) => ready(new Listener(base, address, handlers, context, listenerOptions), signal);
   if (!('host' in target) || target.host === undefined) return start(target as Address);
-  const resolved = resolveHost(base, target.host, 0);
-  return unlessAborted(resolved, signal).then(([first]) =>
+  const { host } = target;
+  return unlessGivenUp(() => resolveHost(base, host, 0), base, signal).then(([first]) =>
     start({ ip: first?.address ?? target.host, port: target.port }),
   );
 }
@@ -51,10 +52,20 @@ async function ready(listener: Listener, signal: AbortSignal | undefined): Promi
   return listener;
 }
 
-/** The outcome of `promise`, or the reason of the signal if that comes first. */
-function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+/** The outcome of what `start` begins, unless the signal aborts or the base is disposed of before. */
+function unlessGivenUp<Value>(
+  start: () => Promise<Value>,
+  base: EventBase,
+  signal: AbortSignal | undefined,
+): Promise<Value> {
   const { promise: outcome, resolve, reject } = withResolvers<Value>();
+  const member = { abandon: () => reject(disposedError()) };
+  base.enter(member);
   const stopListening = listenForAbort(signal, () => reject(signal?.reason));
-  void promise.then(resolve, reject).then(stopListening);
+  const over = () => {
+    base.leave(member);
+    stopListening();
+  };
+  void start().then(resolve, reject).then(over);
   return outcome;
 }

@@ -40,6 +40,22 @@ export abstract class Pull<Value> {
     return true;
   }
 
+  /**
+   * Settles with the first `count` bytes, then drains them. A watcher of the user's that pulls meanwhile comes after this
+   * pull; one that throws surfaces by itself, and takes no bytes with it.
+   */
+  protected take(input: Evbuffer, count: number, toValue: (bytes: Buffer) => Value): true {
+    const bytes = Buffer.allocUnsafeSlow(count);
+    input.copyOut(bytes);
+    this.resolve(toValue(bytes));
+    try {
+      input.drain(count);
+    } catch (error) {
+      surface(error);
+    }
+    return true;
+  }
+
   reject(reason: unknown): true {
     this.#stopListening?.();
     this.#deferred.reject(reason);
@@ -54,7 +70,7 @@ export class ChunkPull extends Pull<Uint8Array | null> {
   }
 
   serve(input: Evbuffer, ended: boolean): boolean {
-    if (input.length > 0) return this.resolve(take(input, Math.min(input.length, MAX_CHUNK_BYTES)));
+    if (input.length > 0) return this.take(input, Math.min(input.length, MAX_CHUNK_BYTES), asTheyAre);
     return ended && this.resolve(null);
   }
 }
@@ -73,7 +89,7 @@ export class ExactPull extends Pull<Uint8Array | null> {
   }
 
   serve(input: Evbuffer, ended: boolean): boolean {
-    if (input.length >= this.#count) return this.resolve(take(input, this.#count));
+    if (input.length >= this.#count) return this.take(input, this.#count, asTheyAre);
     if (!ended) return false;
     if (input.length === 0) return this.resolve(null);
     return this.reject(unexpectedEnd(`${input.length} of ${this.#count} bytes`));
@@ -113,8 +129,7 @@ export class LinePull extends Pull<string | null> {
       return this.reject(new BuffereventError('ERR_BUFFEREVENT_LINE_LIMIT', message));
     }
     if (eol !== null) {
-      const line = take(input, eol.index + eol.length);
-      return this.resolve(line.toString(this.#encoding, 0, eol.index));
+      return this.take(input, eol.index + eol.length, (bytes) => bytes.toString(this.#encoding, 0, eol.index));
     }
     if (!ended) return false;
     if (input.length === 0) return this.resolve(null);
@@ -122,15 +137,7 @@ export class LinePull extends Pull<string | null> {
   }
 }
 
-/** Removes bytes for a pull. A watcher of the user's that throws surfaces by itself, and takes no bytes with it. */
-function take(input: Evbuffer, count: number): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(count);
-  input.copyOut(bytes);
-  try {
-    input.drain(count);
-  } catch (error) {
-    surface(error);
-  }
+function asTheyAre(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 

@@ -138,8 +138,13 @@ export class SocketBufferevent extends Bufferevent {
     checkObject('options', options);
     if ('family' in target) checkFamily(target.family);
     this.base.enter(this);
-    if ('host' in target && target.host !== undefined) this.#lookup(target, options.localAddress);
-    else this.#startRace([target as Address], options.localAddress);
+    try {
+      if ('host' in target && target.host !== undefined) this.#lookup(target, options.localAddress);
+      else this.#startRace([target as Address], options.localAddress);
+    } catch (error) {
+      this.base.leave(this);
+      throw error;
+    }
     this.renewed();
     this.#state = 'connecting';
     this.timeouts.start('connect');
@@ -235,6 +240,7 @@ export class SocketBufferevent extends Bufferevent {
   #connectFailed(error: Error, timedOut = false): void {
     this.#stopConnecting();
     this.#state = 'unconnected';
+    this.base.leave(this);
     this.failed(undefined, error, timedOut ? { kind: 'timeout', timeout: 'connect', error } : undefined);
     this.#reportOutcome(error);
   }
