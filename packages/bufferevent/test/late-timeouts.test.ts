@@ -120,6 +120,8 @@ describe('after an error', () => {
         expect(world.log.filter((line) => line.includes(' error '))).toHaveLength(1);
         world.log.length = 0;
         for (let round = 0; round < 4; round++) await world.advance(50);
+        bev.setTimeouts({ idleMs: 20, writeMs: 20 });
+        for (let round = 0; round < 4; round++) await world.advance(50);
         expect(world.log).toEqual([]);
       });
     }

@@ -81,6 +81,14 @@ describe('closing and disposing', () => {
       expect(await listening).toMatchObject({ code: 'ERR_BUFFEREVENT_CLOSED' });
     });
 
+    it('B67: also when the lookup never answers', async () => {
+      const base = world.newBase({ lookup: () => new Promise(() => {}) });
+      const outcome = rejection(listen({ host: 'example.test', port: 0 }, {}, { base }));
+      await turn();
+      await base[Symbol.asyncDispose]();
+      expect(await outcome).toMatchObject({ code: 'ERR_BUFFEREVENT_CLOSED' });
+    });
+
     it('B67: and so it does while the name is being looked up', async () => {
       let answer: (addresses: LookupAddress[]) => void = () => {};
       const lookup = () =>

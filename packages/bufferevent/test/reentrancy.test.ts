@@ -1,10 +1,10 @@
 // The input changes under a waiting pull: by a watch of the user's, by `prepend`, by a time-out. B10, B70–B73, RD-4.
-import type { Bufferevent } from 'bufferevent';
+import { type Bufferevent, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { contents, text } from './support/bytes.js';
 import { gatherUncaught } from './support/uncaught.js';
 import { rejection } from './support/wait.js';
-import { inBothMemories, inMemory } from './support/world.js';
+import { inBothMemories, inMemory, ipOf } from './support/world.js';
 
 describe('a pull made inside a watch', () => {
   inMemory((world) => {
@@ -32,6 +32,20 @@ describe('a pull made inside a watch', () => {
       });
     }
 
+    it('B73: promises settle in the order of the pulls, also for a pull made while another is served', async () => {
+      const { bev, peer } = await world.accepted({});
+      const order: string[] = [];
+      const watch = bev.input.watch((_, { removed }) => {
+        if (removed === 0) return;
+        watch.dispose();
+        void bev.read(1).then(() => order.push('inner'));
+      });
+      void bev.read(1).then(() => order.push('outer'));
+      peer.send('01');
+      await world.settle();
+      expect(order).toEqual(['outer', 'inner']);
+    });
+
     it('B73: it takes its turn behind the pulls that wait already', async () => {
       const { bev, peer } = await world.accepted({});
       const pulls = [bev.read(1), bev.read(1)];
@@ -43,6 +57,30 @@ describe('a pull made inside a watch', () => {
       peer.send('012');
       await world.settle();
       expect((await Promise.all(pulls)).map(text)).toEqual(['0', '1', '2']);
+    });
+  });
+});
+
+describe('a connect that fails under a pull that lifted the mark', () => {
+  inMemory((world) => {
+    it('RD-4: leaves the mark in force for the next connection', async () => {
+      const listener = await world.listen({ onConnection: (at) => void world.keep(at).write('0123456789') });
+      const bev = world.keep(new SocketBufferevent(world.base));
+      bev.setWatermarks('read', { high: 10 });
+      const pull = rejection(bev.read(100));
+      bev.input.prepend('twelve bytes');
+      bev.connect({ ip: '127.0.0.1', port: 9 });
+      expect(await pull).toMatchObject({ code: 'ECONNREFUSED' });
+      bev.enable('read');
+      bev.connect(ipOf(listener));
+      await world.settle();
+      expect(bev.input.length).toBe(12);
+      bev.input.drain(7);
+      await world.settle();
+      expect(bev.input.length).toBe(10);
+      bev.input.drain(10);
+      await world.settle();
+      expect(text(contents(bev.input))).toBe('56789');
     });
   });
 });
