@@ -16,6 +16,7 @@ import { BuffereventError, disposedError } from './errors.js';
 import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
+import { OwnerTable } from './owner-table.js';
 import { surface } from './surface.js';
 
 export interface EventBaseOptions {
@@ -84,7 +85,7 @@ export class EventBase {
   /** @internal */
   readonly lookup: Lookup;
   readonly #asyncContext: boolean;
-  readonly #owners: Map<Handle, CompletionOwner> = new Map();
+  readonly #owners: OwnerTable = new OwnerTable();
   readonly #members: Set<Member> = new Set();
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();
