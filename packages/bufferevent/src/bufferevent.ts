@@ -10,27 +10,15 @@ import {
   connectionHandlers,
 } from './arguments.js';
 import { PendingCallbacks } from './callbacks.js';
-import { Closing } from './closing.js';
+import { Closing, causeOf } from './closing.js';
 import { BuffereventError, freedError } from './errors.js';
 import { checkBase, type EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction, TimeoutName } from './events.js';
 import { InputSide } from './input-side.js';
 import { OutputSide } from './output-side.js';
-import { ChunkPull, ExactPull, LinePull, type PullOptions } from './pull.js';
+import { ChunkPull, ExactPull, LinePull, type PullOptions, type ReadLineOptions, type ReadOptions } from './pull.js';
 import { type TimeoutOptions, Timeouts } from './timeouts.js';
 import type { Watermarks } from './watermarks.js';
-
-export interface ReadOptions extends PullOptions {
-  /** The most that this read may ask for. Default 16 MiB (`limits.readMaxBytes`). */
-  readonly maxBytes?: number;
-}
-
-export interface ReadLineOptions extends PullOptions {
-  /** The longest line, without its terminator. Default 64 KiB (`limits.lineMaxBytes`). */
-  readonly maxBytes?: number;
-  /** Default `utf8`. */
-  readonly encoding?: 'utf8' | 'latin1';
-}
 
 /**
  * A buffered connection: what arrives gathers in `input`, what is written leaves from `output`, and the user hears of
@@ -476,10 +464,3 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 const afterFailure: TimeoutOptions = { idleMs: 0, writeMs: 0 };
 
 const lineStyles: readonly EolStyle[] = ['any', 'crlf', 'crlf-strict', 'lf', 'nul'];
-
-function causeOf(error: Error, event: BuffereventEvent | undefined): CloseCause {
-  if (event?.kind === 'timeout') return { kind: 'timeout', timeout: event.timeout, error };
-  const { code } = error as { code?: string };
-  const reset = code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED';
-  return { kind: reset ? 'reset' : 'error', error };
-}

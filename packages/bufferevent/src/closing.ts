@@ -1,5 +1,5 @@
 import { type Deferred, withResolvers } from './deferred-promise.js';
-import type { CloseCause } from './events.js';
+import type { BuffereventEvent, CloseCause } from './events.js';
 
 /**
  * How far the end of a connection has come.
@@ -65,4 +65,12 @@ export class Closing {
     this.#settled = false;
     this.#closed = null;
   }
+}
+
+/** @internal What a failure, or the event that told of it, means for the connection. */
+export function causeOf(error: Error, event: BuffereventEvent | undefined): CloseCause {
+  if (event?.kind === 'timeout') return { kind: 'timeout', timeout: event.timeout, error };
+  const { code } = error as { code?: string };
+  const reset = code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED';
+  return { kind: reset ? 'reset' : 'error', error };
 }

@@ -8,7 +8,7 @@ export type {
   SystemError,
 } from 'bufferevent-backend';
 export { type EolStyle, Evbuffer } from 'evbuffer';
-export type { Bufferevent, ReadLineOptions, ReadOptions } from './bufferevent.js';
+export type { Bufferevent } from './bufferevent.js';
 export type { Clock, Timer } from './clock.js';
 export { type ConnectOptions, connect } from './connect.js';
 export { BuffereventError, type BuffereventErrorCode, BuffereventTimeoutError } from './errors.js';
@@ -18,7 +18,7 @@ export { defaultLimits, type Limits } from './limits.js';
 export { type ListenOptions, type ListenTarget, listen } from './listen.js';
 export { Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
 export type { Lookup, LookupAddress } from './lookup.js';
-export type { PullOptions } from './pull.js';
+export type { PullOptions, ReadLineOptions, ReadOptions } from './pull.js';
 export {
   type ConnectTarget,
   type HostTarget,

@@ -9,6 +9,18 @@ export interface PullOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ReadOptions extends PullOptions {
+  /** The most that this read may ask for. Default 16 MiB (`limits.readMaxBytes`). */
+  readonly maxBytes?: number;
+}
+
+export interface ReadLineOptions extends PullOptions {
+  /** The longest line, without its terminator. Default 64 KiB (`limits.lineMaxBytes`). */
+  readonly maxBytes?: number;
+  /** Default `utf8`. */
+  readonly encoding?: 'utf8' | 'latin1';
+}
+
 /** The most that `read()` without a count, and a step of `for await`, answer at once. */
 const MAX_CHUNK_BYTES = 64 * 1024;
 
