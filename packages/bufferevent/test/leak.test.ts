@@ -31,7 +31,7 @@ const server = `
   };
   const listener = await listen({ ip: '127.0.0.1', port: 0 }, handlers, { base, backlog: 2000 });
   process.send({ port: listener.address.port });
-  const turn = () => new Promise((resolve) => setTimeout(resolve, 10));
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
   process.on('message', async (wanted) => {
     while (accepted < wanted || listener.connections > 0 || base.stats().port.streams > 0) await turn();
     for (let round = 0; round < 4; round++) { gc(); await turn(); }
