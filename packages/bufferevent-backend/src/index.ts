@@ -4,4 +4,5 @@ export { Errno, type ErrnoName, errnoMessage, errnoName, resultOfErrnoName } fro
 export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';
 export { HandleTable } from './handles.js';
 export type { BackendSupports } from './supports.js';
+export { surface } from './surface.js';
 export { type SystemError, systemError } from './system-error.js';

@@ -4,6 +4,7 @@ import {
   HandleTable,
   type Lease,
   Operation,
+  surface,
   type TraceRecord,
 } from 'bufferevent-backend';
 import { Account, CompletionQueue } from './completion-queue.js';
@@ -187,9 +188,7 @@ export class Completions {
       batch.clear();
     } catch (error) {
       // Let it surface as uncaught, but not here: the socket whose event we are in must not be left half way (C19).
-      queueMicrotask(() => {
-        throw error;
-      });
+      surface(error);
       this.delivered += batch.touched;
       this.#deliverRestOf(batch);
     }

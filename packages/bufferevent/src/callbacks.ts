@@ -1,9 +1,9 @@
+import { surface } from 'bufferevent-backend';
 import type { HandlerContext } from './async-context.js';
 import type { Bufferevent } from './bufferevent.js';
 import type { CallbackSource } from './defer.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers } from './events.js';
-import { surface } from './surface.js';
 
 /**
  * What one bufferevent has to tell its user. Any number of triggers before the turn become one call (CB-2); the order

@@ -6,6 +6,7 @@ import {
   type Operation,
   type Port,
   type PortStats,
+  surface,
 } from 'bufferevent-backend';
 import { netBackend } from 'bufferevent-net';
 import { checkBoolean, checkLimit, checkObject } from './arguments.js';
@@ -17,7 +18,6 @@ import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
 import { OwnerTable } from './owner-table.js';
-import { surface } from './surface.js';
 
 export interface EventBaseOptions {
   /** The mechanism. Default `bufferevent-net`. */

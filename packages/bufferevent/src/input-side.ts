@@ -1,3 +1,4 @@
+import { surface } from 'bufferevent-backend';
 import { Evbuffer, type LeaseOwner } from 'evbuffer';
 import type { PendingCallbacks } from './callbacks.js';
 import type { Closing } from './closing.js';
@@ -5,7 +6,6 @@ import { BuffereventError, freedError } from './errors.js';
 import { Gate } from './gate.js';
 import type { Limits } from './limits.js';
 import { type Pull, PullQueue } from './pull.js';
-import { surface } from './surface.js';
 import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
 
 /**
@@ -63,7 +63,7 @@ export class InputSide {
   }
 
   /** Whether somebody wants bytes: reading is enabled, or a pull waits. */
-  get wanted(): boolean {
+  get #wanted(): boolean {
     return this.gate.enabled || this.#pulls.waiting;
   }
 
@@ -81,7 +81,7 @@ export class InputSide {
   allowance(): number {
     if (this.#freed || this.failure !== null || this.#closing.finishing) return 0;
     if (this.ended && !this.gate.enabled) return 0;
-    if (!this.wanted && !this.#closing.ending) return 0;
+    if (!this.#wanted && !this.#closing.ending) return 0;
     const most = Math.min(this.#limits.bytesPerTurn, MAX_RECV_BYTES);
     if (this.discarding) return most;
     return this.gate.suspended ? 0 : Math.min(this.#highMark() - this.buffer.length, most);
@@ -122,7 +122,7 @@ export class InputSide {
 
   /** There may be more to take: for pulls first, then for the handler, while reading is enabled. */
   #supply(): void {
-    this.servePulls();
+    this.#servePulls();
     this.#checkHighMark();
     if (this.gate.enabled && this.readable) this.#callbacks.readable(false);
   }
@@ -130,12 +130,12 @@ export class InputSide {
   receivedEnd(): void {
     this.ended = true;
     this.gate.enabled = false;
-    this.servePulls();
+    this.#servePulls();
   }
 
   fail(error: Error): void {
     this.failure ??= error;
-    this.servePulls();
+    this.#servePulls();
     this.#checkHighMark();
   }
 
@@ -153,7 +153,7 @@ export class InputSide {
       pull.reject(new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the input was discarded after end()'));
     } else {
       this.#pulls.push(pull as Pull<unknown>, signal, this.#onAbandoned);
-      this.servePulls();
+      this.#servePulls();
       if (!this.#freed) {
         this.#checkHighMark();
         this.#host.wake();
@@ -169,7 +169,7 @@ export class InputSide {
     this.#host.wake();
   };
 
-  servePulls(): void {
+  #servePulls(): void {
     if (!this.#pulls.waiting) return;
     this.#pulls.serve(this.buffer, this.ended || this.#finished);
     if (this.failure !== null) this.#pulls.rejectAll(this.failure);
@@ -180,7 +180,7 @@ export class InputSide {
     this.#freed = true;
     this.#finished = this.#closing.clean && this.buffer.length === 0;
     this.gate.enabled = false;
-    if (this.#finished) this.servePulls();
+    if (this.#finished) this.#servePulls();
     if (this.#pulls.waiting) this.#pulls.rejectAll(freedError());
     this.#drop();
   }
@@ -205,7 +205,7 @@ export class InputSide {
     if (taken && !this.#pulls.waiting && !this.gate.suspended && !this.#closing.finishing) return;
     if (this.#freed) return;
     this.#pulls.rewind();
-    if (!taken) this.servePulls();
+    if (!taken) this.#servePulls();
     this.#checkHighMark();
     if (taken) this.#host.inputTaken();
   }

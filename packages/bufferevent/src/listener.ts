@@ -4,6 +4,7 @@ import {
   type Handle,
   Operation,
   type ListenOptions as PortListenOptions,
+  surface,
   systemError,
 } from 'bufferevent-backend';
 import { checkDirections, checkHandlers, checkInteger, checkLimit, connectionHandlers } from './arguments.js';
@@ -13,7 +14,6 @@ import { disposedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import { SocketBufferevent } from './socket-bufferevent.js';
-import { surface } from './surface.js';
 
 /** One object for a listener and for all connections that it accepts. */
 export interface ListenHandlers extends BuffereventHandlers {

@@ -1,4 +1,4 @@
-import { argumentTypeError } from 'bufferevent-backend';
+import { argumentTypeError, surface } from 'bufferevent-backend';
 import { Evbuffer, type EvbufferEncoding, isEvbuffer } from 'evbuffer';
 import { checkSignal } from './arguments.js';
 import type { PendingCallbacks } from './callbacks.js';
@@ -7,7 +7,6 @@ import { BuffereventError, freedError } from './errors.js';
 import { Gate } from './gate.js';
 import { SMALL_BYTES } from './input-side.js';
 import type { Limits } from './limits.js';
-import { surface } from './surface.js';
 import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
 
 /** @internal What the output needs of the bufferevent around it. */

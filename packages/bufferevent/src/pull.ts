@@ -1,8 +1,8 @@
+import { surface } from 'bufferevent-backend';
 import type { EolStyle, Evbuffer } from 'evbuffer';
 import { listenForAbort } from './abort.js';
 import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError } from './errors.js';
-import { surface } from './surface.js';
 
 export interface PullOptions {
   /** Gives up waiting: rejects with `signal.reason`, having taken nothing. */

@@ -9,6 +9,7 @@ import {
   Operation,
   type Port,
   type PortOptions,
+  surface,
 } from 'bufferevent-backend';
 import { PortDecorator } from 'bufferevent-backend/memory';
 
@@ -96,9 +97,7 @@ export class BrokenPort extends PortDecorator {
     try {
       this.#sink(batch);
     } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      surface(error);
       this.sinkThrew(completions.slice(Math.max(1, batch.touched)));
     }
   }

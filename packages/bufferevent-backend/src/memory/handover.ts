@@ -1,6 +1,6 @@
 import type { CompletionSink } from '../contract.js';
+import { surface } from '../surface.js';
 import { type Completion, CompletionQueue, QueueBatch } from './completion-queue.js';
-import { surface } from './surface.js';
 
 /** Gathers completions and hands them to a sink, one batch a wake-up, whatever the sink does (C19). */
 export class Handover {

@@ -19,6 +19,7 @@ import { Operation } from '../contract.js';
 import { Errno, errnoName } from '../errno.js';
 import { argumentTypeError, BackendError } from '../errors.js';
 import { HandleTable } from '../handles.js';
+import { surface } from '../surface.js';
 import { systemError } from '../system-error.js';
 import { checkAddress, checkIpAddress } from './address.js';
 import { type Completion, carry } from './completion-queue.js';
@@ -29,7 +30,6 @@ import { type ListenerPort, MemoryListener } from './memory-listener.js';
 import { MemoryStream, type StreamPort } from './memory-stream.js';
 import { RegisteredMemory } from './registered-memory.js';
 import { type Block, SlabPool } from './slab-pool.js';
-import { surface } from './surface.js';
 import type { Deliverer, World } from './world.js';
 
 /** How the streams of a port behave where the contract leaves a choice. */
