@@ -47,8 +47,22 @@ module.exports = {
       name: 'evbuffer-without-builtins',
       severity: 'error',
       comment: 'evbuffer runs in browsers, Deno and Bun: bytes and memory only.',
-      from: { path: '^packages/evbuffer/src/' },
+      from: { path: '^packages/evbuffer/src/', pathNot: '^packages/evbuffer/src/file-segment[.]ts$' },
       to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'evbuffer-file-reads-files-only',
+      severity: 'error',
+      comment: 'The subpath evbuffer/file reads files; it has no other business with Node.',
+      from: { path: '^packages/evbuffer/src/file-segment[.]ts$' },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?fs' },
+    },
+    {
+      name: 'evbuffer-main-without-files',
+      severity: 'error',
+      comment: 'The main entry knows files by an interface only: it runs where there are none.',
+      from: { path: '^packages/evbuffer/src/', pathNot: '^packages/evbuffer/src/file[.]ts$' },
+      to: { path: '^packages/evbuffer/src/file-segment[.]ts$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'other-packages-by-name',
