@@ -1,6 +1,7 @@
+import { hooks } from './debug-hooks.js';
 import { pinned } from './errors.js';
 import { copyBytes, MAX_SLAB_BYTES, MIN_SLAB_BYTES } from './memory.js';
-import { type ChainNode, checkAttached, realign, releaseNode, writableNode } from './node.js';
+import { type ChainNode, checkReadable, copyNode, realign, releaseNode, writableNode } from './node.js';
 
 /**
  * The chain: a singly linked list of nodes, each a range of some memory.
@@ -25,8 +26,12 @@ export interface Chain {
   tail: ChainNode | null;
   /** Bytes in all nodes. */
   length: number;
-  /** Raised by everything that moves or changes bytes; views, reservations and iterations of an older one are stale. */
+  /** Another one after everything that moves or changes bytes; views, reservations and iterations of an older one are stale. */
   version: number;
+  /** Another one when bytes went from the front or came before it: what was counted from the front is wrong now. */
+  epoch: number;
+  /** Another one when bytes went to other nodes and stayed where they are, counted from the front. */
+  layout: number;
   /** Empty writable nodes that the next appends take before they allocate. */
   spare: ChainNode | null;
   pinned: boolean;
@@ -37,7 +42,29 @@ export interface Chain {
 }
 
 export function createChain(): Chain {
-  return { head: null, tail: null, length: 0, version: 0, spare: null, pinned: false, pinnedNodes: 0, limbo: null };
+  return {
+    head: null,
+    tail: null,
+    length: 0,
+    version: 0,
+    epoch: 0,
+    layout: 0,
+    spare: null,
+    pinned: false,
+    pinnedNodes: 0,
+    limbo: null,
+  };
+}
+
+/** Makes what was handed out stale. The counters wrap as 32-bit integers: a view would have to sleep through 2³² changes. */
+export function changed(chain: Chain): void {
+  chain.version = (chain.version + 1) | 0;
+  if (hooks !== null) hooks.changed(chain);
+}
+
+/** Makes positions stale, for a change at the front. */
+export function frontChanged(chain: Chain): void {
+  chain.epoch = (chain.epoch + 1) | 0;
 }
 
 /**
@@ -178,6 +205,7 @@ export function prependBytes(chain: Chain, source: Uint8Array): void {
     gap = Math.min(head.start, left);
   }
   const node = gap < left ? writableNode(left - gap) : null;
+  frontChanged(chain);
   chain.length += left;
   if (head !== null && gap > 0) {
     copyBytes(source, left - gap, left, head.memory, head.start - gap);
@@ -195,6 +223,7 @@ export function prependBytes(chain: Chain, source: Uint8Array): void {
 
 /** Takes `bytes` (1 to length) off the front and returns the nodes that are done with, for `releaseNodes`. */
 export function discardFront(chain: Chain, bytes: number): ChainNode | null {
+  frontChanged(chain);
   chain.length -= bytes;
   const first = chain.head;
   let last: ChainNode | null = null;
@@ -219,26 +248,23 @@ export function discardFront(chain: Chain, bytes: number): ChainNode | null {
   return first;
 }
 
-/** Copies up to `bytes` bytes from position `from` into target at 0; throws before it writes anything when memory is gone. */
-export function copyFront(chain: Chain, from: number, bytes: number, target: Uint8Array): void {
-  let node = chain.head;
-  while (node !== null && from >= node.end - node.start) {
-    from -= node.end - node.start;
-    node = node.next;
-  }
-  let needed = bytes + from;
+/**
+ * Copies `bytes` bytes, of which the first is `skip` bytes into `node`, to target at 0. Throws before it writes anything
+ * when memory is gone; a file that fails leaves the target half written, and the chain as it was.
+ */
+export function copyFrom(node: ChainNode | null, skip: number, bytes: number, target: Uint8Array): void {
+  let needed = bytes + skip;
   for (let check = node; check !== null && needed > 0; check = check.next) {
-    checkAttached(check);
+    if (check.extent === null) checkReadable(check);
     needed -= check.end - check.start;
   }
   let at = 0;
-  while (node !== null && at < bytes) {
-    const start = node.start + from;
-    const end = Math.min(node.end, start + bytes - at);
-    copyBytes(node.memory, start, end, target, at);
+  for (let current = node; current !== null && at < bytes; current = current.next) {
+    const start = current.start + skip;
+    const end = Math.min(current.end, start + bytes - at);
+    copyNode(current, start, end, target, at);
     at += end - start;
-    from = 0;
-    node = node.next;
+    skip = 0;
   }
 }
 
@@ -261,7 +287,7 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   const afterShift = !inRoom && head.writable && head.memory.length >= bytes;
   let needed = bytes;
   for (let node: ChainNode | null = head; node !== null && needed > 0; node = node.next) {
-    checkAttached(node);
+    if (node.extent === null) checkReadable(node);
     if (node.pinnedFrom >= 0 && !(inRoom && node === head)) throw pinned('a pinned node would have to move');
     needed -= node.end - node.start;
   }
@@ -269,19 +295,21 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   if (afterShift) realign(head);
   else if (!inRoom) target = writableNode(pullupCapacity(bytes));
 
+  // Everything is copied before anything is relinked: reading a file can fail.
   const first = target === head ? head.next : head;
+  copyInto(target, first, target === head ? bytes - size : bytes);
   let left = target === head ? bytes - size : bytes;
+  target.end += left;
+  chain.layout = (chain.layout + 1) | 0;
   let last: ChainNode | null = null;
   let node = first;
   while (node !== null && left > 0) {
-    const end = Math.min(node.end, node.start + left);
-    copyBytes(node.memory, node.start, end, target.memory, target.end);
-    target.end += end - node.start;
-    left -= end - node.start;
-    if (end < node.end) {
-      node.start = end;
+    const nodeBytes = node.end - node.start;
+    if (nodeBytes > left) {
+      node.start += left;
       break;
     }
+    left -= nodeBytes;
     last = node;
     node = node.next;
   }
@@ -291,4 +319,15 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   if (last === null) return null;
   last.next = null;
   return first;
+}
+
+/** Copies `bytes` bytes of the nodes from `first` on to the room behind the target's end. */
+function copyInto(target: ChainNode, first: ChainNode | null, bytes: number): void {
+  let at = target.end;
+  const stop = at + bytes;
+  for (let node = first; node !== null && at < stop; node = node.next) {
+    const end = Math.min(node.end, node.start + stop - at);
+    copyNode(node, node.start, end, target.memory, at);
+    at += end - node.start;
+  }
 }

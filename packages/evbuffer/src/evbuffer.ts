@@ -2,7 +2,8 @@ import { checkBytes, checkCount, checkFinite, checkPosition } from './arguments.
 import {
   appendBytes,
   type Chain,
-  copyFront,
+  changed,
+  copyFrom,
   createChain,
   discardFront,
   dropSpares,
@@ -13,26 +14,32 @@ import {
   releaseNodes,
 } from './chain.js';
 import { detached, EvbufferError, frozenBack, frozenFront, pinned, rangeError, typeError } from './errors.js';
+import { linkFile, makeReadable } from './file-node.js';
+import type { FileRange, FileSource } from './file-source.js';
+import { type FrameOptions, findFrame, prefixBytes } from './framing.js';
 import { inspectChain } from './inspect.js';
-import { type EolMatch, type EolStyle, findEol, lastTerminatorBytes } from './line.js';
+import { checkStyle, type EolMatch, type EolStyle, findEol, terminatorBytes } from './line.js';
+import { LineBatch, LineReader, textAt } from './line-reader.js';
 import { MAX_SLAB_BYTES } from './memory.js';
 import {
   type ChainNode,
-  checkAttached,
+  checkReadable,
   type LeaseOwner,
   leasedNode,
   type ReleaseCallback,
   referenceNode,
-  viewOf,
   writableNode,
 } from './node.js';
-import { type EvbufferSegment, type PeekOptions, peekSegments, peekViews } from './peek.js';
+import { decodeNumber, encodeNumber, type NumberFormat, type NumberOf, numberBytes } from './numbers.js';
+import { overwrite } from './overwrite.js';
+import { type EvbufferSegment, type PeekOptions, peekSegments, peekViews, show } from './peek.js';
 import { pinFront, unpinAll } from './pin.js';
-import { defineHidden, fixDispose } from './platform.js';
+import { checkPlace, type EvbufferIndex, EvbufferPosition, findIndex, foundBase, foundNode, Place } from './place.js';
+import { defineHidden, fixDispose, isBytes } from './platform.js';
 import { commitNodes, ensureRoom, exposeRoom, type Reservation, reserveNodes } from './reservation.js';
 import { findBytes } from './search.js';
-import { checkEncoding, decodeText, type EvbufferEncoding, encodeText, writableTextBytes, writeText } from './text.js';
-import { moveAllBack, moveAllFront, moveSome } from './transfer.js';
+import { checkEncoding, type EvbufferEncoding, encodeText, writableTextBytes, writeText } from './text.js';
+import { moveAllBack, moveAllFront, moveSome, shareAll } from './transfer.js';
 import { type EvbufferChange, type EvbufferWatch, WatchList } from './watch.js';
 
 /** Which end of a buffer `freeze` means: `front` is where bytes leave, `back` is where they arrive. */
@@ -44,7 +51,7 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 const FRONT = 1;
 const BACK = 2;
 
-/** Module-internal access for `evbuffer/debug`; not exported by the package. */
+/** Module-internal access for `EvbufferReader` and `evbuffer/debug`; not exported by the package. */
 export let chainOf: (buffer: Evbuffer) => Chain;
 /** Whether an object was made by this copy of the class. */
 let isOwn: (value: object) => boolean;
@@ -73,10 +80,25 @@ export class Evbuffer {
   readonly #chain: Chain = createChain();
   #frozen = 0;
   #watches: WatchList<Evbuffer> | null = null;
+  #lines: LineReader | null = null;
 
   static {
     chainOf = (buffer) => buffer.#chain;
     isOwn = (value) => #chain in value;
+  }
+
+  /**
+   * A new buffer with a copy of the data: bytes, a string in `encoding`, or several pieces of either (an `Evbuffer` is
+   * an iterable of its pieces). Throws as `add` does.
+   */
+  static from(
+    data: string | Uint8Array | Iterable<Uint8Array | string>,
+    encoding: EvbufferEncoding = 'utf8',
+  ): Evbuffer {
+    const buffer = new Evbuffer();
+    if (typeof data === 'string' || isBytes(data)) buffer.add(data, encoding);
+    else buffer.addVector(data);
+    return buffer;
   }
 
   /** Bytes in the buffer. */
@@ -84,10 +106,10 @@ export class Evbuffer {
     return this.#chain.length;
   }
 
-  /** Bytes that can be seen without a copy or a second view: those in the first piece of memory; 0 when empty. (api-evbuffer row 11) */
+  /** Bytes that can be seen without a copy or a second view: those in the first piece of memory; 0 when empty, or when the first byte is in a file. (api-evbuffer row 11) */
   get contiguousLength(): number {
     const head = this.#chain.head;
-    return head === null ? 0 : head.end - head.start;
+    return head === null || head.extent !== null ? 0 : head.end - head.start;
   }
 
   // Adding at the back
@@ -108,7 +130,7 @@ export class Evbuffer {
     const bytes = data.length;
     if (bytes === 0) return;
     const chain = this.#chain;
-    chain.version++;
+    changed(chain);
     appendBytes(chain, data, 0, bytes);
     if (this.#watches !== null) this.#notify(chain.length - bytes, bytes, 0);
   }
@@ -130,7 +152,7 @@ export class Evbuffer {
       this.add(encodeText(text, encoding));
       return;
     }
-    chain.version++;
+    changed(chain);
     const bytes = writeText(node.memory, node.end, text, encoding);
     if (node !== chain.tail) linkBack(chain, node);
     node.end += bytes;
@@ -155,7 +177,7 @@ export class Evbuffer {
     if ((this.#frozen & BACK) !== 0) throw frozenBack();
     if (bytes === 0) return 0;
     const chain = this.#chain;
-    chain.version++;
+    changed(chain);
     const originalLength = chain.length;
     for (const piece of pieces) if (piece.length > 0) appendBytes(chain, piece, 0, piece.length);
     this.#notify(originalLength, bytes, 0);
@@ -168,7 +190,9 @@ export class Evbuffer {
    * removed or copied away by `pullup`, or its buffer cleared. Moving it to another buffer does not release it.
    * `onRelease` is called exactly once, before the watchers of the call that causes it; memory of length 0 is released at once.
    * Throws ERR_EVBUFFER_FROZEN_BACK, ERR_EVBUFFER_INVALID_ARGUMENT; the memory then stays the caller's and `onRelease` is not called.
-   * (rows 23 and 24, BU-5)
+   * Memory that is detached (`transfer()`, `postMessage`) or shrunk later makes what looks at those bytes throw
+   * ERR_EVBUFFER_DETACHED, memory that other threads can write (`SharedArrayBuffer`) ERR_EVBUFFER_SHARED; `drain` passes
+   * them. (rows 23 and 24, BU-5)
    */
   addReference(bytes: Uint8Array, onRelease?: ReleaseCallback): void {
     checkBytes(bytes, 'bytes');
@@ -200,10 +224,57 @@ export class Evbuffer {
   #addNode(node: ChainNode): void {
     const chain = this.#chain;
     const bytes = node.end - node.start;
-    chain.version++;
+    changed(chain);
     linkBack(chain, node);
     chain.length += bytes;
     if (this.#watches !== null) this.#notify(chain.length - bytes, bytes, 0);
+  }
+
+  /**
+   * Appends `length` bytes of a file, from `offset` of the segment on (default: all of it; FileSegment of `evbuffer/file`),
+   * without reading them. The file stays open until the bytes have left all buffers. What looks at them reads them then,
+   * synchronously: `remove`, `copyOut` and `pullup` straight to their target; searching, `peek`, iteration and the like in
+   * pieces of 64 KiB, which stay in memory from there on. When that fails they throw ERR_EVBUFFER_FILE_SHRANK (the file
+   * has become too short) or ERR_EVBUFFER_FILE_READ, and the buffer keeps what it had. `drain` and moves read nothing.
+   * Throws ERR_EVBUFFER_FROZEN_BACK, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_OUT_OF_RANGE for what is not inside the
+   * segment; nothing has been added or taken over then. (rows 26 and 30)
+   */
+  addFileSegment(segment: FileSource, offset = 0, length?: number): void {
+    if (typeof segment?.retain !== 'function') throw typeError('segment must be a FileSegment');
+    checkPosition(offset, segment.length, 'offset');
+    const bytes = length ?? segment.length - offset;
+    checkFinite(bytes, 'length');
+    if (bytes > segment.length - offset) {
+      throw rangeError(`[${offset}, ${offset + bytes}) is not a range of a segment of ${segment.length} bytes`);
+    }
+    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    if (bytes === 0) return;
+    const chain = this.#chain;
+    changed(chain);
+    linkFile(chain, segment, offset, bytes);
+    this.#notify(chain.length - bytes, bytes, 0);
+  }
+
+  /**
+   * Appends all bytes of `source` without copying them; `source` keeps them. Both buffers refer to the same memory, which
+   * neither writes any more and which is released when the last buffer is done with it: what either does, the other does
+   * not see. Takes time in proportion to the pieces of memory of `source`, whose watchers are not called and whose freezes
+   * do not matter. An empty source changes nothing, whatever is frozen.
+   * Throws ERR_EVBUFFER_FROZEN_BACK; ERR_EVBUFFER_INVALID_ARGUMENT also when `source` is this buffer. (row 25, BU-6)
+   */
+  addBufferReference(source: Evbuffer): void {
+    checkEvbuffer(source, 'source');
+    const from = source.#chain;
+    if (from.length === 0) return;
+    if (source === this) throw typeError('a buffer cannot be added to itself');
+    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    const chain = this.#chain;
+    const originalLength = chain.length;
+    // Room reserved behind the last byte of the source is not the source's any more.
+    changed(from);
+    changed(chain);
+    shareAll(from, chain);
+    this.#notify(originalLength, from.length, 0);
   }
 
   // Moving between buffers
@@ -232,8 +303,8 @@ export class Evbuffer {
     source.#checkMovable();
     const chain = this.#chain;
     const originalLength = chain.length;
-    from.version++;
-    chain.version++;
+    changed(from);
+    changed(chain);
     if (end === FRONT) moveAllFront(from, chain);
     else moveAllBack(from, chain);
     try {
@@ -265,8 +336,8 @@ export class Evbuffer {
     }
     this.#checkMovable();
     const targetLength = target.#chain.length;
-    chain.version++;
-    target.#chain.version++;
+    changed(chain);
+    changed(target.#chain);
     moveSome(chain, target.#chain, bytes);
     try {
       target.#notify(targetLength, bytes, 0);
@@ -274,6 +345,16 @@ export class Evbuffer {
       this.#notify(originalLength, 0, bytes);
     }
     return bytes;
+  }
+
+  /**
+   * A new buffer with the first `bytes` bytes (all, when there are fewer, and by default), moved there as by `moveTo`,
+   * with its errors. Watchers of this buffer run before it returns.
+   */
+  take(bytes: number = Number.POSITIVE_INFINITY): Evbuffer {
+    const taken = new Evbuffer();
+    this.moveTo(taken, bytes);
+    return taken;
   }
 
   #checkMovable(): void {
@@ -294,7 +375,7 @@ export class Evbuffer {
     if (bytes.length === 0) return;
     if ((this.#frozen & FRONT) !== 0) throw frozenFront();
     const chain = this.#chain;
-    chain.version++;
+    changed(chain);
     prependBytes(chain, bytes);
     this.#notify(chain.length - bytes.length, bytes.length, 0);
   }
@@ -320,7 +401,7 @@ export class Evbuffer {
     if (bytes > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
     const target = byCount ? new Uint8Array(bytes) : what;
     if (bytes > 0) {
-      copyFront(chain, 0, bytes, target);
+      copyFrom(chain.head, 0, bytes, target);
       this.#discard(bytes);
     }
     return byCount ? target : bytes;
@@ -329,14 +410,14 @@ export class Evbuffer {
   /**
    * Copies bytes from position `from` (default 0) on to the start of `into`, without draining; returns how many.
    * Allowed while the front is frozen: it changes nothing. (libevent refuses it.)
-   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `from` is beyond the end, ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_INVALID_ARGUMENT.
-   * (rows 36 and 37)
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `from` is beyond the end, ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_DETACHED,
+   * ERR_EVBUFFER_INVALID_ARGUMENT. (rows 36 and 37)
    */
-  copyOut(into: Uint8Array, from = 0): number {
+  copyOut(into: Uint8Array, from: EvbufferIndex = 0): number {
     checkBytes(into, 'into');
-    checkPosition(from, this.#chain.length, 'from');
-    const bytes = Math.min(into.length, this.#chain.length - from);
-    if (bytes > 0) copyFront(this.#chain, from, bytes, into);
+    const start = findIndex(this.#chain, from, 'from');
+    const bytes = Math.min(into.length, this.#chain.length - start);
+    if (bytes > 0) copyFrom(foundNode, start - foundBase, bytes, into);
     return bytes;
   }
 
@@ -358,7 +439,7 @@ export class Evbuffer {
   /** Drains 1 to length bytes. */
   #discard(bytes: number): void {
     const chain = this.#chain;
-    chain.version++;
+    changed(chain);
     const done = discardFront(chain, bytes);
     if (this.#watches === null) {
       if (done !== null) releaseNodes(chain, done);
@@ -383,23 +464,122 @@ export class Evbuffer {
   /** The same, with the line as bytes in memory of the caller's own. */
   readLine(style: EolStyle | undefined, encoding: 'bytes'): Uint8Array | null;
   readLine(style: EolStyle = 'crlf', encoding: EvbufferEncoding | 'bytes' = 'utf8'): string | Uint8Array | null {
+    checkStyle(style);
     if (encoding !== 'bytes') checkEncoding(encoding);
     const chain = this.#chain;
-    const bytes = findEol(chain, style, 0);
-    if (chain.length > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
-    if (bytes < 0) return null;
-    const total = bytes + lastTerminatorBytes();
-    const head = chain.head as ChainNode;
-    let line: string | Uint8Array;
-    if (encoding !== 'bytes' && head.end - head.start >= bytes) {
-      line = decodeText(head.memory, head.start, head.start + bytes, encoding);
-    } else {
-      const copy = new Uint8Array(bytes);
-      copyFront(chain, 0, bytes, copy);
-      line = encoding === 'bytes' ? copy : decodeText(copy, 0, bytes, encoding);
-    }
-    this.#discard(total);
+    if (chain.length === 0) return null;
+    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    this.#lines ??= new LineReader(chain);
+    const lines = this.#lines;
+    const line = lines.next(style, encoding);
+    if (line !== null) this.#discard(lines.lineBytes);
     return line;
+  }
+
+  /**
+   * Takes all complete lines, at most `maxLines`, off the front and returns them as text, each as `readLine` would;
+   * fastest for lines that end with LF. Lines may share memory with up to 4 KiB of their neighbours: to keep few of many
+   * for long, keep copies. Watchers run before it returns, once for all. Throws as `readLine`.
+   */
+  readLines(
+    maxLines: number = Number.POSITIVE_INFINITY,
+    style: EolStyle = 'crlf',
+    encoding: EvbufferEncoding = 'utf8',
+  ): string[] {
+    checkCount(maxLines, 'maxLines');
+    checkStyle(style);
+    checkEncoding(encoding);
+    const chain = this.#chain;
+    if (chain.length === 0) return [];
+    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    const batch = new LineBatch(chain, maxLines, style, encoding);
+    if (batch.bytes > 0) this.#discard(batch.bytes);
+    return batch.lines;
+  }
+
+  // Numbers and frames
+
+  /**
+   * Takes a number off the front; null while not all of its bytes have arrived. Formats: `u8`, `i8`; `u16be`, `i32le` and
+   * so on with 16, 24, 32, 40 or 48 bits; `u64be`, `i64le` and so on as bigints; `f32be` … `f64le`; unsigned LEB128 as
+   * `varint` (up to 2⁵³ − 1) or `varint64` (a bigint). Watchers run before it returns.
+   * Throws ERR_EVBUFFER_FROZEN_FRONT unless empty, ERR_EVBUFFER_MALFORMED_VARINT, ERR_EVBUFFER_DETACHED,
+   * ERR_EVBUFFER_INVALID_ARGUMENT for an unknown format; nothing has been taken then.
+   */
+  readNumber<F extends NumberFormat>(format: F): NumberOf<F> | null {
+    const chain = this.#chain;
+    if (chain.length > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
+    const value = decodeNumber(chain, chain.head, 0, 0, format);
+    if (value !== null) this.#discard(numberBytes);
+    return value as NumberOf<F> | null;
+  }
+
+  /**
+   * The number at a position, which stays in the buffer; null when not all of its bytes are there. Throws
+   * ERR_EVBUFFER_OUT_OF_RANGE for a position beyond the end, ERR_EVBUFFER_STALE_POSITION, and as `readNumber`.
+   */
+  getNumber<F extends NumberFormat>(where: EvbufferIndex, format: F): NumberOf<F> | null {
+    const index = findIndex(this.#chain, where, 'where');
+    return decodeNumber(this.#chain, foundNode, foundBase, index, format) as NumberOf<F> | null;
+  }
+
+  /**
+   * Appends a number. Throws ERR_EVBUFFER_OUT_OF_RANGE when it does not fit into the format, ERR_EVBUFFER_INVALID_ARGUMENT
+   * for a bigint where a number belongs and the other way round, ERR_EVBUFFER_FROZEN_BACK.
+   */
+  addNumber<F extends NumberFormat>(format: F, value: NumberOf<F>): void {
+    this.add(encodeNumber(format, value));
+  }
+
+  /** Puts a number before the first byte; otherwise like `addNumber`. Throws ERR_EVBUFFER_FROZEN_FRONT. */
+  prependNumber<F extends NumberFormat>(format: F, value: NumberOf<F>): void {
+    this.prepend(encodeNumber(format, value));
+  }
+
+  /**
+   * Overwrites the bytes at a position with a number of a fixed size, for example a length that is known now. Memory that
+   * others see (added by reference, shared) is copied first, as much as is overwritten. Works on a frozen buffer; no
+   * notification. Throws as `addNumber`; ERR_EVBUFFER_OUT_OF_RANGE when it would reach beyond the end;
+   * ERR_EVBUFFER_PINNED; ERR_EVBUFFER_INVALID_ARGUMENT for a `varint`, ERR_EVBUFFER_STALE_POSITION.
+   */
+  setNumber<F extends NumberFormat>(where: EvbufferIndex, format: F, value: NumberOf<F>): void {
+    const chain = this.#chain;
+    const bytes = encodeNumber(format, value);
+    if (format.startsWith('varint')) throw typeError('a variable-length integer cannot be overwritten in place');
+    const index = findIndex(chain, where, 'where');
+    if (bytes.length > chain.length - index) throw rangeError(`${bytes.length} bytes at ${index} reach beyond the end`);
+    changed(chain);
+    overwrite(chain, foundNode, foundBase, index, bytes);
+  }
+
+  /**
+   * Takes a length-prefixed frame off the front and returns a copy of its payload; null until all of it has arrived.
+   * Watchers run before it returns, once.
+   * Throws ERR_EVBUFFER_FRAME_TOO_LARGE as soon as the prefix announces more than `maxBytes`, ERR_EVBUFFER_MALFORMED_FRAME
+   * for a negative payload, ERR_EVBUFFER_INVALID_ARGUMENT, and as `readNumber`; nothing has been taken then.
+   */
+  readFramed(options: FrameOptions = {}): Uint8Array | null {
+    const chain = this.#chain;
+    if (chain.length > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
+    const bytes = findFrame(chain, options);
+    if (bytes < 0) return null;
+    const prefix = prefixBytes;
+    const payload = new Uint8Array(bytes);
+    copyFrom(chain.head, prefix, bytes, payload);
+    this.#discard(prefix + bytes);
+    return payload;
+  }
+
+  /** The same, with the payload moved to a new buffer, as by `take`. */
+  takeFramed(options: FrameOptions = {}): Evbuffer | null {
+    const chain = this.#chain;
+    if (chain.length > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
+    const bytes = findFrame(chain, options);
+    if (bytes < 0) return null;
+    const prefix = prefixBytes;
+    const frame = this.take(prefix + bytes);
+    frame.drain(prefix);
+    return frame;
   }
 
   /**
@@ -412,7 +592,7 @@ export class Evbuffer {
       if ((this.#frozen & FRONT) !== 0) throw frozenFront();
       this.#discard(chain.length);
     } else {
-      chain.version++;
+      changed(chain);
       dropSpares(chain);
     }
   }
@@ -445,37 +625,51 @@ export class Evbuffer {
     checkCount(wanted, 'bytes');
     if (wanted === 0 || wanted > chain.length) return null;
     let head = chain.head as ChainNode;
-    if (head.end - head.start < wanted) {
+    if (head.end - head.start < wanted || head.extent !== null) {
       const done = mergeFront(chain, wanted);
-      chain.version++;
+      changed(chain);
       head = chain.head as ChainNode;
-      const view = viewOf(head, head.start, head.start + wanted);
+      const view = show(chain, head, head.start, head.start + wanted);
       if (done !== null) releaseNodes(chain, done);
       return view;
     }
-    checkAttached(head);
-    return viewOf(head, head.start, head.start + wanted);
+    checkReadable(head);
+    return show(chain, head, head.start, head.start + wanted);
   }
 
   /**
    * Shows bytes as views of the buffer's own memory, without copying: those from `start` on, at most `length` bytes in at
    * most `maxSegments` views. The number of views is the number of pieces that hold the bytes; the last is cut to fit.
    * The views are valid until the next call that changes the buffer, and must not be written.
-   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_DETACHED. (row 39, BU-7)
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_DETACHED.
+   * (row 39, BU-7)
    */
   peek(options: PeekOptions = {}): Uint8Array[] {
     if (typeof options !== 'object' || options === null) throw typeError('options must be an object');
     const { length = Number.POSITIVE_INFINITY, start = 0, maxSegments = Number.POSITIVE_INFINITY } = options;
     checkCount(length, 'length');
     checkCount(maxSegments, 'maxSegments');
-    checkPosition(start, this.#chain.length, 'start');
-    return peekViews(this.#chain, start, length, maxSegments);
+    const index = findIndex(this.#chain, start, 'start');
+    return peekViews(this.#chain, index, length, maxSegments);
+  }
+
+  /**
+   * When the first byte is in a file, where: for those who send files from the kernel, or read them without blocking. The
+   * bytes from there up to `length` are all in that file, and leave the buffer by `drain`, as others do; pin them while
+   * they are being sent. Else null. Reads nothing.
+   */
+  peekFile(): FileRange | null {
+    const head = this.#chain.head;
+    if (head === null || head.extent === null) return null;
+    const { file, offset } = head.extent;
+    return { file, offset: offset + head.start, length: head.end - head.start };
   }
 
   /**
    * Describes the first `maxBytes` bytes, in at most `maxSegments` pieces, into the caller's array of reusable objects,
    * without views or copies; returns how many were filled. The array grows when it is too short; objects beyond the
-   * count keep what they held. The last piece is cut to fit. For those who hand the bytes on as (memory, start, end).
+   * count keep what they held. The last piece is cut to fit; bytes in a file (`peekFile`) and what is behind them are left
+   * out. For those who hand the bytes on as (memory, start, end).
    * Valid until the next call that changes the buffer, or, when pinned, until `unpin`.
    * Throws ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_OUT_OF_RANGE.
    */
@@ -494,8 +688,8 @@ export class Evbuffer {
     const chain = this.#chain;
     const version = chain.version;
     for (let node = chain.head; node !== null; node = node.next) {
-      checkAttached(node);
-      yield viewOf(node, node.start, node.end);
+      makeReadable(chain, node, 0);
+      yield show(chain, node, node.start, node.end);
       if (chain.version !== version) {
         throw new EvbufferError('ERR_EVBUFFER_STALE_ITERATION', 'the buffer changed while its segments were iterated');
       }
@@ -506,28 +700,90 @@ export class Evbuffer {
    * Position of the first match of `needle` (bytes, or a utf8 string) that lies wholly in [start, end), or −1. Matches
    * may span pieces of memory. An empty needle is found at `start`. `end` defaults to the end of the buffer and may lie
    * beyond it. Copies nothing.
-   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_INVALID_ARGUMENT.
-   * (rows 42 and 43)
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_DETACHED,
+   * ERR_EVBUFFER_INVALID_ARGUMENT. (rows 42 and 43)
    */
-  indexOf(needle: Uint8Array | string, start = 0, end: number = Number.POSITIVE_INFINITY): number {
+  indexOf(
+    needle: Uint8Array | string,
+    start: EvbufferIndex = 0,
+    end: EvbufferIndex = Number.POSITIVE_INFINITY,
+  ): number {
+    const chain = this.#chain;
     const bytes = typeof needle === 'string' ? encodeText(needle, 'utf8') : needle;
     checkBytes(bytes, 'needle');
+    const to = this.#endIndex(end);
+    const from = findIndex(chain, start, 'start');
+    if (bytes.length === 0) return from;
+    return findBytes(chain, foundNode, foundBase, bytes, from, to);
+  }
+
+  /** An end, which as a number may lie beyond the last byte. */
+  #endIndex(end: EvbufferIndex): number {
+    if (typeof end === 'object') return checkPlace(this.#chain, end, 'end').index;
     checkCount(end, 'end');
-    checkPosition(start, this.#chain.length, 'start');
-    if (bytes.length === 0) return start;
-    return findBytes(this.#chain, bytes, start, Math.min(end, this.#chain.length));
+    return Math.min(end, this.#chain.length);
   }
 
   /**
    * The first line terminator of a style at or after `start`, or null. A search that starts on the LF of a CRLF finds
    * the LF alone. Copies nothing.
-   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_DETACHED.
-   * (row 41, BU-2)
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_STALE_POSITION,
+   * ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_DETACHED. (row 41, BU-2)
    */
-  indexOfEol(style: EolStyle, start = 0): EolMatch | null {
-    checkPosition(start, this.#chain.length, 'start');
-    const index = findEol(this.#chain, style, start);
-    return index < 0 ? null : { index, length: lastTerminatorBytes() };
+  indexOfEol(style: EolStyle, start: EvbufferIndex = 0): EolMatch | null {
+    checkStyle(style);
+    const chain = this.#chain;
+    const from = findIndex(chain, start, 'start');
+    const index = findEol(chain, style, foundNode, foundBase, from, from);
+    return index < 0 ? null : { index, length: terminatorBytes };
+  }
+
+  /**
+   * A position `index` bytes from the front, 0 to length, for use wherever a position is taken: see `EvbufferPosition`.
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE. (row 44)
+   */
+  position(index: number): EvbufferPosition {
+    checkPosition(index, this.#chain.length, 'index');
+    return new EvbufferPosition(new Place(this.#chain, index));
+  }
+
+  /**
+   * A position `bytes` bytes after another one of this buffer, found from there.
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE beyond the end, ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_INVALID_ARGUMENT. (row 44)
+   */
+  advance(position: EvbufferPosition, bytes: number): EvbufferPosition {
+    const place = checkPlace(this.#chain, position, 'position');
+    checkPosition(bytes, this.#chain.length - place.index, 'bytes');
+    return new EvbufferPosition(place.advanced(bytes));
+  }
+
+  /**
+   * The bytes from `start` to `end` (default: all) as text; characters may span pieces of memory, one that is cut at
+   * either end gives U+FFFD. Copies; drains nothing.
+   * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_UNKNOWN_ENCODING,
+   * ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_DETACHED.
+   */
+  toString(
+    encoding: EvbufferEncoding = 'utf8',
+    start: EvbufferIndex = 0,
+    end: EvbufferIndex = Number.POSITIVE_INFINITY,
+  ): string {
+    checkEncoding(encoding);
+    const to = this.#endIndex(end);
+    const from = findIndex(this.#chain, start, 'start');
+    return to <= from ? '' : textAt(foundNode, foundBase, from, to - from, encoding);
+  }
+
+  /**
+   * A copy of the bytes from `start` to `end` (default: all), alone in an ArrayBuffer of its own: it may be transferred,
+   * or cloned, without any effect on the buffer. Drains nothing. Throws as `toString`.
+   */
+  toUint8Array(start: EvbufferIndex = 0, end: EvbufferIndex = Number.POSITIVE_INFINITY): Uint8Array {
+    const to = this.#endIndex(end);
+    const from = findIndex(this.#chain, start, 'start');
+    const copy = new Uint8Array(Math.max(0, to - from));
+    copyFrom(foundNode, from - foundBase, copy.length, copy);
+    return copy;
   }
 
   // Writing in place
@@ -539,7 +795,7 @@ export class Evbuffer {
    */
   ensureSpace(bytes: number): void {
     checkFinite(bytes, 'bytes');
-    this.#chain.version++;
+    changed(this.#chain);
     ensureRoom(this.#chain, bytes);
   }
 
@@ -557,19 +813,26 @@ export class Evbuffer {
     if (maxSegments < 1) throw rangeError('maxSegments must be 1 or more');
     if ((this.#frozen & BACK) !== 0) throw frozenBack();
     const chain = this.#chain;
-    const version = ++chain.version;
+    changed(chain);
+    const version = chain.version;
     const nodes = reserveNodes(chain, bytes, maxSegments);
-    const segments = exposeRoom(nodes);
+    const segments = exposeRoom(chain, nodes);
     let length = 0;
     for (const segment of segments) length += segment.length;
     return {
       segments,
       length,
-      commit: (used: number): void => this.#commit(nodes, length, version, used),
+      commit: (used: number): void => this.#commit(nodes, segments, length, version, used),
     };
   }
 
-  #commit(nodes: readonly ChainNode[], reserved: number, version: number, bytes: number): void {
+  #commit(
+    nodes: readonly ChainNode[],
+    segments: readonly Uint8Array[],
+    reserved: number,
+    version: number,
+    bytes: number,
+  ): void {
     checkFinite(bytes, 'bytes');
     const chain = this.#chain;
     if (chain.version !== version) {
@@ -580,9 +843,9 @@ export class Evbuffer {
     let room = 0;
     for (const node of nodes) room += node.memory.length - node.end;
     if (room !== reserved) throw detached();
-    chain.version++;
+    if (bytes > 0) commitNodes(chain, nodes, segments, bytes);
+    changed(chain);
     if (bytes === 0) return;
-    commitNodes(chain, nodes, bytes);
     this.#notify(chain.length - bytes, bytes, 0);
   }
 
@@ -656,7 +919,8 @@ defineHidden(Evbuffer.prototype, INSPECT, function inspect(this: Evbuffer): stri
   return inspectChain(chainOf(this), this.isFrozen('front'), this.isFrozen('back'));
 });
 
-function checkEvbuffer(value: unknown, name: string): asserts value is Evbuffer {
+/** Throws unless the value is an `Evbuffer` of this copy of the package. */
+export function checkEvbuffer(value: unknown, name: string): asserts value is Evbuffer {
   if (typeof value !== 'object' || value === null || !isOwn(value)) {
     throw typeError(`${name} must be an Evbuffer${isEvbuffer(value) ? ' of the same copy of this package' : ''}`);
   }

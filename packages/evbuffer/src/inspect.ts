@@ -1,5 +1,5 @@
 import type { Chain } from './chain.js';
-import { type ChainNode, FREE, LEASED, OWNED, REFERENCE, SHARED, SLAB } from './node.js';
+import { type ChainNode, FILE, FREE, LEASED, OWNED, REFERENCE, SHARED, SLAB } from './node.js';
 
 const OWNERSHIP_NAMES: readonly string[] = [];
 {
@@ -10,6 +10,7 @@ const OWNERSHIP_NAMES: readonly string[] = [];
   names[REFERENCE] = 'reference';
   names[LEASED] = 'leased';
   names[SHARED] = 'shared';
+  names[FILE] = 'file';
 }
 
 const MAX_NODES_SHOWN = 8;
@@ -17,7 +18,12 @@ const MAX_BYTES_SHOWN = 32;
 
 /** One node as `slab[0, 12) of 1024`, with a mark when it is pinned or its memory is gone. */
 export function describeNode(node: ChainNode): string {
-  const marks = (node.pinnedFrom >= 0 ? ' pinned' : '') + (node.end > node.memory.length ? ' detached' : '');
+  const pin = node.pinnedFrom >= 0 ? ' pinned' : '';
+  if (node.extent !== null) {
+    const { offset } = node.extent;
+    return `file[${offset + node.start}, ${offset + node.end})${pin}`;
+  }
+  const marks = pin + (node.end > node.memory.length ? ' detached' : '');
   return `${OWNERSHIP_NAMES[node.ownership]}[${node.start}, ${node.end}) of ${node.memory.length}${marks}`;
 }
 
@@ -35,7 +41,7 @@ export function describeNodes(first: ChainNode | null, limit: number = MAX_NODES
 function firstBytes(chain: Chain): string {
   let text = '';
   let left = MAX_BYTES_SHOWN;
-  for (let node = chain.head; node !== null && left > 0; node = node.next) {
+  for (let node = chain.head; node !== null && node.extent === null && left > 0; node = node.next) {
     const end = Math.min(node.end, node.memory.length, node.start + left);
     for (let at = node.start; at < end; at++) {
       const byte = node.memory[at] as number;

@@ -1,6 +1,7 @@
 import type { Chain } from './chain.js';
 import { typeError } from './errors.js';
-import { checkAttached } from './node.js';
+import { makeReadable } from './file-node.js';
+import type { ChainNode } from './node.js';
 import { findByte, findBytes } from './search.js';
 
 /**
@@ -21,30 +22,41 @@ const LF = 10;
 const CRLF = Uint8Array.of(CR, LF);
 
 /** Length in bytes of the terminator that the last `findEol` found. Kept here so that a search allocates nothing. */
-let terminatorBytes = 0;
+export let terminatorBytes = 0;
 
-export function lastTerminatorBytes(): number {
-  return terminatorBytes;
+/** Throws for what is no line end style. */
+export function checkStyle(style: EolStyle): void {
+  switch (style) {
+    case 'any':
+    case 'crlf':
+    case 'crlf-strict':
+    case 'lf':
+    case 'nul':
+      return;
+    default:
+      throw typeError(`unknown line end style ${String(style)}`);
+  }
 }
 
-/** The byte at `position`, which must be inside. */
-function byteAt(chain: Chain, position: number): number {
-  let node = chain.head;
-  while (node !== null && position >= node.end - node.start) {
-    position -= node.end - node.start;
+/** Whether the byte at `position` is a CR. */
+function isCr(chain: Chain, node: ChainNode | null, base: number, position: number): boolean {
+  // The search began behind it: this byte is only found from the front.
+  if (position < base) {
+    node = chain.head;
+    base = 0;
+  }
+  while (node !== null && position >= base + node.end - node.start) {
+    base += node.end - node.start;
     node = node.next;
   }
-  return node === null ? -1 : (node.memory[node.start + position] as number);
+  return node !== null && node.memory[node.start + position - base] === CR;
 }
 
 /** Position of the first CR or LF at or after `from`, with the whole run of them measured. */
-function findRun(chain: Chain, from: number): number {
-  let base = 0;
+function findRun(chain: Chain, node: ChainNode | null, base: number, from: number): number {
   let found = -1;
-  for (let node = chain.head; node !== null; node = node.next) {
-    const size = node.end - node.start;
-    if (from < base + size) {
-      checkAttached(node);
+  for (; node !== null; node = node.next) {
+    if (from < base + node.end - node.start && makeReadable(chain, node, from - base)) {
       for (let at = node.start + Math.max(0, from - base); at < node.end; at++) {
         const byte = node.memory[at];
         const terminates = byte === CR || byte === LF;
@@ -58,33 +70,31 @@ function findRun(chain: Chain, from: number): number {
         terminatorBytes++;
       }
     }
-    base += size;
+    base += node.end - node.start;
   }
   return found;
 }
 
-/** Position of the first terminator at or after `from`, or −1; `lastTerminatorBytes()` tells its length. */
-export function findEol(chain: Chain, style: EolStyle, from: number): number {
-  switch (style) {
-    case 'crlf': {
-      const at = findByte(chain, LF, from, chain.length);
-      // A search that starts on the LF of a CRLF does not back up before its start.
-      const withCr = at > from && byteAt(chain, at - 1) === CR;
-      terminatorBytes = withCr ? 2 : 1;
-      return withCr ? at - 1 : at;
-    }
-    case 'lf':
-      terminatorBytes = 1;
-      return findByte(chain, LF, from, chain.length);
-    case 'nul':
-      terminatorBytes = 1;
-      return findByte(chain, 0, from, chain.length);
-    case 'crlf-strict':
-      terminatorBytes = 2;
-      return findBytes(chain, CRLF, from, chain.length);
-    case 'any':
-      return findRun(chain, from);
-    default:
-      throw typeError(`unknown line end style ${String(style)}`);
+/**
+ * Position of the first terminator of a (checked) style at or after `from`, or −1; `terminatorBytes` is its length. The
+ * search starts at `node`, before which `base` bytes (at most `from`) come. A match does not reach back before `start`,
+ * which is `from` unless the bytes between them were searched before, in vain.
+ */
+export function findEol(
+  chain: Chain,
+  style: EolStyle,
+  node: ChainNode | null,
+  base: number,
+  from: number,
+  start: number,
+): number {
+  if (style === 'any') return findRun(chain, node, base, from);
+  if (style === 'crlf-strict') {
+    terminatorBytes = 2;
+    return findBytes(chain, node, base, CRLF, from, chain.length);
   }
+  const at = findByte(chain, node, base, style === 'nul' ? 0 : LF, from, chain.length);
+  const withCr = style === 'crlf' && at > start && isCr(chain, node, base, at - 1);
+  terminatorBytes = withCr ? 2 : 1;
+  return withCr ? at - 1 : at;
 }

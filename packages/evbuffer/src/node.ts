@@ -1,5 +1,8 @@
-import { detached } from './errors.js';
-import { allocate, MAX_SLAB_BYTES, returnSlab, takeSlab } from './memory.js';
+import { hooks } from './debug-hooks.js';
+import { detached, EvbufferError } from './errors.js';
+import type { FileSource } from './file-source.js';
+import { allocate, copyBytes, MAX_RETAINED_BYTES, MAX_SLAB_BYTES, MIN_SLAB_BYTES, sizeClass, sizeClasses } from './memory.js';
+import { isSharedMemory } from './platform.js';
 
 /** Whoever lent memory to a buffer by `addLeased`. */
 export interface LeaseOwner {
@@ -11,10 +14,10 @@ export interface LeaseOwner {
 export type ReleaseCallback = (memory: Uint8Array) => void;
 
 /** Who owns a node's memory, and so what happens to it when the node goes. */
-export type Ownership = 0 | 1 | 2 | 3 | 4 | 5;
-/** In the free list: nothing may refer to it. */
+export type Ownership = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+/** Not in use: nothing may refer to it. */
 export const FREE: Ownership = 0;
-/** Ours, from the slab pool; returned to it. */
+/** Ours, of a pooled size; the node keeps it for its next use. */
 export const SLAB: Ownership = 1;
 /** Ours, too large for the pool; left to the garbage collector. */
 export const OWNED: Ownership = 2;
@@ -22,8 +25,10 @@ export const OWNED: Ownership = 2;
 export const REFERENCE: Ownership = 3;
 /** Lent by a memory pool, never written; `owner.release(lease)` runs. */
 export const LEASED: Ownership = 4;
-/** A part of a node that was split: `carrier` holds the ownership and counts the parts. Never written. */
+/** One of several nodes over the same memory: `carrier` holds the ownership and counts them. Never written. */
 export const SHARED: Ownership = 5;
+/** No memory yet: bytes of a file, read when somebody looks at them. */
+export const FILE: Ownership = 6;
 
 const NO_MEMORY = new Uint8Array(0);
 
@@ -34,6 +39,8 @@ export class ChainNode {
   ownership: Ownership = FREE;
   /** Only then may bytes outside [start, end) be written. True for SLAB and OWNED. */
   writable = false;
+  /** The memory may be shared with another thread: to be found out before its bytes are looked at. */
+  doubtful = false;
   /** `start` at the moment of the pin, −1 when not pinned. Memory from here to `end` must stay as it is. */
   pinnedFrom = -1;
   lease = 0;
@@ -42,13 +49,33 @@ export class ChainNode {
   carrier: ChainNode | null = null;
   /** On a carrier: how many nodes share it. */
   holders = 0;
+  /** FILE only: where [start, end) is relative to `extent.offset`. */
+  extent: FileExtent | null = null;
   next: ChainNode | null = null;
 }
 
-/** Nodes not in use, last in first out, linked by `next`. */
+/** Up to `MAX_EXTENT_BYTES` of a file; small enough that positions in it are small integers, whatever the file. */
+export interface FileExtent {
+  readonly file: FileSource;
+  readonly offset: number;
+}
+
+export const MAX_EXTENT_BYTES: number = 2 ** 30;
+
+/** Nodes without memory that are not in use, last in first out, linked by `next`. */
 let freeNodes: ChainNode | null = null;
 let freeNodeCount = 0;
 const MAX_FREE_NODES = 4096;
+
+/**
+ * The slab pool: nodes that are not in use with the memory they had, one stack per size. What was released last is
+ * handed out first, because its bytes are the ones most likely still in the processor's cache.
+ *
+ * A block belongs to exactly one node at a time. Its old bytes stay in it: nothing in this package shows memory outside
+ * [start, end) of a node, except a reservation, which clears what it exposes first.
+ */
+const slabNodes: (ChainNode | null)[] = sizeClasses.map(() => null);
+const slabCounts: number[] = sizeClasses.map(() => 0);
 
 function takeNode(): ChainNode {
   const node = freeNodes;
@@ -65,11 +92,13 @@ function recycleNode(node: ChainNode): void {
   node.start = 0;
   node.end = 0;
   node.writable = false;
+  node.doubtful = false;
   node.pinnedFrom = -1;
   node.owner = null;
   node.onRelease = null;
   node.carrier = null;
   node.holders = 0;
+  node.extent = null;
   node.next = null;
   if (freeNodeCount < MAX_FREE_NODES) {
     node.next = freeNodes;
@@ -78,15 +107,58 @@ function recycleNode(node: ChainNode): void {
   }
 }
 
-/** An empty writable node of at least `bytes`. */
+/** An empty writable node of at least `bytes`, with whatever its previous user left in the memory. */
 export function writableNode(bytes: number): ChainNode {
-  const pooled = bytes <= MAX_SLAB_BYTES;
-  const memory = pooled ? takeSlab(bytes) : allocate(bytes);
-  const node = takeNode();
-  node.memory = memory;
-  node.ownership = pooled ? SLAB : OWNED;
-  node.writable = true;
+  if (bytes > MAX_SLAB_BYTES) {
+    const memory = allocate(bytes);
+    const node = takeNode();
+    node.memory = memory;
+    node.ownership = OWNED;
+    node.writable = true;
+    return node;
+  }
+  const index = sizeClass(bytes);
+  let node = slabNodes[index] as ChainNode | null;
+  if (node !== null) {
+    slabNodes[index] = node.next;
+    (slabCounts[index] as number)--;
+    node.next = null;
+    if (hooks !== null) hooks.reused(node.memory);
+    // A block may have been detached by somebody who kept a view of it past its time: it is not used again.
+    if (node.memory.length === 0) node.memory = allocate(sizeClasses[index] as number);
+  } else {
+    const memory = allocate(sizeClasses[index] as number);
+    node = takeNode();
+    node.memory = memory;
+    node.writable = true;
+  }
+  node.ownership = SLAB;
   return node;
+}
+
+/** Keeps a slab's node with its memory, unless enough of its size are kept. */
+function recycleSlab(node: ChainNode): void {
+  const bytes = node.memory.length;
+  const index = sizeClass(bytes);
+  const count = slabCounts[index] as number;
+  if (bytes < MIN_SLAB_BYTES || count * bytes >= MAX_RETAINED_BYTES) {
+    recycleNode(node);
+    return;
+  }
+  if (hooks !== null) hooks.retired(node.memory);
+  node.ownership = FREE;
+  node.writable = true;
+  node.start = 0;
+  node.end = 0;
+  node.pinnedFrom = -1;
+  node.next = slabNodes[index] as ChainNode | null;
+  slabNodes[index] = node;
+  slabCounts[index] = count + 1;
+}
+
+/** Bytes that the pool holds for later. For tests of the bound. */
+export function retainedBytes(): number {
+  return sizeClasses.reduce((total, bytes, index) => total + bytes * (slabCounts[index] as number), 0);
 }
 
 export function referenceNode(memory: Uint8Array, onRelease: ReleaseCallback | null): ChainNode {
@@ -94,7 +166,8 @@ export function referenceNode(memory: Uint8Array, onRelease: ReleaseCallback | n
   node.memory = memory;
   node.end = memory.length;
   node.ownership = REFERENCE;
-  node.onRelease = onRelease;
+  node.doubtful = true;
+  node.onRelease = hooks === null ? onRelease : hooks.referenced(memory, onRelease);
   return node;
 }
 
@@ -110,21 +183,42 @@ export function leasedNode(
   node.start = start;
   node.end = end;
   node.ownership = LEASED;
-  node.owner = owner;
+  node.owner = hooks === null ? owner : hooks.leased(memory, start, end, owner, lease);
   node.lease = lease;
   return node;
 }
 
+/** `bytes` (at most `MAX_EXTENT_BYTES`) of a file from its `offset` on; the node is one more user of the file. */
+export function fileNode(file: FileSource, offset: number, bytes: number): ChainNode {
+  const node = takeNode();
+  node.end = bytes;
+  node.ownership = FILE;
+  node.extent = { file, offset };
+  file.retain();
+  return node;
+}
+
 /**
- * Cuts [start + bytes, end) off `node` into a new node over the same memory, without copying. From then on neither
- * part is writable, and the memory is released when the later of the two goes.
+ * A second node over the same bytes. From then on neither is writable, and the memory is released when the later of
+ * them goes. Sharing shared memory adds a holder.
  *
- *      node                      node      rest
- *   ┌──────────────┐          ┌────────┬─────────┐
- *   │ bytes        │    ──►   │ bytes  │ bytes   │   both ──► carrier (ownership, holders = 2)
- *   └──────────────┘          └────────┴─────────┘
+ *      node                      node         twin
+ *   ┌──────────────┐          ┌────────┐   ┌────────┐
+ *   │ bytes        │    ──►   │ bytes  │   │ bytes  │   both ──► carrier (ownership, holders = 2) ──► memory
+ *   └──────────────┘          └────────┘   └────────┘
  */
-export function shareRest(node: ChainNode, bytes: number): ChainNode {
+export function shareNode(node: ChainNode): ChainNode {
+  const twin = takeNode();
+  twin.memory = node.memory;
+  twin.start = node.start;
+  twin.end = node.end;
+  twin.doubtful = node.doubtful;
+  if (node.extent !== null) {
+    twin.ownership = FILE;
+    twin.extent = node.extent;
+    node.extent.file.retain();
+    return twin;
+  }
   let carrier = node.carrier;
   if (carrier === null) {
     carrier = takeNode();
@@ -141,32 +235,56 @@ export function shareRest(node: ChainNode, bytes: number): ChainNode {
     node.carrier = carrier;
   }
   carrier.holders++;
-  const rest = takeNode();
-  rest.memory = node.memory;
+  twin.ownership = SHARED;
+  twin.carrier = carrier;
+  return twin;
+}
+
+/** Cuts [start + bytes, end) off `node` into a new node over the same memory, without copying. */
+export function shareRest(node: ChainNode, bytes: number): ChainNode {
+  const rest = shareNode(node);
   rest.start = node.start + bytes;
-  rest.end = node.end;
-  rest.ownership = SHARED;
-  rest.carrier = carrier;
   node.end = rest.start;
   return rest;
 }
 
-/** Gives a node's memory back to its owner and the node to the free list. May run user code (a release callback). */
+/** Gives a node's memory back to its owner and the node to its pool. May run user code (a release callback). */
 export function releaseNode(node: ChainNode): void {
-  const { ownership, memory, owner, lease, onRelease, carrier } = node;
+  if (node.ownership === SLAB) {
+    recycleSlab(node);
+    return;
+  }
+  const { ownership, memory, owner, lease, onRelease, carrier, extent } = node;
   recycleNode(node);
-  if (ownership === SLAB) returnSlab(memory);
-  else if (ownership === LEASED) owner?.release(lease);
+  if (ownership === LEASED) owner?.release(lease);
   else if (ownership === REFERENCE) onRelease?.(memory);
   else if (ownership === SHARED && carrier !== null && --carrier.holders === 0) releaseNode(carrier);
+  else if (extent !== null) extent.file.release();
 }
 
-/** Throws unless the node's memory still reaches to its end (it does not after a transfer or a resize). */
-export function checkAttached(node: ChainNode): void {
+/**
+ * Throws unless the bytes of a node in memory can be looked at: the memory still reaches to their end (it does not
+ * after a transfer or a resize), and no other thread can write it.
+ */
+export function checkReadable(node: ChainNode): void {
   if (node.end > node.memory.length) throw detached();
+  if (!node.doubtful) return;
+  if (isSharedMemory(node.memory)) {
+    throw new EvbufferError(
+      'ERR_EVBUFFER_SHARED',
+      'memory added by reference is shared with other threads, which may change it; add() copies',
+    );
+  }
+  node.doubtful = false;
 }
 
-/** The first `bytes` bytes of a node; the memory itself when that is all of it. */
+/** Copies bytes [from, to) of a node, in its own counting, to the target; bytes of a file are read, and nothing else of it. */
+export function copyNode(node: ChainNode, from: number, to: number, target: Uint8Array, at: number): void {
+  if (node.extent !== null) node.extent.file.readSync(target, at, node.extent.offset + from, to - from);
+  else copyBytes(node.memory, from, to, target, at);
+}
+
+/** The bytes [start, end) of a node's memory; the memory itself when that is all of it. */
 export function viewOf(node: ChainNode, start: number, end: number): Uint8Array {
   const memory = node.memory;
   return start === 0 && end === memory.length ? memory : memory.subarray(start, end);
@@ -177,4 +295,31 @@ export function realign(node: ChainNode): void {
   node.memory.copyWithin(0, node.start, node.end);
   node.end -= node.start;
   node.start = 0;
+}
+
+/** Two nodes exchange what they hold; their places in a list, and their pins, stay. */
+export function exchange(a: ChainNode, b: ChainNode): void {
+  const { memory, start, end, ownership, writable, doubtful, lease, owner, onRelease, carrier, extent } = a;
+  a.memory = b.memory;
+  a.start = b.start;
+  a.end = b.end;
+  a.ownership = b.ownership;
+  a.writable = b.writable;
+  a.doubtful = b.doubtful;
+  a.lease = b.lease;
+  a.owner = b.owner;
+  a.onRelease = b.onRelease;
+  a.carrier = b.carrier;
+  a.extent = b.extent;
+  b.memory = memory;
+  b.start = start;
+  b.end = end;
+  b.ownership = ownership;
+  b.writable = writable;
+  b.doubtful = doubtful;
+  b.lease = lease;
+  b.owner = owner;
+  b.onRelease = onRelease;
+  b.carrier = carrier;
+  b.extent = extent;
 }

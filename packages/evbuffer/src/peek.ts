@@ -1,12 +1,15 @@
 import type { Chain } from './chain.js';
-import { checkAttached, viewOf } from './node.js';
+import { hooks } from './debug-hooks.js';
+import { makeReadable } from './file-node.js';
+import { type ChainNode, checkReadable, viewOf } from './node.js';
+import { type EvbufferIndex, foundBase, foundNode } from './place.js';
 
 /** What `peek` shows. */
 export interface PeekOptions {
   /** Most bytes in total. Default: all. */
   readonly length?: number;
   /** Position of the first byte. Default 0. */
-  readonly start?: number;
+  readonly start?: EvbufferIndex;
   /** Most views. Default: no limit. */
   readonly maxSegments?: number;
 }
@@ -18,33 +21,38 @@ export interface EvbufferSegment {
   end: number;
 }
 
-/** Views of up to `length` bytes from position `start` on, the last one cut to fit. */
+/** A view to hand out, of [start, end) of a node's memory. */
+export function show(chain: Chain, node: ChainNode, start: number, end: number): Uint8Array {
+  const view = viewOf(node, start, end);
+  return hooks === null ? view : hooks.shown(chain, view);
+}
+
+/** Views of up to `length` bytes from position `start` on (found before, see `foundNode`), the last one cut to fit. */
 export function peekViews(chain: Chain, start: number, length: number, maxSegments: number): Uint8Array[] {
   const views: Uint8Array[] = [];
-  let skip = start;
+  let skip = start - foundBase;
   let left = length;
-  for (let node = chain.head; node !== null && left > 0 && views.length < maxSegments; node = node.next) {
-    const size = node.end - node.start;
-    if (skip >= size) {
-      skip -= size;
-      continue;
+  for (let node = foundNode; node !== null && left > 0 && views.length < maxSegments; node = node.next) {
+    if (skip < node.end - node.start && makeReadable(chain, node, skip)) {
+      const from = node.start + skip;
+      const to = Math.min(node.end, from + left);
+      views.push(show(chain, node, from, to));
+      left -= to - from;
+      skip = 0;
+    } else {
+      skip -= node.end - node.start;
     }
-    checkAttached(node);
-    const from = node.start + skip;
-    const to = Math.min(node.end, from + left);
-    views.push(viewOf(node, from, to));
-    left -= to - from;
-    skip = 0;
   }
   return views;
 }
 
-/** The same from the front, into objects that the caller keeps; returns how many were filled. */
+/** The pieces at the front, up to the first byte that is in a file, into objects that the caller keeps; returns how many were filled. */
 export function peekSegments(chain: Chain, target: EvbufferSegment[], maxBytes: number, maxSegments: number): number {
   let left = maxBytes;
   let filled = 0;
   for (let node = chain.head; node !== null && left > 0 && filled < maxSegments; node = node.next) {
-    checkAttached(node);
+    if (node.extent !== null) break;
+    checkReadable(node);
     const { memory, start } = node;
     const end = Math.min(node.end, start + left);
     const segment = target[filled];

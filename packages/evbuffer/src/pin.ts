@@ -1,5 +1,5 @@
 import type { Chain } from './chain.js';
-import { type ChainNode, checkAttached } from './node.js';
+import { type ChainNode, checkReadable } from './node.js';
 
 /**
  * A pin keeps memory as it is while somebody outside reads it, for example a send in flight:
@@ -16,7 +16,7 @@ import { type ChainNode, checkAttached } from './node.js';
 export function pinFront(chain: Chain, bytes: number): void {
   let left = bytes;
   for (let node = chain.head; node !== null && left > 0; node = node.next) {
-    checkAttached(node);
+    if (node.extent === null) checkReadable(node);
     left -= node.end - node.start;
   }
   chain.pinned = true;

@@ -1,6 +1,6 @@
 /** What this package uses of its host when the host has it. Nothing is imported, so nothing has to be there. */
 interface BufferPrototype {
-  indexOf(this: Uint8Array, needle: Uint8Array, from: number): number;
+  indexOf(this: Uint8Array, needle: Uint8Array | number, from: number): number;
   utf8Write(this: Uint8Array, text: string, offset: number, bytes: number): number;
   latin1Write(this: Uint8Array, text: string, offset: number, bytes: number): number;
   utf8Slice(this: Uint8Array, start: number, end: number): string;
@@ -21,6 +21,7 @@ interface Host {
   TextDecoder?: new (label: string, options: { ignoreBOM: boolean }) => { decode(bytes: Uint8Array): string };
   atob?: (text: string) => string;
   btoa?: (text: string) => string;
+  SharedArrayBuffer?: new (bytes: number) => object;
 }
 
 export const host: Host = globalThis as unknown as Host;
@@ -62,4 +63,9 @@ const typedArrayTag = Object.getOwnPropertyDescriptor(
 /** True for every `Uint8Array` (so also `Buffer`), also one from another realm. */
 export function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array || typedArrayTag?.call(value) === 'Uint8Array';
+}
+
+/** Whether a view's memory can be written by other threads. Asks for the `ArrayBuffer`, which is slow for small arrays that have none yet. */
+export function isSharedMemory(memory: Uint8Array): boolean {
+  return host.SharedArrayBuffer !== undefined && memory.buffer instanceof host.SharedArrayBuffer;
 }

@@ -1,4 +1,5 @@
 import { type Chain, dropSpares, growthFor, linkBack, takeSpare } from './chain.js';
+import { hooks } from './debug-hooks.js';
 import { type ChainNode, realign, viewOf, writableNode } from './node.js';
 
 /** Realigning copies at most this many bytes, and only when they fill less than half of the memory (api-evbuffer §1). */
@@ -74,15 +75,24 @@ export function reserveNodes(chain: Chain, bytes: number, maxSegments: number): 
 }
 
 /** The room of each node, cleared: what an earlier user of recycled memory left there must not show. */
-export function exposeRoom(nodes: readonly ChainNode[]): Uint8Array[] {
-  return nodes.map((node) => {
-    node.memory.fill(0, node.end);
-    return viewOf(node, node.end, node.memory.length);
-  });
+export function exposeRoom(chain: Chain, nodes: readonly ChainNode[]): Uint8Array[] {
+  const room = roomIn(nodes);
+  for (const segment of room) segment.fill(0);
+  return hooks === null ? room : hooks.opened(chain, room);
+}
+
+function roomIn(nodes: readonly ChainNode[]): Uint8Array[] {
+  return nodes.map((node) => viewOf(node, node.end, node.memory.length));
 }
 
 /** Turns the first `bytes` bytes of the reserved room into bytes of the buffer. Spare nodes that got none stay spare. */
-export function commitNodes(chain: Chain, nodes: readonly ChainNode[], bytes: number): void {
+export function commitNodes(
+  chain: Chain,
+  nodes: readonly ChainNode[],
+  segments: readonly Uint8Array[],
+  bytes: number,
+): void {
+  if (hooks !== null) hooks.committed(segments, roomIn(nodes));
   chain.length += bytes;
   for (const node of nodes) {
     if (bytes === 0) return;

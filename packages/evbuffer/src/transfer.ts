@@ -1,11 +1,12 @@
-import { appendBytes, type Chain, dropSpares } from './chain.js';
+import { appendBytes, type Chain, dropSpares, frontChanged, linkBack } from './chain.js';
 import { copyBytes } from './memory.js';
-import { type ChainNode, checkAttached, shareRest, writableNode } from './node.js';
+import { type ChainNode, checkReadable, shareNode, shareRest, writableNode } from './node.js';
 
 /** A split copies the smaller side up to this many bytes; beyond it both sides share the memory. */
 const MAX_SPLIT_COPY_BYTES = 1024;
 
 function forget(source: Chain): void {
+  frontChanged(source);
   source.head = null;
   source.tail = null;
   source.length = 0;
@@ -23,6 +24,7 @@ export function moveAllBack(source: Chain, target: Chain): void {
 
 /** Relinks all nodes of a non-empty source before the target's. */
 export function moveAllFront(source: Chain, target: Chain): void {
+  frontChanged(target);
   const last = source.tail as ChainNode;
   last.next = target.head;
   if (target.tail === null) target.tail = last;
@@ -39,7 +41,7 @@ export function moveAllFront(source: Chain, target: Chain): void {
  *      target gets [ a ] and a part of b by one of
  *        the front part is small:  copy it to the target's back, move b's start
  *        the rest is small:        copy the rest to a new node for the source, relink b
- *        both are large:           both refer to the same memory, which goes with the later of the two
+ *        both are large, or in a file:  both refer to the same memory, which goes with the later of the two
  */
 export function moveSome(source: Chain, target: Chain, bytes: number): void {
   let last: ChainNode | null = null;
@@ -52,12 +54,13 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
   }
   let copyFrontPart = false;
   if (left > 0) {
-    checkAttached(node);
+    const inMemory = node.extent === null;
+    if (inMemory) checkReadable(node);
     const rest = node.end - node.start - left;
-    copyFrontPart = left <= rest && left <= MAX_SPLIT_COPY_BYTES;
+    copyFrontPart = inMemory && left <= rest && left <= MAX_SPLIT_COPY_BYTES;
     if (!copyFrontPart) {
       let restNode: ChainNode;
-      if (rest <= MAX_SPLIT_COPY_BYTES) {
+      if (inMemory && rest <= MAX_SPLIT_COPY_BYTES) {
         restNode = writableNode(rest);
         copyBytes(node.memory, node.end - rest, node.end, restNode.memory, 0);
         restNode.end = rest;
@@ -72,6 +75,7 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
     }
   }
   const inCopy = copyFrontPart ? left : 0;
+  frontChanged(source);
   source.length -= bytes;
   if (last !== null) {
     const first = source.head;
@@ -86,4 +90,10 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
     appendBytes(target, node.memory, node.start, node.start + inCopy);
     node.start += inCopy;
   }
+}
+
+/** Links nodes over the same bytes as the source's behind the target's. No byte is copied; the source's nodes are not writable any more. */
+export function shareAll(source: Chain, target: Chain): void {
+  for (let node = source.head; node !== null; node = node.next) linkBack(target, shareNode(node));
+  target.length += source.length;
 }

@@ -1,7 +1,7 @@
 import type { Chain } from './chain.js';
 import { chainOf, type Evbuffer } from './evbuffer.js';
 import { describeNodes } from './inspect.js';
-import { type ChainNode, FREE, OWNED, SHARED, SLAB } from './node.js';
+import { type ChainNode, FILE, FREE, OWNED, SHARED, SLAB } from './node.js';
 
 function fail(chain: Chain, why: string): never {
   const parts = [
@@ -27,6 +27,7 @@ function checkNode(chain: Chain, node: ChainNode, seen: Set<ChainNode>, writable
   if ((node.ownership === SHARED) !== (node.carrier !== null))
     fail(chain, 'a shared node needs a carrier, no other has one');
   if (node.carrier !== null && node.carrier.holders < 1) fail(chain, 'a carrier without holders');
+  if ((node.ownership === FILE) !== (node.extent !== null)) fail(chain, 'a node of a file needs an extent, no other has one');
   if (node.start < 0 || node.start > node.end) fail(chain, 'a node ends before it starts');
   // Memory of length 0 was detached: reported at its next use, not here.
   if (node.end > node.memory.length && node.memory.length > 0) fail(chain, 'a node reaches beyond its memory');

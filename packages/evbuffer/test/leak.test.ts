@@ -1,7 +1,7 @@
 import { Evbuffer } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
 import { expect, test } from 'vitest';
-import { retainedBytes } from '../dist/memory.js';
+import { retainedBytes } from '../dist/node.js';
 
 /** A pool of receive slabs such as a backend keeps: counts what is out, refuses to take anything back twice. */
 class SlabPool {

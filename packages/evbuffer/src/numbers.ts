@@ -1,0 +1,192 @@
+import { type Chain, copyFrom } from './chain.js';
+import { EvbufferError, rangeError, typeError } from './errors.js';
+import { makeReadable } from './file-node.js';
+import type { ChainNode } from './node.js';
+
+type Endian = 'be' | 'le';
+
+/** Formats whose values are numbers: integers of up to 48 bits, floats, and LEB128 up to 2⁵³ − 1. */
+export type SmallNumberFormat =
+  | 'u8'
+  | 'i8'
+  | `${'u' | 'i'}${16 | 24 | 32 | 40 | 48}${Endian}`
+  | `f${32 | 64}${Endian}`
+  | 'varint';
+
+/** Formats whose values are bigints: integers of 64 bits, and LEB128 up to 2⁶⁴ − 1. */
+export type BigNumberFormat = `${'u' | 'i'}64${Endian}` | 'varint64';
+
+/**
+ * How a number stands in bytes: `u`nsigned, `i`nteger (two's complement) or `f`loat (IEEE 754), its bits, and its byte
+ * order; or unsigned LEB128, as in WebAssembly and Protocol Buffers.
+ */
+export type NumberFormat = SmallNumberFormat | BigNumberFormat;
+
+/** The type of a format's values. */
+export type NumberOf<F extends NumberFormat> = F extends BigNumberFormat ? bigint : number;
+
+interface Layout {
+  /** 0 for LEB128. */
+  readonly bytes: number;
+  readonly little: boolean;
+  readonly signed: boolean;
+  /** Of the `DataView` methods; '' for integers that it does not have. */
+  readonly method: '' | 'Float32' | 'Float64' | 'BigInt64' | 'BigUint64';
+  readonly big: boolean;
+  /** Values are integers in [min, min + 2 ** (8 * bytes)). */
+  readonly min: number;
+}
+
+const layouts = new Map<string, Layout>();
+for (const kind of ['u', 'i', 'f'] as const) {
+  for (const bits of kind === 'f' ? [32, 64] : [8, 16, 24, 32, 40, 48, 64]) {
+    for (const endian of bits === 8 ? [''] : ['be', 'le']) {
+      const big = bits === 64 && kind !== 'f';
+      const signed = kind === 'i';
+      layouts.set(`${kind}${bits}${endian}`, {
+        bytes: bits / 8,
+        little: endian === 'le',
+        signed,
+        method: kind === 'f' ? (bits === 32 ? 'Float32' : 'Float64') : big ? (signed ? 'BigInt64' : 'BigUint64') : '',
+        big,
+        min: signed ? -(2 ** (bits - 1)) : 0,
+      });
+    }
+  }
+}
+const leb128: Layout = { bytes: 0, little: true, signed: false, method: '', big: false, min: 0 };
+layouts.set('varint', leb128);
+layouts.set('varint64', { ...leb128, big: true });
+
+/** LEB128 of 64 bits takes at most so many bytes. */
+const MAX_VARINT_BYTES = 10;
+
+const scratch = new Uint8Array(MAX_VARINT_BYTES);
+const scratchView = new DataView(scratch.buffer);
+
+/** Bytes of the number that the last `decodeNumber` found. Kept here so that reading allocates nothing. */
+export let numberBytes = 0;
+
+function layoutOf(format: NumberFormat): Layout {
+  const layout = layouts.get(format);
+  if (layout === undefined) throw typeError(`unknown number format ${String(format)}`);
+  return layout;
+}
+
+/**
+ * The number of a format at `index`, which lies in or behind `node`, before which `base` bytes come; null when not all
+ * of its bytes are there. Consumes nothing.
+ */
+export function decodeNumber(
+  chain: Chain,
+  node: ChainNode | null,
+  base: number,
+  index: number,
+  format: NumberFormat,
+): number | bigint | null {
+  const layout = layoutOf(format);
+  const available = chain.length - index;
+  const bytes = layout.bytes === 0 ? Math.min(MAX_VARINT_BYTES, available) : layout.bytes;
+  if (bytes > available || bytes === 0) return null;
+  while (node !== null && (index - base >= node.end - node.start || !makeReadable(chain, node, index - base))) {
+    base += node.end - node.start;
+    node = node.next;
+  }
+  const holder = node as ChainNode;
+  const skip = index - base;
+  let memory = holder.memory;
+  let at = holder.start + skip;
+  if (at + bytes > holder.end) {
+    copyFrom(holder, skip, bytes, scratch);
+    memory = scratch;
+    at = 0;
+  }
+  if (layout.bytes === 0) return decodeVarint(memory, at, bytes, layout.big);
+  numberBytes = bytes;
+  if (layout.method !== '') {
+    for (let i = 0; i < bytes; i++) scratch[i] = memory[at + i] as number;
+    return scratchView[`get${layout.method}`](0, layout.little);
+  }
+  let value = 0;
+  if (layout.little) for (let i = bytes - 1; i >= 0; i--) value = value * 256 + (memory[at + i] as number);
+  else for (let i = 0; i < bytes; i++) value = value * 256 + (memory[at + i] as number);
+  return layout.signed && value >= -layout.min ? value + 2 * layout.min : value;
+}
+
+function decodeVarint(memory: Uint8Array, at: number, available: number, big: boolean): number | bigint | null {
+  let value = 0;
+  let scale = 1;
+  // 49 bits are exact in a number whatever they are; the rest is added with care.
+  for (let i = 0; i < available; i++) {
+    const byte = memory[at + i] as number;
+    if (i < 7) value += (byte & 0x7f) * scale;
+    else if (big) return decodeLongVarint(memory, at, available, BigInt(value));
+    else if ((byte & 0x7f) * scale > Number.MAX_SAFE_INTEGER - value) throw malformedVarint('beyond 2⁵³ − 1');
+    else value += (byte & 0x7f) * scale;
+    scale *= 128;
+    if (byte < 0x80) {
+      numberBytes = i + 1;
+      return big ? BigInt(value) : value;
+    }
+  }
+  if (available === MAX_VARINT_BYTES) throw malformedVarint('longer than 10 bytes');
+  return null;
+}
+
+function decodeLongVarint(memory: Uint8Array, at: number, available: number, value: bigint): bigint | null {
+  for (let i = 7; i < available; i++) {
+    const byte = memory[at + i] as number;
+    if (i === MAX_VARINT_BYTES - 1 && byte > 1) throw malformedVarint('beyond 2⁶⁴ − 1');
+    value += BigInt(byte & 0x7f) << BigInt(7 * i);
+    if (byte < 0x80) {
+      numberBytes = i + 1;
+      return value;
+    }
+  }
+  return null;
+}
+
+function malformedVarint(why: string): EvbufferError {
+  return new EvbufferError('ERR_EVBUFFER_MALFORMED_VARINT', `the variable-length integer is ${why}`);
+}
+
+/** The bytes of a number, in memory that the next call overwrites. */
+export function encodeNumber(format: NumberFormat, value: number | bigint): Uint8Array {
+  const { bytes, little, signed, method, big, min } = layoutOf(format);
+  if (typeof value !== (big ? 'bigint' : 'number')) {
+    throw typeError(`a value of format ${format} must be a ${big ? 'bigint' : 'number'}`);
+  }
+  if (method === 'Float32' || method === 'Float64') {
+    scratchView[`set${method}`](0, value as number, little);
+    return scratch.subarray(0, bytes);
+  }
+  if (big) {
+    const integer = value as bigint;
+    const fits = BigInt.asUintN(64, integer) === integer || (signed && BigInt.asIntN(64, integer) === integer);
+    if (!fits || (signed && BigInt.asIntN(64, integer) !== integer)) throw doesNotFit(value, format);
+    if (bytes === 0) return encodeVarint(integer);
+    scratchView.setBigUint64(0, BigInt.asUintN(64, integer), little);
+    return scratch.subarray(0, bytes);
+  }
+  const end = bytes === 0 ? Number.MAX_SAFE_INTEGER : min + 2 ** (8 * bytes) - 1;
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > end) throw doesNotFit(value, format);
+  if (bytes === 0) return encodeVarint(BigInt(value));
+  let rest = value as number;
+  for (let i = 0; i < bytes; i++) {
+    // Rounding down makes the bytes of two's complement of the negative ones.
+    scratch[little ? i : bytes - 1 - i] = rest;
+    rest = Math.floor(rest / 256);
+  }
+  return scratch.subarray(0, bytes);
+}
+
+function encodeVarint(value: bigint): Uint8Array {
+  let bytes = 0;
+  for (; value >= 128n; value >>= 7n) scratch[bytes++] = Number(value & 127n) | 128;
+  scratch[bytes++] = Number(value);
+  return scratch.subarray(0, bytes);
+}
+
+function doesNotFit(value: number | bigint, format: NumberFormat): RangeError {
+  return rangeError(`${value} does not fit into ${format}`);
+}

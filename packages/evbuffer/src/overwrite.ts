@@ -1,0 +1,66 @@
+import { type Chain, releaseNodes } from './chain.js';
+import { pinned } from './errors.js';
+import { makeReadable } from './file-node.js';
+import { copyBytes } from './memory.js';
+import { type ChainNode, exchange, shareRest, writableNode } from './node.js';
+
+/**
+ * Writes bytes over those at `index`, which lie in or behind `node`, before which `base` bytes come. Memory that is not
+ * ours alone is not written: the bytes get a node of their own, others keep what they see.
+ *
+ *      node                              node      copy   rest
+ *   ┌───────────────────────┐          ┌───────┐ ┌─────┐ ┌──────┐
+ *   │ shared or foreign     │   ──►    │       │─│ new │─│      │
+ *   └───────────────────────┘          └───────┘ └─────┘ └──────┘
+ *
+ * Throws ERR_EVBUFFER_PINNED before it changes anything. May run user code (a release callback) at the end.
+ */
+export function overwrite(chain: Chain, node: ChainNode | null, base: number, index: number, bytes: Uint8Array): void {
+  const places: { node: ChainNode; skip: number; size: number }[] = [];
+  for (let done = 0; done < bytes.length; ) {
+    const current = node as ChainNode;
+    const skip = index + done - base;
+    if (skip < current.end - current.start && makeReadable(chain, current, skip)) {
+      if (current.pinnedFrom >= 0) throw pinned('pinned bytes cannot be overwritten');
+      const size = Math.min(current.end - current.start - skip, bytes.length - done);
+      places.push({ node: current, skip, size });
+      done += size;
+    }
+    base += current.end - current.start;
+    node = current.next;
+  }
+  let at = 0;
+  let replaced: ChainNode | null = null;
+  for (const { node: place, skip, size } of places) {
+    if (place.writable) {
+      copyBytes(bytes, at, at + size, place.memory, place.start + skip);
+    } else {
+      const copy = ownCopy(chain, place, skip, size);
+      const fresh = writableNode(size);
+      copyBytes(bytes, at, at + size, fresh.memory, 0);
+      fresh.end = size;
+      exchange(copy, fresh);
+      fresh.next = replaced;
+      replaced = fresh;
+    }
+    at += size;
+  }
+  releaseNodes(chain, replaced);
+}
+
+/** Cuts a node so that `size` bytes of it, from `skip` on, have a node of their own. */
+function ownCopy(chain: Chain, node: ChainNode, skip: number, size: number): ChainNode {
+  chain.layout = (chain.layout + 1) | 0;
+  let own = node;
+  if (skip > 0) own = cutOff(chain, node, skip);
+  if (size < own.end - own.start) cutOff(chain, own, size);
+  return own;
+}
+
+function cutOff(chain: Chain, node: ChainNode, bytes: number): ChainNode {
+  const rest = shareRest(node, bytes);
+  rest.next = node.next;
+  node.next = rest;
+  if (chain.tail === node) chain.tail = rest;
+  return rest;
+}
