@@ -1,0 +1,2 @@
+export { FileSegment, type FileSegmentOptions } from './file-segment.js';
+export type { FileRange, FileSource } from './file-source.js';
