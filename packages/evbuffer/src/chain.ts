@@ -249,10 +249,14 @@ export function discardFront(chain: Chain, bytes: number): ChainNode | null {
 }
 
 /**
- * Copies `bytes` bytes, of which the first is `skip` bytes into `node`, to target at 0. Throws before it writes anything
+ * Copies `bytes` bytes, of which the first comes `skip` bytes after the start of `node`, to target at 0. Throws before it writes anything
  * when memory is gone; a file that fails leaves the target half written, and the chain as it was.
  */
 export function copyFrom(node: ChainNode | null, skip: number, bytes: number, target: Uint8Array): void {
+  while (node !== null && skip >= node.end - node.start) {
+    skip -= node.end - node.start;
+    node = node.next;
+  }
   let needed = bytes + skip;
   for (let check = node; check !== null && needed > 0; check = check.next) {
     if (check.extent === null) checkReadable(check);

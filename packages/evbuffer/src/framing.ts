@@ -1,6 +1,6 @@
 import { checkCount } from './arguments.js';
 import type { Chain } from './chain.js';
-import { EvbufferError, typeError } from './errors.js';
+import { EvbufferError, rangeError, typeError } from './errors.js';
 import { decodeNumber, type NumberFormat, numberBytes } from './numbers.js';
 
 /** What a length-prefixed frame looks like. */
@@ -22,7 +22,8 @@ export let prefixBytes = 0;
 export function findFrame(chain: Chain, options: FrameOptions): number {
   if (typeof options !== 'object' || options === null) throw typeError('options must be an object');
   const { format = 'u32be', adjust = 0, maxBytes = DEFAULT_MAX_FRAME_BYTES } = options;
-  if (!Number.isSafeInteger(adjust)) throw typeError('adjust must be an integer');
+  if (typeof adjust !== 'number') throw typeError('adjust must be a number');
+  if (!Number.isSafeInteger(adjust)) throw rangeError('adjust must be a safe integer');
   checkCount(maxBytes, 'maxBytes');
   const value = decodeNumber(chain, chain.head, 0, 0, format);
   if (value === null) return -1;

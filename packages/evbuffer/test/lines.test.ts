@@ -1,0 +1,172 @@
+import { type EolStyle, Evbuffer, type EvbufferEncoding } from 'evbuffer';
+import { validate } from 'evbuffer/debug';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { expectRefused, expectText, pieces } from './support/check.js';
+import { bytewise, changesOf, chunked, contents, expectSame, sizesOfPieces } from './support/chunks.js';
+
+const STYLES: readonly EolStyle[] = ['any', 'crlf', 'crlf-strict', 'lf', 'nul'];
+const ENCODINGS: readonly EvbufferEncoding[] = ['utf8', 'latin1', 'ascii', 'hex', 'base64'];
+
+/** What readLine gives, line by line. */
+function oneByOne(buffer: Evbuffer, maxLines: number, style: EolStyle, encoding: EvbufferEncoding): string[] {
+  const lines: string[] = [];
+  while (lines.length < maxLines) {
+    const line = buffer.readLine(style, encoding);
+    if (line === null) break;
+    lines.push(line);
+  }
+  return lines;
+}
+
+const fragment = fc.constantFrom(
+  '\r\n',
+  '\n',
+  '\r',
+  '\0',
+  '\r\n',
+  '\n',
+  'a',
+  'line',
+  'é',
+  '€',
+  '😀',
+  '\ufeff',
+  '',
+  'x'.repeat(30),
+  'é'.repeat(20),
+);
+/** Mostly text, sometimes bytes that are no UTF-8. */
+const content: fc.Arbitrary<Uint8Array> = fc
+  .array(
+    fc.oneof(
+      { weight: 8, arbitrary: fragment.map((one) => Buffer.from(one)) },
+      { weight: 1, arbitrary: fc.uint8Array({ maxLength: 4 }) },
+    ),
+    { maxLength: 40 },
+  )
+  .map((parts) => new Uint8Array(Buffer.concat(parts)));
+
+for (const style of STYLES) {
+  for (const encoding of ENCODINGS) {
+    test(`BU-2, BU-8: readLines gives the ${style} lines in ${encoding} that readLine would, however the bytes lie`, () => {
+      fc.assert(
+        fc.property(
+          content,
+          sizesOfPieces,
+          fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.nat(8)),
+          (whole, sizes, maxLines) => {
+            const expected = chunked(whole, sizes);
+            const lines = oneByOne(expected, maxLines, style, encoding);
+            for (const buffer of [chunked(whole, sizes), bytewise(whole), chunked(whole, [whole.length + 1])]) {
+              expect(buffer.readLines(maxLines, style, encoding)).toEqual(lines);
+              expectSame(contents(buffer), contents(expected));
+            }
+          },
+        ),
+        { numRuns: 60 },
+      );
+    });
+  }
+}
+
+test('readLines takes all complete crlf lines as utf8 by default, and leaves the rest', () => {
+  const buffer = pieces('wörld\r'.slice(0, 1), '\n');
+  buffer.add('héllo\r\n\nno end');
+  expect(buffer.readLines()).toEqual(['w', 'héllo', '']);
+  expect(buffer.readLines()).toEqual([]);
+  expectText(buffer, 'no end');
+  buffer.add('\n');
+  expect(buffer.readLines()).toEqual(['no end']);
+  expect(buffer.readLines()).toEqual([]);
+});
+
+test('readLines takes no more than maxLines, and the rest next time', () => {
+  const buffer = bytewise(Buffer.from('1\n2\r\n3\n4\n5'));
+  expect(buffer.readLines(0)).toEqual([]);
+  expect(buffer.readLines(1)).toEqual(['1']);
+  expect(buffer.readLines(2)).toEqual(['2', '3']);
+  expect(buffer.readLines(10)).toEqual(['4']);
+  expectText(buffer, '5');
+});
+
+test('readLines is one change, and none when there is no line (row 40)', () => {
+  const buffer = pieces('a\nb', '\r', '\nc', '\nrest');
+  const changes = changesOf(buffer);
+  buffer.readLines(0);
+  expect(changes).toEqual([]);
+  buffer.readLines();
+  expect(changes).toEqual([{ originalLength: 11, added: 0, removed: 7 }]);
+  buffer.readLines();
+  expect(changes).toHaveLength(1);
+});
+
+test('readLines gives back the memory of the lines, once each', () => {
+  const released: number[] = [];
+  const buffer = new Evbuffer();
+  for (const [i, part] of ['a\nb', 'c', '\nd\n', 'e'].entries()) {
+    buffer.addReference(new Uint8Array(Buffer.from(part)), () => released.push(i));
+  }
+  expect(buffer.readLines()).toEqual(['a', 'bc', 'd']);
+  expect(released).toEqual([0, 1, 2]);
+  expectText(buffer, 'e');
+});
+
+test('a frozen front refuses readLines as it does readLine (BU-1)', () => {
+  const buffer = pieces('a\nb\n');
+  buffer.freeze('front');
+  expectRefused('ERR_EVBUFFER_FROZEN_FRONT', [buffer], () => buffer.readLines());
+  const empty = new Evbuffer();
+  empty.freeze('front');
+  expect(empty.readLines()).toEqual([]);
+  buffer.unfreeze('front');
+  buffer.freeze('back');
+  expect(buffer.readLines()).toEqual(['a', 'b']);
+});
+
+test('readLines refuses mistakes in its arguments and changes nothing', () => {
+  const buffer = pieces('a\nb\n');
+  for (const maxLines of [-1, 0.5, Number.NaN]) {
+    expectRefused('ERR_EVBUFFER_OUT_OF_RANGE', [buffer], () => buffer.readLines(maxLines));
+  }
+  expectRefused('ERR_EVBUFFER_INVALID_ARGUMENT', [buffer], () => buffer.readLines('1' as never));
+  expectRefused('ERR_EVBUFFER_INVALID_ARGUMENT', [buffer], () => buffer.readLines(1, 'cr' as never));
+  expectRefused('ERR_EVBUFFER_UNKNOWN_ENCODING', [buffer], () => buffer.readLines(1, 'lf', 'ebcdic' as never));
+});
+
+test('a run of line ends that arrives in two parts makes an extra empty line with style any (BU-2)', () => {
+  const buffer = new Evbuffer();
+  buffer.add('one\r\n\r');
+  expect(buffer.readLines(Number.POSITIVE_INFINITY, 'any')).toEqual(['one']);
+  buffer.add('\ntwo\n\n');
+  expect(buffer.readLines(Number.POSITIVE_INFINITY, 'any')).toEqual(['', 'two']);
+});
+
+test('many short and a few very long lines come out whole', () => {
+  const long = 'é'.repeat(200_000);
+  const buffer = new Evbuffer();
+  const expected: string[] = [];
+  for (let i = 0; i < 5000; i++) {
+    expected.push(`line ${i}`);
+    buffer.add(`line ${i}\r\n`);
+    if (i % 2000 === 7) {
+      expected.push(long);
+      buffer.add(`${long}\n`);
+    }
+  }
+  expect(buffer.readLines()).toEqual(expected);
+  expect(buffer.length).toBe(0);
+  validate(buffer);
+});
+
+// The allocation failure of the case: whatever keeps a line from being taken, the next attempt gives the same line.
+test('a line that was refused once is the same line at the next attempt (regress A22)', () => {
+  const buffer = pieces('one line\ntwo', ' line\nthree');
+  expect(buffer.readLine('lf')).toBe('one line');
+  buffer.freeze('front');
+  expectRefused('ERR_EVBUFFER_FROZEN_FRONT', [buffer], () => buffer.readLine('lf'));
+  expectRefused('ERR_EVBUFFER_FROZEN_FRONT', [buffer], () => buffer.readLines(1, 'lf'));
+  buffer.unfreeze('front');
+  expect(buffer.readLine('lf')).toBe('two line');
+  expectText(buffer, 'three');
+});
