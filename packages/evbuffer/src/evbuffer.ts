@@ -16,7 +16,6 @@ import {
 import { detached, EvbufferError, frozenBack, frozenFront, pinned, rangeError, typeError } from './errors.js';
 import { linkFile, makeReadable } from './file-node.js';
 import type { FileRange, FileSource } from './file-source.js';
-import { type FrameOptions, findFrame, prefixBytes } from './framing.js';
 import { inspectChain } from './inspect.js';
 import { checkStyle, type EolMatch, type EolStyle, findEol, terminatorBytes } from './line.js';
 import { LineBatch, LineReader, textAt } from './line-reader.js';
@@ -30,8 +29,6 @@ import {
   referenceNode,
   writableNode,
 } from './node.js';
-import { decodeNumber, encodeNumber, type NumberFormat, type NumberOf, numberBytes } from './numbers.js';
-import { overwrite } from './overwrite.js';
 import { type EvbufferSegment, type PeekOptions, peekSegments, peekViews, show } from './peek.js';
 import { pinFront, unpinAll } from './pin.js';
 import { checkPlace, type EvbufferIndex, EvbufferPosition, findIndex, foundBase, foundNode, Place } from './place.js';
@@ -51,7 +48,7 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 const FRONT = 1;
 const BACK = 2;
 
-/** Module-internal access for `EvbufferReader` and `evbuffer/debug`; not exported by the package. */
+/** Module-internal access for `evbuffer/framing` and `evbuffer/debug`; not exported by the package. */
 export let chainOf: (buffer: Evbuffer) => Chain;
 /** Whether an object was made by this copy of the class. */
 let isOwn: (value: object) => boolean;
@@ -495,91 +492,6 @@ export class Evbuffer {
     const batch = new LineBatch(chain, maxLines, style, encoding);
     if (batch.bytes > 0) this.#discard(batch.bytes);
     return batch.lines;
-  }
-
-  // Numbers and frames
-
-  /**
-   * Takes a number off the front; null while not all of its bytes have arrived. Formats: `u8`, `i8`; `u16be`, `i32le` and
-   * so on with 16, 24, 32, 40 or 48 bits; `u64be`, `i64le` and so on as bigints; `f32be` … `f64le`; unsigned LEB128 as
-   * `varint` (up to 2⁵³ − 1) or `varint64` (a bigint). Watchers run before it returns.
-   * Throws ERR_EVBUFFER_FROZEN_FRONT unless empty, ERR_EVBUFFER_MALFORMED_VARINT, ERR_EVBUFFER_DETACHED,
-   * ERR_EVBUFFER_INVALID_ARGUMENT for an unknown format; nothing has been taken then.
-   */
-  readNumber<F extends NumberFormat>(format: F): NumberOf<F> | null {
-    const chain = this.#chain;
-    if (chain.length > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
-    const value = decodeNumber(chain, chain.head, 0, 0, format);
-    if (value !== null) this.#discard(numberBytes);
-    return value as NumberOf<F> | null;
-  }
-
-  /**
-   * The number at a position, which stays in the buffer; null when not all of its bytes are there. Throws
-   * ERR_EVBUFFER_OUT_OF_RANGE for a position beyond the end, ERR_EVBUFFER_STALE_POSITION, and as `readNumber`.
-   */
-  getNumber<F extends NumberFormat>(where: EvbufferIndex, format: F): NumberOf<F> | null {
-    const index = findIndex(this.#chain, where, 'where');
-    return decodeNumber(this.#chain, foundNode, foundBase, index, format) as NumberOf<F> | null;
-  }
-
-  /**
-   * Appends a number. Throws ERR_EVBUFFER_OUT_OF_RANGE when it does not fit into the format, ERR_EVBUFFER_INVALID_ARGUMENT
-   * for a bigint where a number belongs and the other way round, ERR_EVBUFFER_FROZEN_BACK.
-   */
-  addNumber<F extends NumberFormat>(format: F, value: NumberOf<F>): void {
-    this.add(encodeNumber(format, value));
-  }
-
-  /** Puts a number before the first byte; otherwise like `addNumber`. Throws ERR_EVBUFFER_FROZEN_FRONT. */
-  prependNumber<F extends NumberFormat>(format: F, value: NumberOf<F>): void {
-    this.prepend(encodeNumber(format, value));
-  }
-
-  /**
-   * Overwrites the bytes at a position with a number of a fixed size, for example a length that is known now. Memory that
-   * others see (added by reference, shared) is copied first, as much as is overwritten. Works on a frozen buffer; no
-   * notification. Throws as `addNumber`; ERR_EVBUFFER_OUT_OF_RANGE when it would reach beyond the end;
-   * ERR_EVBUFFER_PINNED; ERR_EVBUFFER_INVALID_ARGUMENT for a `varint`, ERR_EVBUFFER_STALE_POSITION.
-   */
-  setNumber<F extends NumberFormat>(where: EvbufferIndex, format: F, value: NumberOf<F>): void {
-    const chain = this.#chain;
-    const bytes = encodeNumber(format, value);
-    if (format.startsWith('varint')) throw typeError('a variable-length integer cannot be overwritten in place');
-    const index = findIndex(chain, where, 'where');
-    if (bytes.length > chain.length - index) throw rangeError(`${bytes.length} bytes at ${index} reach beyond the end`);
-    changed(chain);
-    overwrite(chain, foundNode, foundBase, index, bytes);
-  }
-
-  /**
-   * Takes a length-prefixed frame off the front and returns a copy of its payload; null until all of it has arrived.
-   * Watchers run before it returns, once.
-   * Throws ERR_EVBUFFER_FRAME_TOO_LARGE as soon as the prefix announces more than `maxBytes`, ERR_EVBUFFER_MALFORMED_FRAME
-   * for a negative payload, ERR_EVBUFFER_INVALID_ARGUMENT, and as `readNumber`; nothing has been taken then.
-   */
-  readFramed(options: FrameOptions = {}): Uint8Array | null {
-    const chain = this.#chain;
-    if (chain.length > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
-    const bytes = findFrame(chain, options);
-    if (bytes < 0) return null;
-    const prefix = prefixBytes;
-    const payload = new Uint8Array(bytes);
-    copyFrom(chain.head, prefix, bytes, payload);
-    this.#discard(prefix + bytes);
-    return payload;
-  }
-
-  /** The same, with the payload moved to a new buffer, as by `take`. */
-  takeFramed(options: FrameOptions = {}): Evbuffer | null {
-    const chain = this.#chain;
-    if (chain.length > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
-    const bytes = findFrame(chain, options);
-    if (bytes < 0) return null;
-    const prefix = prefixBytes;
-    const frame = this.take(prefix + bytes);
-    frame.drain(prefix);
-    return frame;
   }
 
   /**

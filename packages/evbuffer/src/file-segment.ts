@@ -160,5 +160,7 @@ export class FileSegment implements FileSource {
 }
 
 function readFailed(cause: unknown): EvbufferError {
-  return new EvbufferError('ERR_EVBUFFER_FILE_READ', `the file could not be read: ${(cause as Error).message}`, { cause });
+  return new EvbufferError('ERR_EVBUFFER_FILE_READ', `the file could not be read: ${(cause as Error).message}`, {
+    cause,
+  });
 }

@@ -1,7 +1,15 @@
 import { hooks } from './debug-hooks.js';
 import { detached, EvbufferError } from './errors.js';
 import type { FileSource } from './file-source.js';
-import { allocate, copyBytes, MAX_RETAINED_BYTES, MAX_SLAB_BYTES, MIN_SLAB_BYTES, sizeClass, sizeClasses } from './memory.js';
+import {
+  allocate,
+  copyBytes,
+  MAX_RETAINED_BYTES,
+  MAX_SLAB_BYTES,
+  MIN_SLAB_BYTES,
+  sizeClass,
+  sizeClasses,
+} from './memory.js';
 import { isSharedMemory } from './platform.js';
 
 /** Whoever lent memory to a buffer by `addLeased`. */

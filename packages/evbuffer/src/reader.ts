@@ -6,7 +6,7 @@ import { textAt } from './line-reader.js';
 import { decodeNumber, type NumberFormat, type NumberOf, numberBytes } from './numbers.js';
 import { foundBase, foundNode, Place } from './place.js';
 import { findBytes } from './search.js';
-import { checkEncoding, encodeText, type EvbufferEncoding } from './text.js';
+import { checkEncoding, type EvbufferEncoding, encodeText } from './text.js';
 
 /**
  * A cursor that reads ahead in a buffer without consuming anything: parse what is there, then `commit()` what was
@@ -39,7 +39,7 @@ export class EvbufferReader {
     return this.buffer.length - this.#place.index;
   }
 
-  /** Reads a number. Throws as `Evbuffer.getNumber` does. */
+  /** Reads a number. Throws as `getNumber` does. */
   readNumber<F extends NumberFormat>(format: F): NumberOf<F> | null {
     const place = this.#place;
     place.find();

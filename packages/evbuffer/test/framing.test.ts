@@ -1,5 +1,6 @@
-import { Evbuffer, EvbufferError, type NumberFormat } from 'evbuffer';
+import { Evbuffer, EvbufferError } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
+import { addNumber, type NumberFormat, readFramed, takeFramed } from 'evbuffer/framing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bytes, expectRefused, expectText, pieces, text } from './support/check.js';
@@ -9,23 +10,23 @@ const TOO_LARGE = 'ERR_EVBUFFER_FRAME_TOO_LARGE';
 const MALFORMED = 'ERR_EVBUFFER_MALFORMED_FRAME';
 const HEADERS: readonly NumberFormat[] = ['u8', 'i8', 'u16be', 'u16le', 'u24be', 'i32le', 'u40be', 'u48le', 'varint'];
 
-type Options = Parameters<Evbuffer['readFramed']>[0];
+type Options = Parameters<typeof readFramed>[1];
 
 function framed(payload: Uint8Array, format: NumberFormat = 'u32be', adjust = 0): Uint8Array {
   const buffer = new Evbuffer();
   const big = format.endsWith('64') || format.includes('64');
-  buffer.addNumber(format, (big ? BigInt(payload.length - adjust) : payload.length - adjust) as never);
+  addNumber(buffer, format, (big ? BigInt(payload.length - adjust) : payload.length - adjust) as never);
   buffer.add(payload);
   return buffer.remove();
 }
 
 /** Both ways of taking a frame, as bytes. */
 const WAYS: readonly (readonly [string, (buffer: Evbuffer, options?: Options) => Uint8Array | null])[] = [
-  ['readFramed', (buffer, options) => buffer.readFramed(options)],
+  ['readFramed', (buffer, options) => readFramed(buffer, options)],
   [
     'takeFramed',
     (buffer, options) => {
-      const taken = buffer.takeFramed(options);
+      const taken = takeFramed(buffer, options);
       if (taken === null) return null;
       validate(taken);
       return contents(taken);
@@ -113,13 +114,13 @@ for (const [name, take] of WAYS) {
   test(`${name} refuses frames of more than 16 MiB unless told otherwise`, () => {
     const limit = 16 * 1024 * 1024;
     const buffer = new Evbuffer();
-    buffer.addNumber('u32be', limit + 1);
+    addNumber(buffer, 'u32be', limit + 1);
     expectRefused(TOO_LARGE, [buffer], () => take(buffer));
     expect(take(buffer, { maxBytes: limit + 1 })).toBeNull();
     buffer.addReference(new Uint8Array(limit + 1));
     expectCode(TOO_LARGE, () => take(buffer));
     expect(take(buffer, { maxBytes: limit + 1 })).toHaveLength(limit + 1);
-    buffer.addNumber('u32be', limit);
+    addNumber(buffer, 'u32be', limit);
     buffer.addReference(new Uint8Array(limit));
     expect(take(buffer)).toHaveLength(limit);
     expect(buffer.length).toBe(0);
@@ -131,7 +132,7 @@ for (const [name, take] of WAYS) {
       ['u32le', 0xffffffff],
     ] as const) {
       const huge = new Evbuffer();
-      huge.addNumber(format, value as never);
+      addNumber(huge, format, value as never);
       expectRefused(TOO_LARGE, [huge], () => take(huge, { format }));
     }
   });
@@ -219,7 +220,7 @@ for (const [name, take] of WAYS) {
 
 test('the payload of readFramed is the caller’s own memory', () => {
   const buffer = pieces('\x03abc');
-  const payload = buffer.readFramed({ format: 'u8' }) as Uint8Array;
+  const payload = readFramed(buffer, { format: 'u8' }) as Uint8Array;
   expect(payload.buffer.byteLength).toBe(3);
   buffer.add('zzzzzzzz');
   expect(text(payload)).toBe('abc');
@@ -229,9 +230,9 @@ test('takeFramed copies no large payload, and its memory is released with the fr
   const memory = noise(100_000);
   let released = 0;
   const buffer = new Evbuffer();
-  buffer.addNumber('u32be', memory.length);
+  addNumber(buffer, 'u32be', memory.length);
   buffer.addReference(memory, () => released++);
-  const frame = buffer.takeFramed() as Evbuffer;
+  const frame = takeFramed(buffer) as Evbuffer;
   expect(frame.peek().some((view) => view.buffer === memory.buffer)).toBe(true);
   expect([buffer.length, frame.length]).toEqual([0, memory.length]);
   expect(released).toBe(0);
@@ -242,7 +243,7 @@ test('takeFramed copies no large payload, and its memory is released with the fr
 test('a frame taken from the middle of a piece leaves the rest of the piece usable', () => {
   const buffer = new Evbuffer();
   buffer.addReference(bytes('\x02ab\x03cde\x01f'));
-  const frames = [buffer.takeFramed({ format: 'u8' }), buffer.takeFramed({ format: 'u8' })] as Evbuffer[];
+  const frames = [takeFramed(buffer, { format: 'u8' }), takeFramed(buffer, { format: 'u8' })] as Evbuffer[];
   frames[0]?.add('+');
   frames[1]?.prepend('+');
   buffer.add('+');

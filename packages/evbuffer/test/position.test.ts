@@ -1,4 +1,5 @@
 import { Evbuffer, EvbufferError, type EvbufferPosition } from 'evbuffer';
+import { addNumber, getNumber, prependNumber, readFramed, readNumber, setNumber, takeFramed } from 'evbuffer/framing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bytes, expectText, pieces, text } from './support/check.js';
@@ -25,8 +26,8 @@ const USES: readonly (readonly [string, (buffer: Evbuffer, position: EvbufferPos
   ['indexOf from', (b, p) => b.indexOf('a', p)],
   ['indexOf to', (b, p) => b.indexOf('a', 0, p)],
   ['indexOfEol', (b, p) => b.indexOfEol('lf', p)],
-  ['getNumber', (b, p) => b.getNumber(p, 'u8')],
-  ['setNumber', (b, p) => b.setNumber(p, 'u8', 1)],
+  ['getNumber', (b, p) => getNumber(b, p, 'u8')],
+  ['setNumber', (b, p) => setNumber(b, p, 'u8', 1)],
   ['toString from', (b, p) => b.toString('utf8', p)],
   ['toString to', (b, p) => b.toString('utf8', 0, p)],
   ['toUint8Array from', (b, p) => b.toUint8Array(p)],
@@ -88,7 +89,7 @@ test('BU-3: a position at the very end sees what is appended later (gap I: stale
     [
       'addNumber, byte by byte',
       (b) => {
-        for (const byte of bytes('needle')) b.addNumber('u8', byte);
+        for (const byte of bytes('needle')) addNumber(b, 'u8', byte);
       },
     ],
   ];
@@ -100,7 +101,7 @@ test('BU-3: a position at the very end sees what is appended later (gap I: stale
       append(buffer);
       expect(end.index, name).toBe(before.join('').length);
       expect(buffer.indexOf('needle', end), name).toBe(end.index);
-      expect(buffer.getNumber(end, 'u8'), name).toBe(0x6e);
+      expect(getNumber(buffer, end, 'u8'), name).toBe(0x6e);
       expect(text(buffer.toUint8Array(end)), name).toBe('needle');
       expect(buffer.advance(end, 6).index, name).toBe(buffer.length);
       expectCode(RANGE, () => buffer.advance(end, 7));
@@ -136,10 +137,10 @@ test('a position works wherever a number does', () => {
   expect(buffer.indexOf('de', 0, at(6))).toBe(4);
   expect(buffer.indexOf('de', at(2), at(5))).toBe(-1);
   expect(buffer.indexOfEol('lf', at(4))).toEqual({ index: 7, length: 1 });
-  expect(buffer.getNumber(at(1), 'u16be')).toBe(0x6263);
+  expect(getNumber(buffer, at(1), 'u16be')).toBe(0x6263);
   expect(buffer.toString('latin1', at(1), at(3))).toBe('bc');
   expect(text(buffer.toUint8Array(at(4), at(7)))).toBe('def');
-  buffer.setNumber(at(4), 'u16be', 0x2121);
+  setNumber(buffer, at(4), 'u16be', 0x2121);
   expectText(buffer, 'abc\n!!f\n');
 });
 
@@ -150,9 +151,9 @@ const REMOVALS: readonly (readonly [string, (buffer: Evbuffer) => unknown])[] = 
   ['remove into', (b) => b.remove(new Uint8Array(1))],
   ['readLine', (b) => b.readLine()],
   ['readLines', (b) => b.readLines()],
-  ['readNumber', (b) => b.readNumber('u16be')],
-  ['readFramed', (b) => b.readFramed({ format: 'u8', adjust: -94 })],
-  ['takeFramed', (b) => b.takeFramed({ format: 'u8', adjust: -94 })],
+  ['readNumber', (b) => readNumber(b, 'u16be')],
+  ['readFramed', (b) => readFramed(b, { format: 'u8', adjust: -94 })],
+  ['takeFramed', (b) => takeFramed(b, { format: 'u8', adjust: -94 })],
   ['moveTo', (b) => b.moveTo(new Evbuffer(), 1)],
   ['take', (b) => b.take(2)],
   ['take of everything', (b) => b.take()],
@@ -161,7 +162,7 @@ const REMOVALS: readonly (readonly [string, (buffer: Evbuffer) => unknown])[] = 
   ['clear', (b) => b.clear()],
   ['dispose', (b) => b[Symbol.dispose]()],
   ['prepend', (b) => b.prepend('x')],
-  ['prependNumber', (b) => b.prependNumber('u8', 1)],
+  ['prependNumber', (b) => prependNumber(b, 'u8', 1)],
   ['prependBuffer', (b) => b.prependBuffer(pieces('x'))],
 ];
 
@@ -199,11 +200,11 @@ test('BU-3: what keeps every byte in its place keeps positions good', () => {
     ['prepend of nothing', (b) => b.prepend('')],
     ['moveTo of nothing', (b) => b.moveTo(new Evbuffer(), 0)],
     ['readLine without a line', (b) => b.readLine('nul')],
-    ['readFramed without a frame', (b) => b.readFramed({ format: 'u8' })],
+    ['readFramed without a frame', (b) => readFramed(b, { format: 'u8' })],
     ['reserve', (b) => b.reserve(100)],
     ['being shared', (b) => new Evbuffer().addBufferReference(b)],
     ['being copied', (b) => Evbuffer.from(b)],
-    ['setNumber', (b) => b.setNumber(0, 'u8', 0x61)],
+    ['setNumber', (b) => setNumber(b, 0, 'u8', 0x61)],
     ['a refused drain', (b) => expectCode(RANGE, () => b.drain(-1))],
   ];
   const buffer = pieces('ab', 'cd', 'ef');
@@ -306,7 +307,7 @@ test('BU-3: positions taken at any time, between appends of any kind, mean the s
           const step = Math.floor((length - position.index) / 2);
           const further = buffer.advance(position, step);
           expect(further.index).toBe(position.index + step);
-          expect(buffer.getNumber(further, 'u8')).toBe(further.index < length ? all[further.index] : null);
+          expect(getNumber(buffer, further, 'u8')).toBe(further.index < length ? all[further.index] : null);
         }
       },
     ),

@@ -1,5 +1,6 @@
 import { Evbuffer } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
+import { addNumber, setNumber } from 'evbuffer/framing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bytes, expectRefused, expectText, pieces, text } from './support/check.js';
@@ -119,7 +120,7 @@ test('what is added to either buffer after sharing is not seen by the other (row
     const room = source.reserve(6);
     room.segments[0]?.set(bytes('+later'));
     room.commit(6);
-    child.addNumber('u8', 0x21);
+    addNumber(child, 'u8', 0x21);
     expectText(source, `source+${content}+source+later`);
     expectText(child, `child+${content}+child!`);
   }
@@ -293,7 +294,7 @@ test('pinned bytes can be shared; the pin stays the source’s own', () => {
   const child = sharing(source);
   child.add('!');
   child.pullup();
-  child.setNumber(0, 'u8', 0x50);
+  setNumber(child, 0, 'u8', 0x50);
   expectText(child, 'Precious!');
   source.drain();
   expect(text(view)).toBe('precious');
@@ -397,7 +398,7 @@ test('BU-6: buffers that share in any way, and are then changed in any way, hold
           case 10:
             if (mine.length >= 4) {
               const at = size % (mine.length - 3);
-              buffer.setNumber(at, 'u32le', seed);
+              setNumber(buffer, at, 'u32le', seed);
               const copy = Buffer.from(mine);
               copy.writeUInt32LE(seed, at);
               set(copy);
