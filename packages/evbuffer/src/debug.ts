@@ -1,1 +1,2 @@
+export { describe } from './describe.js';
 export { validate } from './validate.js';

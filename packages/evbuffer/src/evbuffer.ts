@@ -18,7 +18,7 @@ import { linkFile, makeReadable } from './file-node.js';
 import type { FileRange, FileSource } from './file-source.js';
 import { inspectChain } from './inspect.js';
 import { checkStyle, type EolMatch, type EolStyle, findEol, terminatorBytes } from './line.js';
-import { LineBatch, LineReader, textAt } from './line-reader.js';
+import { batchBytes, LineReader, readBatch, textAt } from './line-reader.js';
 import { MAX_SLAB_BYTES } from './memory.js';
 import {
   type ChainNode,
@@ -489,9 +489,9 @@ export class Evbuffer {
     const chain = this.#chain;
     if (chain.length === 0) return [];
     if ((this.#frozen & FRONT) !== 0) throw frozenFront();
-    const batch = new LineBatch(chain, maxLines, style, encoding);
-    if (batch.bytes > 0) this.#discard(batch.bytes);
-    return batch.lines;
+    const lines = readBatch(chain, maxLines, style, encoding);
+    if (batchBytes > 0) this.#discard(batchBytes);
+    return lines;
   }
 
   /**
@@ -826,7 +826,7 @@ export class Evbuffer {
 
 fixDispose(Evbuffer.prototype);
 defineHidden(Evbuffer.prototype, BRAND, true);
-// What `util.inspect` and `console.log` print: the states, the first bytes and the pieces of memory.
+// What `util.inspect` and `console.log` print: the states and the first bytes.
 defineHidden(Evbuffer.prototype, INSPECT, function inspect(this: Evbuffer): string {
   return inspectChain(chainOf(this), this.isFrozen('front'), this.isFrozen('back'));
 });

@@ -20,11 +20,22 @@ function cuttable(style: EolStyle, encoding: EvbufferEncoding): boolean {
   return (style === 'lf' || style === 'crlf') && (encoding === 'utf8' || encoding === 'latin1');
 }
 
-/** Offset behind the last LF in memory[from, to), or `from`. */
-function behindLastLf(memory: Uint8Array, from: number, to: number): number {
-  let end = to;
-  while (end > from && memory[end - 1] !== LF) end--;
-  return end;
+/** Bytes of the last block; as many as characters when each is one byte. Kept here so that reading allocates nothing else. */
+let blockBytes = 0;
+
+/** Text of the lines that lie whole in the first `limit` bytes from `start` on, in memory of `node`; '' when there are none. */
+function blockAt(node: ChainNode, start: number, limit: number, encoding: EvbufferEncoding): string {
+  const { memory } = node;
+  if (node.end > memory.length || node.doubtful) return '';
+  let end = Math.min(node.end, start + limit);
+  while (end > start && memory[end - 1] !== LF) end--;
+  blockBytes = end - start;
+  return end === start ? '' : decodeText(memory, start, end, encoding);
+}
+
+/** The line that begins at `start` of a text of lines, and ends at `eol`. */
+function lineIn(text: string, start: number, eol: number, style: EolStyle): string {
+  return text.slice(start, style === 'crlf' && eol > start && text.charCodeAt(eol - 1) === CR ? eol - 1 : eol);
 }
 
 /** Text of the `bytes` bytes that begin at `index`, in or behind `node`, before which `base` bytes come. */
@@ -82,7 +93,7 @@ export class LineReader {
     const inSequence =
       this.#version === chain.version && this.#style === style && this.#encoding === encoding && encoding !== 'bytes';
     if (inSequence) {
-      if (this.#at === this.#text.length) this.#readBlock(style, encoding);
+      if (this.#at === this.#text.length) this.#readBlock(encoding);
       if (this.#at < this.#text.length) return this.#cut(style);
     } else {
       this.#style = style;
@@ -112,26 +123,22 @@ export class LineReader {
       this.#text = '';
       this.#at = 0;
     }
-    const end = style === 'crlf' && eol > start && text.charCodeAt(eol - 1) === CR ? eol - 1 : eol;
-    return text.slice(start, end);
+    return lineIn(text, start, eol, style);
   }
 
   /** Makes a string of the lines that lie whole in the first piece of memory; each time more, as it proves worth while. */
-  #readBlock(style: EolStyle, encoding: EvbufferEncoding): void {
-    this.#text = '';
-    this.#at = 0;
+  #readBlock(encoding: EvbufferEncoding): void {
     const head = this.#chain.head;
-    if (this.#blockBytes === 0 || head === null || head.end > head.memory.length || head.doubtful) return;
-    const stop = behindLastLf(head.memory, head.start, Math.min(head.end, head.start + this.#blockBytes));
-    if (stop === head.start) return;
-    const text = decodeText(head.memory, head.start, stop, encoding);
-    // Characters of more than one byte: no telling how many bytes a line takes.
-    if (text.length !== stop - head.start || !cuttable(style, encoding)) {
+    if (this.#blockBytes === 0 || head === null) return;
+    const text = blockAt(head, head.start, this.#blockBytes, encoding);
+    if (text === '') return;
+    if (text.length === blockBytes) {
+      this.#text = text;
+      this.#blockBytes = Math.min(MAX_BLOCK_BYTES, 2 * this.#blockBytes);
+    } else {
+      // Characters of more than one byte: no telling how many bytes a line takes.
       this.#blockBytes = 0;
-      return;
     }
-    this.#text = text;
-    this.#blockBytes = Math.min(MAX_BLOCK_BYTES, 2 * this.#blockBytes);
   }
 
   #find(style: EolStyle): number {
@@ -154,73 +161,43 @@ export class LineReader {
   }
 }
 
-/** The lines that `readLines` returns, taken from the front. */
-export class LineBatch {
-  readonly lines: string[] = [];
-  /** Bytes of all lines with their terminators. */
-  bytes = 0;
-  readonly #chain: Chain;
-  readonly #style: EolStyle;
-  readonly #encoding: EvbufferEncoding;
-  #node: ChainNode | null;
-  /** Bytes before `#node`. */
-  #base = 0;
+/** Bytes of all lines, with their terminators, that the last `readBatch` returned. */
+export let batchBytes = 0;
 
-  constructor(chain: Chain, maxLines: number, style: EolStyle, encoding: EvbufferEncoding) {
-    this.#chain = chain;
-    this.#style = style;
-    this.#encoding = encoding;
-    this.#node = chain.head;
-    const inBlocks = cuttable(style, encoding);
-    while (this.lines.length < maxLines) {
-      if (inBlocks && this.#addBlock(maxLines)) continue;
-      if (!this.#addLine()) return;
+/** The complete lines at the front, at most `maxLines`; they are to be drained next (`batchBytes`). */
+export function readBatch(chain: Chain, maxLines: number, style: EolStyle, encoding: EvbufferEncoding): string[] {
+  const lines: string[] = [];
+  let inBlocks = cuttable(style, encoding);
+  let node = chain.head;
+  let base = 0;
+  let bytes = 0;
+  while (lines.length < maxLines) {
+    while (node !== null && bytes - base >= node.end - node.start) {
+      base += node.end - node.start;
+      node = node.next;
     }
-  }
-
-  /** Goes on to the node that holds the first byte of the next line. */
-  #advance(): ChainNode | null {
-    while (this.#node !== null && this.bytes - this.#base >= this.#node.end - this.#node.start) {
-      this.#base += this.#node.end - this.#node.start;
-      this.#node = this.#node.next;
-    }
-    return this.#node;
-  }
-
-  #addLine(): boolean {
-    const node = this.#advance();
-    const eol = findEol(this.#chain, this.#style, node, this.#base, this.bytes, this.bytes);
-    if (eol < 0) return false;
-    const bytes = eol + terminatorBytes - this.bytes;
-    this.lines.push(textAt(node, this.#base, this.bytes, eol - this.bytes, this.#encoding));
-    this.bytes += bytes;
-    return true;
-  }
-
-  /** Adds the lines that lie whole in the next block of one piece of memory; false when there are none, or too many. */
-  #addBlock(maxLines: number): boolean {
-    const node = this.#advance();
-    if (node === null || node.end > node.memory.length || node.doubtful) return false;
-    const start = node.start + this.bytes - this.#base;
-    const stop = behindLastLf(node.memory, start, Math.min(node.end, start + MAX_BLOCK_BYTES));
-    if (stop === start) return false;
-    const text = decodeText(node.memory, start, stop, this.#encoding);
-    const stripCr = this.#style === 'crlf';
-    const lines = this.lines;
-    const before = lines.length;
-    let at = 0;
-    while (at < text.length) {
-      if (lines.length === maxLines) {
-        if (text.length === stop - start) break;
-        // Characters of more than one byte: where the next line starts is found line by line.
-        lines.length = before;
-        return false;
+    const text = inBlocks && node !== null ? blockAt(node, node.start + bytes - base, MAX_BLOCK_BYTES, encoding) : '';
+    if (text !== '') {
+      const before = lines.length;
+      let at = 0;
+      while (at < text.length && lines.length < maxLines) {
+        const eol = text.indexOf('\n', at);
+        lines.push(lineIn(text, at, eol, style));
+        at = eol + 1;
       }
-      const eol = text.indexOf('\n', at);
-      lines.push(text.slice(at, stripCr && eol > at && text.charCodeAt(eol - 1) === CR ? eol - 1 : eol));
-      at = eol + 1;
+      if (at === text.length || text.length === blockBytes) {
+        bytes += at === text.length ? blockBytes : at;
+        continue;
+      }
+      // Characters of more than one byte, and more lines than wanted: where the last one ends is found line by line.
+      lines.length = before;
+      inBlocks = false;
     }
-    this.bytes += at === text.length ? stop - start : at;
-    return true;
+    const eol = findEol(chain, style, node, base, bytes, bytes);
+    if (eol < 0) break;
+    lines.push(textAt(node, base, bytes, eol - bytes, encoding));
+    bytes = eol + terminatorBytes;
   }
+  batchBytes = bytes;
+  return lines;
 }

@@ -307,27 +307,7 @@ export function realign(node: ChainNode): void {
 
 /** Two nodes exchange what they hold; their places in a list, and their pins, stay. */
 export function exchange(a: ChainNode, b: ChainNode): void {
-  const { memory, start, end, ownership, writable, doubtful, lease, owner, onRelease, carrier, extent } = a;
-  a.memory = b.memory;
-  a.start = b.start;
-  a.end = b.end;
-  a.ownership = b.ownership;
-  a.writable = b.writable;
-  a.doubtful = b.doubtful;
-  a.lease = b.lease;
-  a.owner = b.owner;
-  a.onRelease = b.onRelease;
-  a.carrier = b.carrier;
-  a.extent = b.extent;
-  b.memory = memory;
-  b.start = start;
-  b.end = end;
-  b.ownership = ownership;
-  b.writable = writable;
-  b.doubtful = doubtful;
-  b.lease = lease;
-  b.owner = owner;
-  b.onRelease = onRelease;
-  b.carrier = carrier;
-  b.extent = extent;
+  const held = { ...a };
+  Object.assign(a, b, { next: a.next, pinnedFrom: a.pinnedFrom });
+  Object.assign(b, held, { next: b.next, pinnedFrom: b.pinnedFrom });
 }

@@ -28,17 +28,20 @@ export const host: Host = globalThis as unknown as Host;
 
 const candidate = host.Buffer;
 
+const methodNames = [
+  'indexOf',
+  'utf8Write',
+  'latin1Write',
+  'utf8Slice',
+  'latin1Slice',
+  'asciiSlice',
+  'hexSlice',
+  'base64Slice',
+] as const satisfies readonly (keyof BufferPrototype)[];
+
 /** The methods of Node's `Buffer`, called on plain `Uint8Array`s, where all of those used here exist. */
 export const bufferMethods: BufferPrototype | undefined =
-  candidate !== undefined &&
-  typeof candidate.prototype.utf8Write === 'function' &&
-  typeof candidate.prototype.latin1Write === 'function' &&
-  typeof candidate.prototype.utf8Slice === 'function' &&
-  typeof candidate.prototype.latin1Slice === 'function' &&
-  typeof candidate.prototype.asciiSlice === 'function' &&
-  typeof candidate.prototype.hexSlice === 'function' &&
-  typeof candidate.prototype.base64Slice === 'function' &&
-  typeof candidate.prototype.indexOf === 'function'
+  candidate !== undefined && methodNames.every((name) => typeof candidate.prototype[name] === 'function')
     ? candidate.prototype
     : undefined;
 

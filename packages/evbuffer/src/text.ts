@@ -91,18 +91,9 @@ function decodeCharacters(bytes: Uint8Array): string {
 export function decodeText(memory: Uint8Array, start: number, end: number, encoding: EvbufferEncoding): string {
   checkEncoding(encoding);
   if (bufferMethods !== undefined) {
-    switch (encoding) {
-      case 'utf8':
-        return bufferMethods.utf8Slice.call(memory, start, end);
-      case 'latin1':
-        return bufferMethods.latin1Slice.call(memory, start, end);
-      case 'ascii':
-        return bufferMethods.asciiSlice.call(memory, start, end);
-      case 'hex':
-        return bufferMethods.hexSlice.call(memory, start, end);
-      case 'base64':
-        return bufferMethods.base64Slice.call(memory, start, end);
-    }
+    if (encoding === 'utf8') return bufferMethods.utf8Slice.call(memory, start, end);
+    if (encoding === 'latin1') return bufferMethods.latin1Slice.call(memory, start, end);
+    return bufferMethods[`${encoding}Slice`].call(memory, start, end);
   }
   const bytes = memory.subarray(start, end);
   switch (encoding) {

@@ -1,6 +1,6 @@
 import type { Chain } from './chain.js';
+import { describeNodes } from './describe.js';
 import { chainOf, type Evbuffer } from './evbuffer.js';
-import { describeNodes } from './inspect.js';
 import { type ChainNode, FILE, FREE, OWNED, SHARED, SLAB } from './node.js';
 
 function fail(chain: Chain, why: string): never {
