@@ -1,7 +1,16 @@
 import { hooks } from './debug-hooks.js';
 import { pinned } from './errors.js';
 import { copyBytes, MAX_SLAB_BYTES, MIN_SLAB_BYTES } from './memory.js';
-import { type ChainNode, checkReadable, copyNode, realign, releaseNode, writableNode } from './node.js';
+import {
+  type ChainNode,
+  checkReadable,
+  copyNode,
+  realign,
+  recycleSlab,
+  releaseNode,
+  SLAB,
+  writableNode,
+} from './node.js';
 
 /**
  * The chain: a singly linked list of nodes, each a range of some memory.
@@ -163,6 +172,14 @@ export function appendBytes(chain: Chain, source: Uint8Array, start: number, end
     chain.length += bytes;
     return;
   }
+  if (tail === null && chain.spare === null) {
+    const node = writableNode(bytes);
+    copyBytes(source, start, end, node.memory, 0);
+    node.end = bytes;
+    linkBack(chain, node);
+    chain.length += bytes;
+    return;
+  }
   let missing = bytes - room;
   for (let spare = chain.spare; spare !== null; spare = spare.next) missing -= spare.memory.length;
   // Allocated before anything changes, so that a failure leaves the buffer as it was.
@@ -221,13 +238,13 @@ export function prependBytes(chain: Chain, source: Uint8Array): void {
   if (head === null) chain.tail = node;
 }
 
-/** Takes `bytes` (1 to length) off the front and returns the nodes that are done with, for `releaseNodes`. */
+/** Takes `bytes` (1 to length) off the front and returns the nodes that are done with and have an owner to tell, for `releaseNodes`. */
 export function discardFront(chain: Chain, bytes: number): ChainNode | null {
   frontChanged(chain);
   chain.length -= bytes;
-  const first = chain.head;
+  let first: ChainNode | null = null;
   let last: ChainNode | null = null;
-  let node = first;
+  let node = chain.head;
   while (node !== null && bytes > 0) {
     const size = node.end - node.start;
     if (size > bytes) {
@@ -235,12 +252,19 @@ export function discardFront(chain: Chain, bytes: number): ChainNode | null {
       break;
     }
     bytes -= size;
-    last = node;
-    node = node.next;
+    const next: ChainNode | null = node.next;
+    if (node.ownership === SLAB && node.pinnedFrom < 0) {
+      // Runs no user code, and nobody waits for it.
+      recycleSlab(node);
+    } else {
+      if (last === null) first = node;
+      else last.next = node;
+      last = node;
+    }
+    node = next;
   }
-  if (last === null) return null;
-  last.next = null;
   chain.head = node;
+  if (last !== null) last.next = null;
   if (node === null) {
     chain.tail = null;
     if (chain.spare !== null) dropSpares(chain);
@@ -301,8 +325,8 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
 
   // Everything is copied before anything is relinked: reading a file can fail.
   const first = target === head ? head.next : head;
-  copyInto(target, first, target === head ? bytes - size : bytes);
   let left = target === head ? bytes - size : bytes;
+  copyFrom(first, 0, left, target.memory.subarray(target.end));
   target.end += left;
   chain.layout = (chain.layout + 1) | 0;
   let last: ChainNode | null = null;
@@ -323,15 +347,4 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   if (last === null) return null;
   last.next = null;
   return first;
-}
-
-/** Copies `bytes` bytes of the nodes from `first` on to the room behind the target's end. */
-function copyInto(target: ChainNode, first: ChainNode | null, bytes: number): void {
-  let at = target.end;
-  const stop = at + bytes;
-  for (let node = first; node !== null && at < stop; node = node.next) {
-    const end = Math.min(node.end, node.start + stop - at);
-    copyNode(node, node.start, end, target.memory, at);
-    at += end - node.start;
-  }
 }

@@ -38,7 +38,7 @@ function lineIn(text: string, start: number, eol: number, style: EolStyle): stri
   return text.slice(start, style === 'crlf' && eol > start && text.charCodeAt(eol - 1) === CR ? eol - 1 : eol);
 }
 
-/** Text of the `bytes` bytes that begin at `index`, in or behind `node`, before which `base` bytes come. */
+/** Text of the `bytes` bytes that begin at `index`, in `node`, before which `base` bytes come, or at its end. */
 export function textAt(
   node: ChainNode | null,
   base: number,
@@ -46,10 +46,6 @@ export function textAt(
   bytes: number,
   encoding: EvbufferEncoding,
 ): string {
-  while (node !== null && index - base >= node.end - node.start) {
-    base += node.end - node.start;
-    node = node.next;
-  }
   if (node !== null && node.extent === null) {
     const start = node.start + index - base;
     if (start + bytes <= Math.min(node.end, node.memory.length)) {

@@ -24,18 +24,11 @@ const CRLF = Uint8Array.of(CR, LF);
 /** Length in bytes of the terminator that the last `findEol` found. Kept here so that a search allocates nothing. */
 export let terminatorBytes = 0;
 
+const STYLES: readonly EolStyle[] = ['any', 'crlf', 'crlf-strict', 'lf', 'nul'];
+
 /** Throws for what is no line end style. */
 export function checkStyle(style: EolStyle): void {
-  switch (style) {
-    case 'any':
-    case 'crlf':
-    case 'crlf-strict':
-    case 'lf':
-    case 'nul':
-      return;
-    default:
-      throw typeError(`unknown line end style ${String(style)}`);
-  }
+  if (style !== 'crlf' && !STYLES.includes(style)) throw typeError(`unknown line end style ${String(style)}`);
 }
 
 /** Whether the byte at `position` is a CR. */

@@ -145,7 +145,7 @@ export function writableNode(bytes: number): ChainNode {
 }
 
 /** Keeps a slab's node with its memory, unless enough of its size are kept. */
-function recycleSlab(node: ChainNode): void {
+export function recycleSlab(node: ChainNode): void {
   const bytes = node.memory.length;
   const index = sizeClass(bytes);
   const count = slabCounts[index] as number;

@@ -7,24 +7,15 @@ export type EvbufferEncoding = 'utf8' | 'latin1' | 'ascii' | 'hex' | 'base64';
 const HEX = /^(?:[0-9a-fA-F]{2})*$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
 
-export function unknownEncoding(encoding: unknown): TypeError {
-  return typeError(`unknown encoding ${String(encoding)}`, 'ERR_EVBUFFER_UNKNOWN_ENCODING');
-}
-
 function unsupported(encoding: EvbufferEncoding): TypeError {
   return typeError(`this runtime has nothing to convert ${encoding} with`, 'ERR_EVBUFFER_UNKNOWN_ENCODING');
 }
 
+const ENCODINGS: readonly unknown[] = ['utf8', 'latin1', 'ascii', 'hex', 'base64'] satisfies EvbufferEncoding[];
+
 export function checkEncoding(encoding: unknown): asserts encoding is EvbufferEncoding {
-  switch (encoding) {
-    case 'utf8':
-    case 'latin1':
-    case 'ascii':
-    case 'hex':
-    case 'base64':
-      return;
-    default:
-      throw unknownEncoding(encoding);
+  if (encoding !== 'utf8' && !ENCODINGS.includes(encoding)) {
+    throw typeError(`unknown encoding ${String(encoding)}`, 'ERR_EVBUFFER_UNKNOWN_ENCODING');
   }
 }
 
@@ -87,9 +78,8 @@ function decodeCharacters(bytes: Uint8Array): string {
   return text;
 }
 
-/** memory[start, end) as text. Malformed UTF-8 gives U+FFFD; a byte order mark stays. */
+/** memory[start, end) as text, in a (checked) encoding. Malformed UTF-8 gives U+FFFD; a byte order mark stays. */
 export function decodeText(memory: Uint8Array, start: number, end: number, encoding: EvbufferEncoding): string {
-  checkEncoding(encoding);
   if (bufferMethods !== undefined) {
     if (encoding === 'utf8') return bufferMethods.utf8Slice.call(memory, start, end);
     if (encoding === 'latin1') return bufferMethods.latin1Slice.call(memory, start, end);

@@ -78,17 +78,11 @@ export class WatchList<B> {
 
   /** Calls every enabled watcher. A watcher that throws does not keep the others from being called; the first exception is thrown at the end. */
   notify(buffer: B, originalLength: number, added: number, removed: number): void {
-    if (this.#entries.length === 1 && !this.#notifying) {
-      this.#notifyOne(this.#entries[0] as Entry<B>, buffer, originalLength, added, removed);
-      return;
-    }
     const nested = this.#notifying;
     const change = nested ? { originalLength, added, removed } : this.#change;
-    if (!nested) {
-      change.originalLength = originalLength;
-      change.added = added;
-      change.removed = removed;
-    }
+    change.originalLength = originalLength;
+    change.added = added;
+    change.removed = removed;
     this.#notifying = true;
     let failed = false;
     let failure: unknown;
@@ -103,22 +97,7 @@ export class WatchList<B> {
         failed = true;
       }
     }
-    if (!nested) this.#notifying = false;
+    this.#notifying = nested;
     if (failed) throw failure;
-  }
-
-  /** The common case, without the bookkeeping for several. */
-  #notifyOne(entry: Entry<B>, buffer: B, originalLength: number, added: number, removed: number): void {
-    if (!entry.watch.enabled) return;
-    const change = this.#change;
-    change.originalLength = originalLength;
-    change.added = added;
-    change.removed = removed;
-    this.#notifying = true;
-    try {
-      entry.callback(buffer, change);
-    } finally {
-      this.#notifying = false;
-    }
   }
 }
