@@ -82,6 +82,6 @@ export function pinned(what: string): EvbufferError {
 export function detached(): EvbufferError {
   return new EvbufferError(
     'ERR_EVBUFFER_DETACHED',
-    'memory held by this buffer was detached or shrunk (a transfer or a resize); its bytes are gone, only drain() can pass them',
+    'memory of this buffer was detached or shrunk: its bytes are gone, only drain() passes them',
   );
 }

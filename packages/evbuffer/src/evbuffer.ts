@@ -56,7 +56,7 @@ let isOwn: (value: object) => boolean;
 function endBit(end: EvbufferEnd): number {
   if (end === 'front') return FRONT;
   if (end === 'back') return BACK;
-  throw typeError(`the end of a buffer is 'front' or 'back', not ${String(end)}`);
+  throw typeError(`an end is 'front' or 'back', not ${String(end)}`);
 }
 
 /**
@@ -242,7 +242,7 @@ export class Evbuffer {
     const bytes = length ?? segment.length - offset;
     checkFinite(bytes, 'length');
     if (bytes > segment.length - offset) {
-      throw rangeError(`[${offset}, ${offset + bytes}) is not a range of a segment of ${segment.length} bytes`);
+      throw rangeError(`[${offset}, ${offset + bytes}) is not a range of ${segment.length} bytes`);
     }
     if ((this.#frozen & BACK) !== 0) throw frozenBack();
     if (bytes === 0) return;
@@ -356,7 +356,7 @@ export class Evbuffer {
 
   #checkMovable(): void {
     if ((this.#frozen & FRONT) !== 0) throw frozenFront();
-    if (this.#chain.pinned) throw pinned('bytes of a pinned buffer cannot be moved to another one');
+    if (this.#chain.pinned) throw pinned('bytes of a pinned buffer cannot be moved');
   }
 
   // Adding at the front
@@ -603,7 +603,7 @@ export class Evbuffer {
       makeReadable(chain, node, 0);
       yield show(chain, node, node.start, node.end);
       if (chain.version !== version) {
-        throw new EvbufferError('ERR_EVBUFFER_STALE_ITERATION', 'the buffer changed while its segments were iterated');
+        throw new EvbufferError('ERR_EVBUFFER_STALE_ITERATION', 'the buffer changed during its iteration');
       }
     }
   }

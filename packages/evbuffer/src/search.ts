@@ -66,32 +66,19 @@ function matchesAt(chain: Chain, node: ChainNode, offset: number, needle: Uint8A
   return true;
 }
 
-/** Offset in memory[from, to) at which all of `needle` stands, or −1; `from` is where its first byte stands. */
+/** Offset in memory[from, to) at which all of `needle` stands, or −1, by the native search. */
 function findWhole(memory: Uint8Array, needle: Uint8Array, from: number, to: number): number {
-  const lastStart = to - needle.length;
-  if (from > lastStart) return -1;
-  if (bufferMethods !== undefined) {
-    const bounded = memory.length - to <= MAX_OVERSHOOT_BYTES;
-    const found = bounded
-      ? bufferMethods.indexOf.call(memory, needle, from)
-      : bufferMethods.indexOf.call(memory.subarray(from, to), needle, 0);
-    const at = bounded || found < 0 ? found : from + found;
-    return at <= lastStart ? at : -1;
-  }
-  const first = needle[0] as number;
-  for (let at = from; at >= 0 && at <= lastStart; at = findByteIn(memory, first, at + 1, lastStart + 1)) {
-    let i = 1;
-    while (i < needle.length && memory[at + i] === needle[i]) i++;
-    if (i === needle.length) return at;
-  }
-  return -1;
+  const { indexOf } = bufferMethods as NonNullable<typeof bufferMethods>;
+  const skipped = memory.length - to > MAX_OVERSHOOT_BYTES ? from : 0;
+  const found = indexOf.call(skipped > 0 ? memory.subarray(from, to) : memory, needle, from - skipped);
+  return found < 0 || skipped + found + needle.length > to ? -1 : skipped + found;
 }
 
 /**
  * Position of the first match of a non-empty needle that lies wholly in [from, to), or −1. Each node is searched by
- * itself, for the first byte first: where that is rare, one fast search per node is all. Only the last
- * needle.length − 1 places of a node, from which a match would reach into the next, are compared byte by byte. `node` and
- * `base` as in `findByte`.
+ * itself, for the first byte first: where that is rare, one fast search per node is all. The last needle.length − 1
+ * places of a node, from which a match would reach into the next, are compared byte by byte (without a native search,
+ * all places are). `node` and `base` as in `findByte`.
  */
 export function findBytes(
   chain: Chain,
@@ -109,11 +96,15 @@ export function findBytes(
       const end = Math.min(node.end, node.start + to - base);
       const first = start < end ? findByteNative(node.memory, firstByte, start, end) : -1;
       if (first >= 0) {
-        const inside = findWhole(node.memory, needle, first, end);
-        if (inside >= 0) return base + inside - node.start;
         const lastStart = Math.min(node.end - 1, node.start + lastPosition - base);
-        for (let at = Math.max(first, node.end - needle.length + 1); at <= lastStart; at++) {
-          if (node.memory[at] === firstByte && matchesAt(chain, node, at, needle)) return base + at - node.start;
+        let at = first;
+        if (bufferMethods !== undefined) {
+          const inside = findWhole(node.memory, needle, first, end);
+          if (inside >= 0) return base + inside - node.start;
+          at = Math.max(first, node.end - needle.length + 1);
+        }
+        for (; at >= 0 && at <= lastStart; at = findByteIn(node.memory, firstByte, at + 1, lastStart + 1)) {
+          if (matchesAt(chain, node, at, needle)) return base + at - node.start;
         }
       }
     }
