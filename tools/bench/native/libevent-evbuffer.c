@@ -1,0 +1,162 @@
+/*
+ * One evbuffer work of libevent, measured in a process of its own as the JavaScript peers are:
+ *
+ *   libevent-evbuffer add-drain | reference-drain  BYTES       BYTES: how many are in the buffer all the time
+ *   libevent-evbuffer readln FILE                              FILE: whole lines, a multiple of 64 KiB
+ *   libevent-evbuffer search FILE NEEDLE reference | copy      NEEDLE ends FILE and is nowhere else in it
+ *
+ * Prints {"nsPerOperation":…,"operations":…}: CPU time of the process, after a warm-up.
+ */
+#include <event2/buffer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MESSAGE_BYTES = 64, PIECE_BYTES = 1024, LINES_CHUNK_BYTES = 65536, SEARCH_CHUNK_BYTES = 16384 };
+
+static const double WARM_UP_NS = 100e6;
+static const double MEASURED_NS = 250e6;
+
+struct work {
+	struct evbuffer *buffer;
+	char *bytes;
+	size_t length;
+	size_t next; /* of the chunks of `bytes`, the one to add next */
+	const char *needle;
+	/* Does the operation `times` times. */
+	void (*run)(struct work *work, long times);
+};
+
+static void fail(const char *reason)
+{
+	fprintf(stderr, "libevent-evbuffer: %s\n", reason);
+	exit(1);
+}
+
+static void add_drain(struct work *work, long times)
+{
+	for (long i = 0; i < times; i++) {
+		evbuffer_add(work->buffer, work->bytes, MESSAGE_BYTES);
+		evbuffer_drain(work->buffer, MESSAGE_BYTES);
+	}
+}
+
+static void reference_drain(struct work *work, long times)
+{
+	for (long i = 0; i < times; i++) {
+		evbuffer_add_reference(work->buffer, work->bytes, PIECE_BYTES, NULL, NULL);
+		evbuffer_drain(work->buffer, PIECE_BYTES);
+	}
+}
+
+/* As the works above add, so that the buffer is in the state that they keep up. */
+static void queue(struct work *work, long bytes)
+{
+	for (; bytes >= PIECE_BYTES; bytes -= PIECE_BYTES) {
+		if (work->run == reference_drain)
+			evbuffer_add_reference(work->buffer, work->bytes, PIECE_BYTES, NULL, NULL);
+		else
+			evbuffer_add(work->buffer, work->bytes, PIECE_BYTES);
+	}
+}
+
+static void readln(struct work *work, long times)
+{
+	while (times > 0) {
+		size_t length;
+		char *line = evbuffer_readln(work->buffer, &length, EVBUFFER_EOL_CRLF);
+		if (line == NULL) {
+			evbuffer_add_reference(work->buffer, work->bytes + work->next, LINES_CHUNK_BYTES, NULL, NULL);
+			work->next = (work->next + LINES_CHUNK_BYTES) % work->length;
+			continue;
+		}
+		free(line);
+		times--;
+	}
+}
+
+static void search(struct work *work, long times)
+{
+	size_t needle_bytes = strlen(work->needle);
+	for (long i = 0; i < times; i++) {
+		struct evbuffer_ptr found = evbuffer_search(work->buffer, work->needle, needle_bytes, NULL);
+		if (found.pos != (ssize_t)(work->length - needle_bytes)) fail("the needle is not where it should be");
+	}
+}
+
+static void read_whole(struct work *work, const char *path, size_t chunk_bytes)
+{
+	FILE *file = fopen(path, "rb");
+	if (file == NULL || fseek(file, 0, SEEK_END) != 0) fail("cannot open the file");
+	work->length = (size_t)ftell(file);
+	rewind(file);
+	if (work->length == 0 || work->length % chunk_bytes != 0) fail("the file is not made of whole chunks");
+	work->bytes = malloc(work->length);
+	if (work->bytes == NULL || fread(work->bytes, 1, work->length, file) != work->length) fail("cannot read the file");
+	fclose(file);
+}
+
+static void fill(struct work *work, int copy)
+{
+	for (size_t at = 0; at < work->length; at += SEARCH_CHUNK_BYTES) {
+		int refused = copy
+			? evbuffer_add(work->buffer, work->bytes + at, SEARCH_CHUNK_BYTES)
+			: evbuffer_add_reference(work->buffer, work->bytes + at, SEARCH_CHUNK_BYTES, NULL, NULL);
+		if (refused) fail("cannot fill the buffer");
+	}
+}
+
+static double cpu_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* Doubles the slice until it is long enough to be timed, which is the warm-up too; then as many slices as fill the time. */
+static void measure(struct work *work)
+{
+	long slice = 1;
+	double started = cpu_ns(), before, took;
+	do {
+		before = cpu_ns();
+		work->run(work, slice);
+		took = cpu_ns() - before;
+		if (took < WARM_UP_NS / 8) slice *= 2;
+	} while (cpu_ns() - started < WARM_UP_NS);
+	long operations = 0;
+	started = cpu_ns();
+	do {
+		work->run(work, slice);
+		operations += slice;
+		took = cpu_ns() - started;
+	} while (took < MEASURED_NS);
+	printf("{\"nsPerOperation\":%.4f,\"operations\":%ld}\n", took / (double)operations, operations);
+}
+
+int main(int count, char **words)
+{
+	static char piece[PIECE_BYTES];
+	struct work work = { .buffer = evbuffer_new(), .bytes = piece };
+	if (work.buffer == NULL) fail("cannot make a buffer");
+	if (count == 3 && strcmp(words[1], "add-drain") == 0) {
+		work.run = add_drain;
+		queue(&work, atol(words[2]));
+	} else if (count == 3 && strcmp(words[1], "reference-drain") == 0) {
+		work.run = reference_drain;
+		queue(&work, atol(words[2]));
+	} else if (count == 3 && strcmp(words[1], "readln") == 0) {
+		work.run = readln;
+		read_whole(&work, words[2], LINES_CHUNK_BYTES);
+	} else if (count == 5 && strcmp(words[1], "search") == 0) {
+		work.run = search;
+		work.needle = words[3];
+		read_whole(&work, words[2], SEARCH_CHUNK_BYTES);
+		fill(&work, strcmp(words[4], "copy") == 0);
+	} else {
+		fail("unknown work");
+	}
+	measure(&work);
+	return 0;
+}

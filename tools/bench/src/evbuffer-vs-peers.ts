@@ -1,0 +1,57 @@
+// evbuffer against libevent and what JavaScript has instead: `pnpm --filter bench evbuffer-vs-peers`, after a build.
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { rewriteSection } from './docs-section.js';
+import { benchmarksPage, writeResults } from './evbuffer/files.js';
+import { findings } from './evbuffer/findings.js';
+import { measureAll } from './evbuffer/measurement.js';
+import { toMarkdown } from './evbuffer/report.js';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '9' },
+    /** Of the tables that compare evbuffer with itself. */
+    'scale-rounds': { type: 'string', default: '3' },
+    /** How much passes through a buffer while its memory is watched; `--full` means 20. */
+    gibibytes: { type: 'string', default: '2' },
+    full: { type: 'boolean', default: false },
+    /** Measures only what has this in its id, as the log shows them. */
+    only: { type: 'string', default: '' },
+    /** Writes tables and raw numbers into docs/. */
+    write: { type: 'boolean', default: false },
+    /** Ends with 1 when a requirement is missed. */
+    check: { type: 'boolean', default: false },
+  },
+});
+if (values.write && values.only !== '') throw new Error('--write wants everything measured in one run');
+
+const words = process.argv.slice(2).join(' ');
+const results = await measureAll({
+  run: {
+    date: new Date().toISOString().slice(0, 10),
+    node: process.versions.node,
+    machine: `${process.platform} ${process.arch}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}`,
+    command: `pnpm --filter bench evbuffer-vs-peers ${words}`.trim(),
+    rounds: Number(values.rounds),
+    scaleRounds: Number(values['scale-rounds']),
+    memoryGibibytes: values.full ? 20 : Number(values.gibibytes),
+  },
+  wanted: (id) => id.includes(values.only),
+  log: (line) => void process.stderr.write(`${line}\n`),
+});
+
+const text = toMarkdown(results);
+console.log(text);
+if (values.write) {
+  writeResults(results);
+  rewriteSection(benchmarksPage, 'evbuffer-vs-peers', text);
+}
+if (values.check) {
+  // With --only, what was left out is not missed; what could not be measured is.
+  const failed = findings(results).filter(({ id, judgement }) => id.includes(values.only) && judgement?.holds !== true);
+  for (const { title, judgement } of failed) {
+    const reason = judgement === null ? 'not measured' : `${judgement.reached}, required ${judgement.required}`;
+    console.error(`missed: ${title}: ${reason}`);
+  }
+  if (failed.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,27 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Results } from './results.js';
+
+function docsFile(name: string): string {
+  return fileURLToPath(new URL(`../../../../docs/${name}`, import.meta.url));
+}
+
+export const benchmarksPage: string = docsFile('benchmarks.md');
+export const chartFile: string = docsFile('benchmarks-evbuffer.svg');
+const resultsFile = docsFile('benchmarks-evbuffer.json');
+
+export function readResults(): Results {
+  return JSON.parse(readFileSync(resultsFile, 'utf8')) as Results;
+}
+
+/** Four digits are more than the rounds agree on. */
+export function writeResults(results: Results): void {
+  const rounded = JSON.stringify(
+    results,
+    (_, value: unknown) =>
+      typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value,
+    2,
+  );
+  // A list of numbers takes one line.
+  writeFileSync(resultsFile, `${rounded.replace(/\[[\d\s.,]+\]/g, (list) => list.replace(/\s+/g, ' '))}\n`);
+}

@@ -1,0 +1,84 @@
+import { median } from '../statistics.js';
+import { GZIP_LIMIT_BYTES } from './bundle-size.js';
+import { GARBAGE_LIMIT_BYTES } from './garbage.js';
+import { garbageWorks } from './measurement.js';
+import { MEMORY_LIMIT_MIB, type MemoryThirds, memoryWorks } from './memory.js';
+import { type Judgement, judge, type Requirement } from './requirement.js';
+import type { Results } from './results.js';
+import { SCALE_LIMIT, scales } from './scale.js';
+import { works } from './works.js';
+
+/** A requirement of the table and what came of it; `judgement` is null when it was not measured. */
+export interface Finding {
+  readonly id: string;
+  readonly title: string;
+  readonly judgement: Judgement | null;
+}
+
+/** The median over the rounds of evbuffer's time in those of the peer, in the same round; null where one is missing. */
+export function timeRatio(results: Results, work: string, peer: Requirement['peer']): number | null {
+  const own = results.times[work]?.evbuffer;
+  const others = results.times[work]?.[peer];
+  if (own === undefined || others === undefined) return null;
+  return median(own.map((ns, round) => ns / others[round]!));
+}
+
+/** The median over the rounds of the dearest fuller state in terms of the emptiest one. */
+export function scaleRatio(byState: readonly (readonly number[])[]): number {
+  const [emptiest = [], ...fuller] = byState;
+  return Math.max(...fuller.map((rounds) => median(rounds.map((ns, round) => ns / emptiest[round]!))));
+}
+
+export function memoryGrowth({ middle, last }: MemoryThirds): number {
+  return last - middle;
+}
+
+export function judgeLimit(value: number, limit: number, unit: string, digits = 1): Judgement {
+  return {
+    reached: `${value.toFixed(digits)}${unit}`,
+    required: `at most ${limit}${unit}`,
+    holds: value <= limit,
+  };
+}
+
+/** Every requirement, met or not. */
+export function findings(results: Results): Finding[] {
+  return [
+    ...works.flatMap(({ id, title, requirements }) =>
+      requirements.map((requirement) => {
+        const ratio = timeRatio(results, id, requirement.peer);
+        const judgement = ratio === null ? null : judge(requirement, ratio);
+        return { id, title: `${title}; against ${requirement.peer}`, judgement };
+      }),
+    ),
+    ...scales.map(({ id, title, states }) => {
+      const measured = results.scales[id];
+      return {
+        id,
+        title: `${title}; ${states.at(-1)!.label} queued against ${states[0]!.label}`,
+        judgement: measured === undefined ? null : judgeLimit(scaleRatio(measured), SCALE_LIMIT, '×', 2),
+      };
+    }),
+    ...garbageWorks.map((id) => {
+      const bytes = results.garbage[id]?.evbuffer;
+      return {
+        id: `garbage-${id}`,
+        title: `Garbage of ${id}`,
+        judgement: bytes === undefined ? null : judgeLimit(bytes, GARBAGE_LIMIT_BYTES, ' B'),
+      };
+    }),
+    ...memoryWorks.map(({ id, title }) => {
+      const thirds = results.memory[id];
+      return {
+        id,
+        title: `Growth of memory, ${title}`,
+        judgement: thirds === undefined ? null : judgeLimit(memoryGrowth(thirds), MEMORY_LIMIT_MIB, ' MiB'),
+      };
+    }),
+    {
+      id: 'size',
+      title: 'Main entry, minified and compressed',
+      judgement: results.size === null ? null : judgeLimit(results.size.gzip, GZIP_LIMIT_BYTES, ' B', 0),
+    },
+  ];
+}
