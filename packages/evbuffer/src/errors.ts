@@ -65,14 +65,11 @@ export function rangeError(message: string): RangeError & { code: EvbufferArgume
 }
 
 export function frozenFront(): EvbufferError {
-  return new EvbufferError(
-    'ERR_EVBUFFER_FROZEN_FRONT',
-    'the front of this buffer is frozen: nothing may be removed or prepended',
-  );
+  return new EvbufferError('ERR_EVBUFFER_FROZEN_FRONT', 'the front is frozen: nothing may be removed or prepended');
 }
 
 export function frozenBack(): EvbufferError {
-  return new EvbufferError('ERR_EVBUFFER_FROZEN_BACK', 'the back of this buffer is frozen: nothing may be appended');
+  return new EvbufferError('ERR_EVBUFFER_FROZEN_BACK', 'the back is frozen: nothing may be appended');
 }
 
 export function pinned(what: string): EvbufferError {

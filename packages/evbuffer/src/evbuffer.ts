@@ -123,7 +123,7 @@ export class Evbuffer {
       return;
     }
     checkBytes(data, 'data');
-    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    this.#checkBack();
     const bytes = data.length;
     if (bytes === 0) return;
     const chain = this.#chain;
@@ -171,7 +171,7 @@ export class Evbuffer {
       pieces.push(piece);
       bytes += piece.length;
     }
-    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    this.#checkBack();
     if (bytes === 0) return 0;
     const chain = this.#chain;
     changed(chain);
@@ -194,7 +194,7 @@ export class Evbuffer {
   addReference(bytes: Uint8Array, onRelease?: ReleaseCallback): void {
     checkBytes(bytes, 'bytes');
     if (onRelease !== undefined && typeof onRelease !== 'function') throw typeError('onRelease must be a function');
-    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    this.#checkBack();
     if (bytes.length === 0) onRelease?.(bytes);
     else this.#addNode(referenceNode(bytes, onRelease ?? null));
   }
@@ -213,7 +213,7 @@ export class Evbuffer {
     checkCount(end, 'end');
     if (start > end || end > memory.length)
       throw rangeError(`[${start}, ${end}) is not a range of ${memory.length} bytes`);
-    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    this.#checkBack();
     if (start === end) owner.release(lease);
     else this.#addNode(leasedNode(memory, start, end, owner, lease));
   }
@@ -244,7 +244,7 @@ export class Evbuffer {
     if (bytes > segment.length - offset) {
       throw rangeError(`[${offset}, ${offset + bytes}) is not a range of ${segment.length} bytes`);
     }
-    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    this.#checkBack();
     if (bytes === 0) return;
     const chain = this.#chain;
     changed(chain);
@@ -264,7 +264,7 @@ export class Evbuffer {
     const from = source.#chain;
     if (from.length === 0) return;
     if (source === this) throw typeError('a buffer cannot be added to itself');
-    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    this.#checkBack();
     const chain = this.#chain;
     const originalLength = chain.length;
     // Room reserved behind the last byte of the source is not the source's any more.
@@ -296,7 +296,8 @@ export class Evbuffer {
     const from = source.#chain;
     const bytes = from.length;
     if (bytes === 0 || source === this) return;
-    if ((this.#frozen & end) !== 0) throw end === FRONT ? frozenFront() : frozenBack();
+    if (end === FRONT) this.#checkFront();
+    else this.#checkBack();
     source.#checkMovable();
     const chain = this.#chain;
     const originalLength = chain.length;
@@ -323,8 +324,8 @@ export class Evbuffer {
     checkEvbuffer(target, 'target');
     checkCount(bytes, 'bytes');
     if (bytes === 0 || target === this) return 0;
-    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
-    if ((target.#frozen & BACK) !== 0) throw frozenBack();
+    this.#checkFront();
+    target.#checkBack();
     const chain = this.#chain;
     const originalLength = chain.length;
     if (bytes >= originalLength) {
@@ -355,7 +356,7 @@ export class Evbuffer {
   }
 
   #checkMovable(): void {
-    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    this.#checkFront();
     if (this.#chain.pinned) throw pinned('bytes of a pinned buffer cannot be moved');
   }
 
@@ -370,7 +371,7 @@ export class Evbuffer {
     const bytes = typeof data === 'string' ? encodeText(data, encoding) : data;
     checkBytes(bytes, 'data');
     if (bytes.length === 0) return;
-    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    this.#checkFront();
     const chain = this.#chain;
     changed(chain);
     prependBytes(chain, bytes);
@@ -395,7 +396,7 @@ export class Evbuffer {
     else checkBytes(what, 'into');
     const chain = this.#chain;
     const bytes = Math.min(byCount ? what : what.length, chain.length);
-    if (bytes > 0 && (this.#frozen & FRONT) !== 0) throw frozenFront();
+    if (bytes > 0) this.#checkFront();
     const target = byCount ? new Uint8Array(bytes) : what;
     if (bytes > 0) {
       copyFrom(chain.head, 0, bytes, target);
@@ -427,7 +428,7 @@ export class Evbuffer {
     checkCount(bytes, 'bytes');
     const length = this.#chain.length;
     if (length === 0) return 0;
-    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    this.#checkFront();
     const removed = Math.min(bytes, length);
     if (removed > 0) this.#discard(removed);
     return removed;
@@ -465,7 +466,7 @@ export class Evbuffer {
     if (encoding !== 'bytes') checkEncoding(encoding);
     const chain = this.#chain;
     if (chain.length === 0) return null;
-    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    this.#checkFront();
     this.#lines ??= new LineReader(chain);
     const lines = this.#lines;
     const line = lines.next(style, encoding);
@@ -488,7 +489,7 @@ export class Evbuffer {
     checkEncoding(encoding);
     const chain = this.#chain;
     if (chain.length === 0) return [];
-    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    this.#checkFront();
     const lines = readBatch(chain, maxLines, style, encoding);
     if (batchBytes > 0) this.#discard(batchBytes);
     return lines;
@@ -501,7 +502,7 @@ export class Evbuffer {
   clear(): void {
     const chain = this.#chain;
     if (chain.length > 0) {
-      if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+      this.#checkFront();
       this.#discard(chain.length);
     } else {
       changed(chain);
@@ -723,7 +724,7 @@ export class Evbuffer {
     checkFinite(bytes, 'bytes');
     checkFinite(maxSegments, 'maxSegments');
     if (maxSegments < 1) throw rangeError('maxSegments must be 1 or more');
-    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    this.#checkBack();
     const chain = this.#chain;
     changed(chain);
     const version = chain.version;
@@ -750,7 +751,7 @@ export class Evbuffer {
     if (chain.version !== version) {
       throw new EvbufferError('ERR_EVBUFFER_STALE_RESERVATION', 'the buffer changed since this room was reserved');
     }
-    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    this.#checkBack();
     if (bytes > reserved) throw rangeError(`cannot commit ${bytes} of ${reserved} reserved bytes`);
     let room = 0;
     for (const node of nodes) room += node.memory.length - node.end;
@@ -817,6 +818,14 @@ export class Evbuffer {
     if (typeof callback !== 'function') throw typeError('callback must be a function');
     this.#watches ??= new WatchList<Evbuffer>();
     return this.#watches.add(callback);
+  }
+
+  #checkFront(): void {
+    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+  }
+
+  #checkBack(): void {
+    if ((this.#frozen & BACK) !== 0) throw frozenBack();
   }
 
   #notify(originalLength: number, added: number, removed: number): void {

@@ -107,7 +107,6 @@ function recycleNode(node: ChainNode): void {
   node.carrier = null;
   node.holders = 0;
   node.extent = null;
-  node.next = null;
   if (freeNodeCount < MAX_FREE_NODES) {
     node.next = freeNodes;
     freeNodes = node;

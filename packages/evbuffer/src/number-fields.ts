@@ -73,7 +73,7 @@ export function setNumber<F extends NumberFormat>(
   const bytes = encodeNumber(format, value);
   if (format.startsWith('varint')) throw typeError('a variable-length integer cannot be overwritten in place');
   const index = findIndex(chain, where, 'where');
-  if (bytes.length > chain.length - index) throw rangeError(`${bytes.length} bytes at ${index} reach beyond the end`);
+  if (bytes.length > chain.length - index) throw rangeError(`${bytes.length} bytes at ${index} go beyond the end`);
   changed(chain);
   overwrite(chain, foundNode, foundBase, index, bytes);
 }

@@ -47,10 +47,7 @@ export class Place {
 
   checkFresh(): void {
     if (this.stale) {
-      throw new EvbufferError(
-        'ERR_EVBUFFER_STALE_POSITION',
-        'bytes at the front came or went since this position was made',
-      );
+      throw new EvbufferError('ERR_EVBUFFER_STALE_POSITION', 'bytes at the front came or went meanwhile');
     }
   }
 

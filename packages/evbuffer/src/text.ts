@@ -8,7 +8,7 @@ const HEX = /^(?:[0-9a-fA-F]{2})*$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
 
 function unsupported(encoding: EvbufferEncoding): TypeError {
-  return typeError(`this runtime has nothing to convert ${encoding} with`, 'ERR_EVBUFFER_UNKNOWN_ENCODING');
+  return typeError(`this runtime does not convert ${encoding}`, 'ERR_EVBUFFER_UNKNOWN_ENCODING');
 }
 
 const ENCODINGS: readonly unknown[] = ['utf8', 'latin1', 'ascii', 'hex', 'base64'] satisfies EvbufferEncoding[];

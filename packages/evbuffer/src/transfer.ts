@@ -10,6 +10,7 @@ function forget(source: Chain): void {
   source.head = null;
   source.tail = null;
   source.length = 0;
+  source.fileBytes = 0;
   if (source.spare !== null) dropSpares(source);
 }
 
@@ -19,6 +20,7 @@ export function moveAllBack(source: Chain, target: Chain): void {
   else target.tail.next = source.head;
   target.tail = source.tail;
   target.length += source.length;
+  target.fileBytes += source.fileBytes;
   forget(source);
 }
 
@@ -30,6 +32,7 @@ export function moveAllFront(source: Chain, target: Chain): void {
   if (target.tail === null) target.tail = last;
   target.head = source.head;
   target.length += source.length;
+  target.fileBytes += source.fileBytes;
   forget(source);
 }
 
@@ -76,6 +79,7 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
   }
   const inCopy = copyFrontPart ? left : 0;
   frontChanged(source);
+  const inFiles = source.fileBytes > 0 ? XX : 0;
   source.length -= bytes;
   if (last !== null) {
     const first = source.head;
@@ -96,4 +100,5 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
 export function shareAll(source: Chain, target: Chain): void {
   for (let node = source.head; node !== null; node = node.next) linkBack(target, shareNode(node));
   target.length += source.length;
+  target.fileBytes += source.fileBytes;
 }
