@@ -1,0 +1,69 @@
+import { Evbuffer, type EvbufferSegment } from 'evbuffer';
+import { type DebugMode, enableDebugMode, POISON, validate } from 'evbuffer/debug';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { bytes } from './support/check.js';
+
+let mode: DebugMode;
+beforeEach(() => {
+  mode = enableDebugMode();
+});
+afterEach(() => mode.disable());
+
+test('a view used after the buffer changed is empty', () => {
+  const buffer = Evbuffer.from('hello');
+  const views = [...buffer.peek(), buffer.pullup() as Uint8Array, ...buffer];
+  for (const view of views) expect([...view]).toEqual([...bytes('hello')]);
+  buffer.add('!');
+  for (const view of views) expect(view.length).toBe(0);
+  expect(buffer.toString()).toBe('hello!');
+});
+
+test('reserved room arrives by commit, and is gone then', () => {
+  const buffer = new Evbuffer();
+  const room = buffer.reserve(5000, 4);
+  for (const segment of room.segments) segment.fill(7);
+  room.commit(5000);
+  expect(room.segments.every((segment) => segment.length === 0)).toBe(true);
+  expect(buffer.remove().every((byte) => byte === 7)).toBe(true);
+  validate(buffer);
+});
+
+test('recycled memory is poisoned, and writing it is found at its next use', () => {
+  const buffer = Evbuffer.from('secret');
+  const segments: EvbufferSegment[] = [];
+  buffer.peekInto(segments, 6);
+  const { memory } = segments[0] as EvbufferSegment;
+  buffer.drain();
+  expect([...memory.subarray(0, 6)]).toEqual(Array(6).fill(POISON));
+  memory[3] = 1;
+  expect(() => buffer.add('next')).toThrow('byte 3 of recycled memory was written');
+  buffer.add('next');
+  expect(buffer.toString()).toBe('next');
+});
+
+test('loans are listed with the place that made them until they are released', () => {
+  const buffer = new Evbuffer();
+  const released: unknown[] = [];
+  const memory = bytes('reference');
+  buffer.addReference(memory, (returned) => released.push(returned));
+  buffer.addLeased(bytes('lease'), 1, 3, { release: (lease) => released.push(lease) }, 42);
+  expect(mode.loans().map(({ kind, bytes }) => [kind, bytes])).toEqual([
+    ['reference', 9],
+    ['lease', 2],
+  ]);
+  for (const { stack } of mode.loans()) expect(stack).toContain('debug-mode.test.ts');
+  buffer.drain(9);
+  expect(mode.loans().map(({ kind }) => kind)).toEqual(['lease']);
+  buffer.drain();
+  expect(mode.loans()).toEqual([]);
+  expect(released).toEqual([memory, 42]);
+});
+
+test('turned off, nothing is watched any more; it cannot be on twice', () => {
+  expect(() => enableDebugMode()).toThrow(expect.objectContaining({ code: 'ERR_EVBUFFER_INVALID_ARGUMENT' }));
+  mode.disable();
+  const buffer = Evbuffer.from('abc');
+  const [view] = buffer.peek();
+  buffer.add('d');
+  expect((view as Uint8Array).length).toBe(3);
+});
