@@ -343,8 +343,8 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   const first = target === head ? head.next : head;
   let left = target === head ? bytes - size : bytes;
   copyFrom(first, 0, left, target.memory.subarray(target.end));
-  target.end += left;
   if (chain.fileBytes > 0) chain.fileBytes -= fileBytesInFront(chain, bytes);
+  target.end += left;
   chain.layout = (chain.layout + 1) | 0;
   let last: ChainNode | null = null;
   let node = first;

@@ -103,6 +103,11 @@ export class Evbuffer {
     return this.#chain.length;
   }
 
+  /** How many of them are in files, and so take no memory (`addFileSegment`). */
+  get fileBytes(): number {
+    return this.#chain.fileBytes;
+  }
+
   /** Bytes that can be seen without a copy or a second view: those in the first piece of memory; 0 when empty, or when the first byte is in a file. (api-evbuffer row 11) */
   get contiguousLength(): number {
     const head = this.#chain.head;

@@ -1,4 +1,4 @@
-import { appendBytes, type Chain, dropSpares, frontChanged, linkBack } from './chain.js';
+import { appendBytes, type Chain, dropSpares, fileBytesInFront, frontChanged, linkBack } from './chain.js';
 import { copyBytes } from './memory.js';
 import { type ChainNode, checkReadable, shareNode, shareRest, writableNode } from './node.js';
 
@@ -79,7 +79,11 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
   }
   const inCopy = copyFrontPart ? left : 0;
   frontChanged(source);
-  const inFiles = source.fileBytes > 0 ? XX : 0;
+  if (source.fileBytes > 0) {
+    const inFiles = fileBytesInFront(source, bytes);
+    source.fileBytes -= inFiles;
+    target.fileBytes += inFiles;
+  }
   source.length -= bytes;
   if (last !== null) {
     const first = source.head;
