@@ -1,6 +1,26 @@
 import { inspect } from 'node:util';
-import { type EolStyle, Evbuffer, type EvbufferEncoding, type EvbufferSegment, type EvbufferWatch } from 'evbuffer';
+import {
+  type EolStyle,
+  Evbuffer,
+  type EvbufferEncoding,
+  type EvbufferPosition,
+  type EvbufferSegment,
+  type EvbufferWatch,
+  type FileSource,
+} from 'evbuffer';
 import { validate } from 'evbuffer/debug';
+import {
+  addNumber,
+  EvbufferReader,
+  getNumber,
+  type NumberFormat,
+  prependNumber,
+  readFramed,
+  readNumber,
+  setNumber,
+  takeFramed,
+} from 'evbuffer/framing';
+import { chainOf } from '../../dist/evbuffer.js';
 
 /** One random step: which operation, on which buffers, with which size and which data. */
 export interface Step {
@@ -69,9 +89,68 @@ interface Pinned {
   readonly copy: Buffer;
 }
 
+/** A file in memory that counts its users. */
+class ModelFile implements FileSource {
+  readonly offset = 0;
+  readonly descriptor = -1;
+  users = 1;
+  readonly #content: Buffer;
+
+  constructor(content: Buffer) {
+    this.#content = content;
+  }
+
+  get length(): number {
+    return this.#content.length;
+  }
+
+  readSync(target: Uint8Array, at: number, offset: number, bytes: number): void {
+    if (this.users < 1) throw new Error('a closed file was read');
+    if (offset < 0 || offset + bytes > this.length) throw new Error('read outside the segment');
+    this.#content.copy(target, at, offset, offset + bytes);
+  }
+
+  async read(target: Uint8Array, at: number, offset: number, bytes: number): Promise<void> {
+    this.readSync(target, at, offset, bytes);
+  }
+
+  retain(): void {
+    if (this.users++ < 1) throw new Error('a closed file was retained');
+  }
+
+  release(): void {
+    if (--this.users < 0) throw new Error('a file was released once too often');
+  }
+}
+
+const FORMATS: readonly NumberFormat[] = ['u8', 'i8', 'u16be', 'i24le', 'u32le', 'i48be', 'f64be', 'u64be', 'varint'];
+
+function numberFor(format: NumberFormat, next: () => number): number | bigint {
+  const whole = Math.floor(next() * 2 ** 40);
+  if (format === 'u64be') return BigInt(whole) << 20n;
+  if (format === 'f64be') return next() * 1e9;
+  if (format === 'varint') return Math.floor(whole / 2 ** Math.floor(next() * 40));
+  const bits = Number(format.slice(1).replace(/[bl]e/, ''));
+  const value = whole % 2 ** (bits - 1);
+  return format.startsWith('i') && next() < 0.5 ? -value - 1 : value;
+}
+
+interface Kept {
+  readonly position: EvbufferPosition;
+  readonly index: number;
+  readonly front: number;
+}
+
 interface Subject {
   readonly buffer: Evbuffer;
   bytes: Buffer;
+  /** How often bytes at the front came or went. */
+  fronts: number;
+  readonly positions: Kept[];
+  reader: EvbufferReader;
+  /** What the reader has read since its last commit, and at which front it began. */
+  read: number;
+  readFront: number;
   front: boolean;
   back: boolean;
   pins: Pinned[] | null;
@@ -117,6 +196,7 @@ function expectBytes(actual: Uint8Array, expected: Uint8Array, what: string): vo
 export class World {
   readonly #subjects: Subject[] = [];
   readonly #loans: Loan[] = [];
+  readonly #files: ModelFile[] = [];
   #events: Event[] = [];
   #expected: Event[] = [];
   readonly #segments: EvbufferSegment[] = [];
@@ -126,9 +206,15 @@ export class World {
 
   constructor() {
     for (let i = 0; i < 3; i++) {
+      const buffer = new Evbuffer();
       const subject: Subject = {
-        buffer: new Evbuffer(),
+        buffer,
         bytes: Buffer.alloc(0),
+        fronts: 0,
+        positions: [],
+        reader: new EvbufferReader(buffer),
+        read: 0,
+        readFront: 0,
         front: false,
         back: false,
         pins: null,
@@ -186,13 +272,17 @@ export class World {
     const subject = this.#subjects[index] as Subject;
     if (bytes.length === 0) return;
     this.#changed(index, bytes.length, 0);
+    subject.fronts++;
     subject.bytes = Buffer.concat([bytes, subject.bytes]);
   }
 
   #drop(index: number, bytes: number): Buffer {
     const subject = this.#subjects[index] as Subject;
     const dropped = subject.bytes.subarray(0, bytes);
-    if (dropped.length > 0) this.#changed(index, 0, dropped.length);
+    if (dropped.length > 0) {
+      this.#changed(index, 0, dropped.length);
+      subject.fronts++;
+    }
     subject.bytes = subject.bytes.subarray(dropped.length);
     return dropped;
   }
@@ -362,9 +452,11 @@ export class World {
       case 15: {
         const target: EvbufferSegment[] = below(2) === 0 ? [] : this.#segments;
         const maxSegments = below(2) === 0 ? Number.POSITIVE_INFINITY : below(4);
+        const inFiles = buffer.fileBytes > 0;
         const count = buffer.peekInto(target, size, maxSegments);
-        const views = buffer.peek({ length: size, maxSegments });
-        expectEqual(count, views.length, 'peekInto');
+        const all = buffer.peek({ length: size, maxSegments });
+        const views = all.slice(0, count);
+        if (count < all.length) expectEqual(inFiles, true, 'peekInto stops before files only');
         views.forEach((view, i) => {
           const segment = target[i] as EvbufferSegment;
           expectBytes(segment.memory.subarray(segment.start, segment.end), view, 'peekInto, segment');
@@ -460,8 +552,111 @@ export class World {
         expectEqual(inspect(buffer).startsWith(`Evbuffer(${bytes.length})`), true, 'inspect');
         return;
       }
+      case 28: {
+        const source = this.#subjects[other] as Subject;
+        const nothing = source.bytes.length === 0;
+        const code = source === subject ? 'ERR_EVBUFFER_INVALID_ARGUMENT' : backFrozen;
+        if (this.#attempt(!nothing && code, () => buffer.addBufferReference(source.buffer)) && !nothing)
+          this.#append(index, source.bytes);
+        return;
+      }
+      case 29: {
+        const pinned = subject.pins !== null && bytes.length > 0 && within > 0 && 'ERR_EVBUFFER_PINNED';
+        this.#attempt(within > 0 && (frontFrozen || pinned), () => {
+          const taken = buffer.take(within);
+          expectBytes(taken.toUint8Array(), this.#drop(index, within), 'take');
+          taken[Symbol.dispose]();
+        });
+        return;
+      }
+      case 30:
+      case 31:
+        this.#positions(subject, next);
+        return;
+      case 32: {
+        const format = FORMATS[below(FORMATS.length)] as NumberFormat;
+        const value = numberFor(format, next) as never;
+        const scratch = new Evbuffer();
+        addNumber(scratch, format, value);
+        const encoded = scratch.remove();
+        if (below(3) === 0) {
+          if (this.#attempt(frontFrozen, () => prependNumber(buffer, format, value))) {
+            this.#prepend(index, encoded);
+            expectEqual(getNumber(buffer, 0, format), value, 'number at the front');
+            this.#attempt(frontFrozen, () => expectEqual(readNumber(buffer, format), value, 'readNumber'));
+            this.#drop(index, encoded.length);
+          }
+        } else if (this.#attempt(backFrozen, () => addNumber(buffer, format, value))) {
+          const at = subject.bytes.length;
+          this.#append(index, encoded);
+          expectEqual(getNumber(buffer, at, format), value, 'getNumber');
+        }
+        return;
+      }
+      case 33: {
+        const format = FORMATS[below(FORMATS.length - 1)] as NumberFormat;
+        const value = numberFor(format, next) as never;
+        const scratch = new Evbuffer();
+        addNumber(scratch, format, value);
+        const encoded = scratch.remove();
+        if (within + encoded.length > bytes.length) {
+          this.#attempt('ERR_EVBUFFER_OUT_OF_RANGE', () => setNumber(buffer, within, format, value));
+          return;
+        }
+        try {
+          setNumber(buffer, within, format, value);
+        } catch (error) {
+          if (subject.pins === null || (error as { code?: string }).code !== 'ERR_EVBUFFER_PINNED') throw error;
+          return;
+        }
+        subject.bytes = Buffer.concat([bytes.subarray(0, within), encoded, bytes.subarray(within + encoded.length)]);
+        return;
+      }
+      case 34:
+      case 35:
+        this.#lines(index, next);
+        return;
+      case 36: {
+        const payload = bytes[0] ?? 0;
+        const whole = bytes.length > 0 && bytes.length > payload;
+        const moved = below(2) === 0;
+        const pinned = moved && whole && subject.pins !== null && 'ERR_EVBUFFER_PINNED';
+        this.#attempt(frozenUnlessEmpty || pinned, () => {
+          const frame = moved ? takeFramed(buffer, { format: 'u8' }) : readFramed(buffer, { format: 'u8' });
+          if (!whole) {
+            expectEqual(frame, null, 'half a frame');
+            return;
+          }
+          const expected = this.#drop(index, payload + 1).subarray(1);
+          expectBytes(frame instanceof Evbuffer ? frame.remove() : (frame as Uint8Array), expected, 'frame');
+        });
+        return;
+      }
+      case 37: {
+        const to = within + below(2000);
+        expectBytes(buffer.toUint8Array(within, to), bytes.subarray(within, to), 'toUint8Array');
+        expectEqual(buffer.toString('latin1', within, to), bytes.toString('latin1', within, to), 'toString');
+        return;
+      }
+      case 38:
+      case 39:
+        this.#reader(index, next);
+        return;
+      case 40:
+      case 41: {
+        const content = data(step.salt, below(40) === 0 ? 150_000 : size + 1);
+        const file = new ModelFile(content);
+        this.#files.push(file);
+        const from = below(content.length);
+        const length = below(content.length - from + 1);
+        if (this.#attempt(backFrozen, () => buffer.addFileSegment(file, from, length)))
+          this.#append(index, content.subarray(from, from + length));
+        file.release();
+        return;
+      }
       default: {
         if (below(6) !== 0) return;
+        if (bytes.length > 0) subject.fronts++;
         buffer[Symbol.dispose]();
         subject.bytes = Buffer.alloc(0);
         subject.watches = [];
@@ -469,6 +664,100 @@ export class World {
         this.#watch(index);
       }
     }
+  }
+
+  /** Uses the positions that were kept, and keeps one more. */
+  #positions(subject: Subject, next: () => number): void {
+    const { buffer, bytes, positions } = subject;
+    for (const { position, index, front } of positions) {
+      const stale = front !== subject.fronts && 'ERR_EVBUFFER_STALE_POSITION';
+      const into = Buffer.alloc(50);
+      this.#attempt(stale, () => {
+        const count = buffer.copyOut(into, position);
+        expectBytes(into.subarray(0, count), bytes.subarray(index, index + 50), 'copyOut from a position');
+      });
+      if (stale !== false) continue;
+      expectEqual(buffer.indexOf('abc', position), bytes.indexOf('abc', index), 'indexOf from a position');
+      expectEqual(getNumber(buffer, position, 'u8'), bytes[index] ?? null, 'getNumber at a position');
+      const further = Math.floor(next() * (bytes.length - index + 1));
+      const there = buffer.advance(position, further);
+      expectEqual(there.index, index + further, 'advance');
+      expectEqual(getNumber(buffer, there, 'u8'), bytes[index + further] ?? null, 'getNumber at an advanced position');
+    }
+    if (positions.length > 4) positions.length = 0;
+    const index = next() < 0.3 ? bytes.length : Math.floor(next() * (bytes.length + 1));
+    positions.push({ position: buffer.position(index), index, front: subject.fronts });
+  }
+
+  /** Several lines in a row, or a batch of them. */
+  #lines(index: number, next: () => number): void {
+    const subject = this.#subjects[index] as Subject;
+    const { buffer } = subject;
+    const style = STYLES[Math.floor(next() * 5)] as EolStyle;
+    const encoding = next() < 0.5 ? 'utf8' : 'latin1';
+    const count = 1 + Math.floor(next() * 11);
+    const frozen = subject.bytes.length > 0 && subject.front && 'ERR_EVBUFFER_FROZEN_FRONT';
+    const expected: string[] = [];
+    let rest = subject.bytes;
+    while (expected.length < count) {
+      const eol = naiveEol(rest, style, 0);
+      if (eol === null) break;
+      expected.push(rest.toString(encoding, 0, eol.index));
+      rest = rest.subarray(eol.index + eol.length);
+    }
+    if (next() < 0.4) {
+      this.#attempt(frozen, () => {
+        expectEqual(buffer.readLines(count, style, encoding).join('|'), expected.join('|'), 'readLines');
+        this.#drop(index, subject.bytes.length - rest.length);
+      });
+      return;
+    }
+    this.#attempt(frozen, () => {
+      for (const line of expected) {
+        const eol = naiveEol(subject.bytes, style, 0) as { index: number; length: number };
+        expectEqual(buffer.readLine(style, encoding), line, 'readLine in a row');
+        this.#drop(index, eol.index + eol.length);
+      }
+      if (expected.length < count) expectEqual(buffer.readLine(style, encoding), null, 'no more lines');
+    });
+  }
+
+  #reader(index: number, next: () => number): void {
+    const subject = this.#subjects[index] as Subject;
+    const { buffer, reader, bytes } = subject;
+    const stale = subject.readFront !== subject.fronts && 'ERR_EVBUFFER_STALE_POSITION';
+    for (let i = 0; i < 4; i++) {
+      const at = subject.read;
+      const count = Math.floor(next() * 40);
+      const there = at + count <= bytes.length;
+      const done = this.#attempt(stale, () => {
+        const read = reader.readBytes(count);
+        expectEqual(read !== null, there, 'readBytes');
+        if (read !== null) expectBytes(read, bytes.subarray(at, at + count), 'readBytes');
+      });
+      if (done && there) subject.read += count;
+      if (!done || next() < 0.5) continue;
+      const eol = naiveEol(bytes, 'lf', subject.read);
+      const line = eol === null ? null : bytes.toString('latin1', subject.read, eol.index);
+      expectEqual(reader.readLine('lf', 'latin1'), line, 'readLine ahead');
+      if (eol !== null) subject.read = eol.index + 1;
+      expectEqual(reader.remaining, bytes.length - subject.read, 'remaining');
+    }
+    if (next() < 0.3) {
+      const frozen = subject.read > 0 && subject.front && 'ERR_EVBUFFER_FROZEN_FRONT';
+      const done = this.#attempt(stale || frozen, () => expectEqual(reader.commit(), subject.read, 'commit'));
+      if (done) {
+        this.#drop(index, subject.read);
+        subject.read = 0;
+        subject.readFront = subject.fronts;
+      }
+    }
+    if (next() < 0.3) {
+      reader.rollback();
+      subject.read = 0;
+      subject.readFront = subject.fronts;
+    }
+    expectEqual(buffer === reader.buffer && reader.offset === subject.read, true, 'offset');
   }
 
   #moveAll(index: number, other: number, back: boolean): void {
@@ -568,12 +857,13 @@ export class World {
     const { buffer, bytes } = subject;
     validate(buffer);
     expectEqual(buffer.length, bytes.length, 'length');
-    const count = buffer.peekInto(this.#segments, Number.POSITIVE_INFINITY);
+    // Not through the public methods: they would read the files.
     let at = 0;
-    for (let i = 0; i < count; i++) {
-      const { memory, start, end } = this.#segments[i] as EvbufferSegment;
-      expectBytes(memory.subarray(start, end), bytes.subarray(at, at + end - start), `bytes from ${at}`);
-      at += end - start;
+    for (let node = chainOf(buffer).head; node !== null; node = node.next) {
+      const size = node.end - node.start;
+      if (node.extent === null)
+        expectBytes(node.memory.subarray(node.start, node.end), bytes.subarray(at, at + size), `bytes from ${at}`);
+      at += size;
     }
     for (const pin of subject.pins ?? []) {
       expectBytes(pin.memory.subarray(pin.start, pin.end), pin.copy, 'pinned memory changed');
@@ -584,8 +874,8 @@ export class World {
   #checkLoans(): void {
     const held = new Set<Uint8Array>();
     for (const { buffer, pins } of this.#subjects) {
-      const count = buffer.peekInto(this.#segments, Number.POSITIVE_INFINITY);
-      for (let i = 0; i < count; i++) held.add((this.#segments[i] as EvbufferSegment).memory);
+      for (let node = chainOf(buffer).head; node !== null; node = node.next) held.add(node.memory);
+      for (let node = chainOf(buffer).limbo; node !== null; node = node.next) held.add(node.memory);
       for (const pin of pins ?? []) held.add(pin.memory);
     }
     for (let i = 0; i < this.#loans.length; i++) {
@@ -604,7 +894,8 @@ export class World {
       validate(buffer);
     }
     for (const loan of this.#loans) expectEqual(loan.releases, 1, 'releases at the end');
+    for (const file of this.#files) expectEqual(file.users, 0, 'users of a file at the end');
   }
 }
 
-export const OPERATIONS = 28;
+export const OPERATIONS = 42;
