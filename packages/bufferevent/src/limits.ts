@@ -11,7 +11,7 @@ export interface Limits {
   readonly lineMaxBytes: number;
   /** `write()` returns false above this much in `output`. */
   readonly outputHighWatermark: number;
-  /** `write()` refuses, and the connection is given up, above this much in `output`. */
+  /** `write()` refuses, and the connection is given up, above this much memory in `output`; bytes in files do not count. */
   readonly outputMaxBytes: number;
   readonly connectMs: number;
   /** From the last progress after `end()` to the connection being closed for good. */

@@ -62,8 +62,10 @@ export class OutputSide {
       return false;
     }
     if (moved) {
-      this.#checkLimit(data.length);
-      if (data.length <= SMALL_BYTES && this.buffer.length > 0) {
+      const inMemory = data.length - data.fileBytes;
+      this.#checkLimit(inMemory);
+      // Small pieces are copied together; not those of files, which would be read for it.
+      if (data.length <= SMALL_BYTES && inMemory === data.length && this.buffer.length > 0) {
         this.buffer.addVector(data);
         data.drain(data.length);
       } else this.buffer.addBuffer(data);
@@ -131,12 +133,17 @@ export class OutputSide {
 
   #grew(): void {
     if (this.#freed || this.failure !== null) return;
-    if (this.buffer.length > this.#limits.outputMaxBytes) this.#overflow();
+    if (this.#bytesInMemory > this.#limits.outputMaxBytes) this.#overflow();
     else this.#host.wake();
   }
 
+  /** What the cap is about: bytes in files cost nothing until they are sent. */
+  get #bytesInMemory(): number {
+    return this.buffer.length - this.buffer.fileBytes;
+  }
+
   #checkLimit(more: number): void {
-    if (this.buffer.length + more > this.#limits.outputMaxBytes) throw this.#overflow();
+    if (this.#bytesInMemory + more > this.#limits.outputMaxBytes) throw this.#overflow();
   }
 
   /** The peer does not read, and the user does not listen. */

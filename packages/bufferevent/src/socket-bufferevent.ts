@@ -11,6 +11,7 @@ import {
   type StreamOptions,
   systemError,
 } from 'bufferevent-backend';
+import type { FileRange } from 'evbuffer';
 import { checkBoolean, checkHostTarget, checkInteger, checkObject } from './arguments.js';
 import type { HandlerContext } from './async-context.js';
 import { Bufferevent } from './bufferevent.js';
@@ -18,6 +19,7 @@ import { ConnectRace, interleaveFamilies } from './connect-race.js';
 import { BuffereventError, disposedError, freedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, TimeoutName } from './events.js';
+import { FileAhead, fileShrank } from './file-ahead.js';
 import { resolveHost } from './lookup.js';
 
 export interface SocketBuffereventOptions {
@@ -53,8 +55,13 @@ export interface Acceptor {
 const segments: Segment[] = [];
 const noBytes = new Uint8Array(0);
 
-function lengthOf(list: readonly Segment[]): number {
-  return list.reduce((length, { start, end }) => length + end - start, 0);
+function lengthOf(list: readonly Segment[], count: number): number {
+  let length = 0;
+  for (let i = 0; i < count; i++) {
+    const { start, end } = list[i] as Segment;
+    length += end - start;
+  }
+  return length;
 }
 
 /** Segments handed to one send; what is more waits for the next. */
@@ -78,6 +85,8 @@ export class SocketBufferevent extends Bufferevent {
   #receiving = 0;
   #cancelling = false;
   #sending = false;
+  /** Reads what is sent next, while it comes from a file that the backend can't send from. A send in flight is from it. */
+  #ahead: FileAhead | null = null;
   #shutdownSubmitted = false;
 
   /**
@@ -320,17 +329,60 @@ export class SocketBufferevent extends Bufferevent {
         port.shutdown(this.#handle);
       }
     }
-    this.timeouts.follow(readMax > 0, writeMax > 0);
+    if (this.isOpen) this.timeouts.follow(readMax > 0, writeMax > 0 && this.outputSide.failure === null);
   }
 
   #send(max: number): void {
-    const count = this.output.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
-    this.output.pin(count < MAX_SEGMENTS_PER_SEND ? max : lengthOf(segments));
+    const range = this.output.peekFile();
+    if (range === null) {
+      this.#dropAhead();
+      const count = this.output.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
+      this.output.pin(lengthOf(segments, count));
+      this.#submitSend(count);
+    } else if (this.base.backend.supports.sendFile) this.#sendFile(range, max);
+    else this.#sendRead(range, max);
+  }
+
+  #submitSend(count: number): void {
     this.#sending = true;
     this.timeouts.submitted('write');
     this.base.port.send(this.#handle, segments, count);
     for (let i = 0; i < count; i++) (segments[i] as Segment).memory = noBytes;
   }
+
+  #sendFile({ file, offset, length }: FileRange, max: number): void {
+    const bytes = Math.min(length, max);
+    this.output.pin(bytes);
+    this.#sending = true;
+    this.timeouts.submitted('write');
+    this.base.port.sendFile(this.#handle, file.descriptor, file.offset + offset, bytes);
+  }
+
+  /** Sends what has been read of a file; when that is nothing yet, `#onFileRead` comes back to it. */
+  #sendRead(range: FileRange, max: number): void {
+    if (this.#ahead?.continues(range) !== true) {
+      this.#dropAhead();
+      this.#ahead = new FileAhead(range, this.#onFileRead);
+    }
+    const { failure } = this.#ahead;
+    if (failure === null) {
+      const count = this.#ahead.peekInto(segments, max);
+      if (count > 0) this.#submitSend(count);
+    } else {
+      this.#dropAhead();
+      this.failed('write', failure);
+    }
+  }
+
+  /** Only while no send is in flight: its memory may be used for something else at once (C4). */
+  #dropAhead(): void {
+    this.#ahead?.close();
+    this.#ahead = null;
+  }
+
+  readonly #onFileRead = (): void => {
+    if (this.#state === 'open' && !this.#sending) this.base.inTurn(() => this.wake());
+  };
 
   /** @internal */
   onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
@@ -340,6 +392,9 @@ export class SocketBufferevent extends Bufferevent {
         break;
       case Operation.send:
         this.#onSent(result);
+        break;
+      case Operation.sendFile:
+        this.#onFileSent(result);
         break;
       case Operation.shutdown:
         if (this.#state !== 'open') break;
@@ -372,12 +427,24 @@ export class SocketBufferevent extends Bufferevent {
     this.wake();
   }
 
-  #onSent(result: number): void {
+  /** Nothing was sent although something was asked for: the file ends before it. */
+  #onFileSent(result: number): void {
+    const range = result === 0 ? this.output.peekFile() : null;
+    this.#onSent(result, range === null ? undefined : fileShrank(range));
+  }
+
+  #onSent(result: number, failure?: Error): void {
     this.#sending = false;
     this.output.unpin();
     if (this.#state !== 'open') return;
-    if (result >= 0) this.sent(result);
-    else if (result !== -Errno.ECANCELED) this.failed('write', systemError(result, 'write', this.#peer));
+    if (failure !== undefined) this.failed('write', failure);
+    else if (result >= 0) {
+      this.#ahead?.sent(result);
+      this.sent(result);
+    } else if (result !== -Errno.ECANCELED) {
+      this.#dropAhead();
+      this.failed('write', systemError(result, 'write', this.#peer));
+    }
     if (this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) this.wake();
   }
 
@@ -400,6 +467,7 @@ export class SocketBufferevent extends Bufferevent {
   /** Stays a member of the base until freed too: bytes that nobody has taken yet end with the base. */
   #onGone(): void {
     this.#state = 'gone';
+    this.#dropAhead();
     this.base.disown(this.#handle);
     if (this.freed) this.base.leave(this);
     this.transportGone();
