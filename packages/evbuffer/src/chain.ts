@@ -25,7 +25,7 @@ import {
  *
  * Invariants (checked by `validate`):
  *  - no node between head and tail is empty, so an empty buffer has neither;
- *  - `length` is the sum of the nodes' ranges, `fileBytes` that of the ranges in files;
+ *  - `length` is the sum of the nodes' ranges;
  *  - a node is in one chain only, and writable memory belongs to one node only: bytes after `end` may be overwritten
  *    by whoever appends, bytes before `start` by whoever prepends;
  *  - spare nodes are writable, empty and start at 0; an empty buffer that was drained keeps none.
@@ -35,8 +35,6 @@ export interface Chain {
   tail: ChainNode | null;
   /** Bytes in all nodes. */
   length: number;
-  /** Those of them that are in files. */
-  fileBytes: number;
   /** Another one after everything that moves or changes bytes; views, reservations and iterations of an older one are stale. */
   version: number;
   /** Another one when bytes went from the front or came before it: what was counted from the front is wrong now. */
@@ -57,7 +55,6 @@ export function createChain(): Chain {
     head: null,
     tail: null,
     length: 0,
-    fileBytes: 0,
     version: 0,
     epoch: 0,
     layout: 0,
@@ -241,23 +238,10 @@ export function prependBytes(chain: Chain, source: Uint8Array): void {
   if (head === null) chain.tail = node;
 }
 
-/** How many of the first `bytes` bytes are in files. */
-export function fileBytesInFront(chain: Chain, bytes: number): number {
-  let inFiles = 0;
-  let left = bytes;
-  for (let node = chain.head; node !== null && left > 0; node = node.next) {
-    const size = node.end - node.start;
-    if (node.extent !== null) inFiles += Math.min(size, left);
-    left -= size;
-  }
-  return inFiles;
-}
-
 /** Takes `bytes` (1 to length) off the front and returns the nodes that are done with and have an owner to tell, for `releaseNodes`. */
 export function discardFront(chain: Chain, bytes: number): ChainNode | null {
   frontChanged(chain);
   chain.length -= bytes;
-  if (chain.fileBytes > 0) chain.fileBytes -= fileBytesInFront(chain, bytes);
   let first: ChainNode | null = null;
   let last: ChainNode | null = null;
   let node = chain.head;
@@ -343,7 +327,6 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   const first = target === head ? head.next : head;
   let left = target === head ? bytes - size : bytes;
   copyFrom(first, 0, left, target.memory.subarray(target.end));
-  if (chain.fileBytes > 0) chain.fileBytes -= fileBytesInFront(chain, bytes);
   target.end += left;
   chain.layout = (chain.layout + 1) | 0;
   let last: ChainNode | null = null;

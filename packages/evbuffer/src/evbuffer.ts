@@ -105,7 +105,11 @@ export class Evbuffer {
 
   /** How many of them are in files, and so take no memory (`addFileSegment`). */
   get fileBytes(): number {
-    return this.#chain.fileBytes;
+    let bytes = 0;
+    for (let node = this.#chain.head; node !== null; node = node.next) {
+      if (node.extent !== null) bytes += node.end - node.start;
+    }
+    return bytes;
   }
 
   /** Bytes that can be seen without a copy or a second view: those in the first piece of memory; 0 when empty, or when the first byte is in a file. (api-evbuffer row 11) */
@@ -362,7 +366,7 @@ export class Evbuffer {
 
   #checkMovable(): void {
     this.#checkFront();
-    if (this.#chain.pinned) throw pinned('bytes of a pinned buffer cannot be moved');
+    if (this.#chain.pinned) throw pinned('pinned bytes cannot be moved');
   }
 
   // Adding at the front
@@ -757,7 +761,7 @@ export class Evbuffer {
       throw new EvbufferError('ERR_EVBUFFER_STALE_RESERVATION', 'the buffer changed since this room was reserved');
     }
     this.#checkBack();
-    if (bytes > reserved) throw rangeError(`cannot commit ${bytes} of ${reserved} reserved bytes`);
+    if (bytes > reserved) throw rangeError(`cannot commit ${bytes} of ${reserved} bytes`);
     let room = 0;
     for (const node of nodes) room += node.memory.length - node.end;
     if (room !== reserved) throw detached();
@@ -848,7 +852,7 @@ defineHidden(Evbuffer.prototype, INSPECT, function inspect(this: Evbuffer): stri
 /** Throws unless the value is an `Evbuffer` of this copy of the package. */
 export function checkEvbuffer(value: unknown, name: string): asserts value is Evbuffer {
   if (typeof value !== 'object' || value === null || !isOwn(value)) {
-    throw typeError(`${name} must be an Evbuffer${isEvbuffer(value) ? ' of the same copy of this package' : ''}`);
+    throw typeError(`${name} must be an Evbuffer${isEvbuffer(value) ? ' of the same copy' : ''}`);
   }
 }
 

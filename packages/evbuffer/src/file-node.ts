@@ -19,7 +19,6 @@ export function linkFile(chain: Chain, file: FileSource, offset: number, bytes: 
     linkBack(chain, fileNode(file, offset + at, Math.min(MAX_EXTENT_BYTES, bytes - at)));
   }
   chain.length += bytes;
-  chain.fileBytes += bytes;
 }
 
 /**
@@ -69,7 +68,6 @@ function load(chain: Chain, node: ChainNode): void {
   slab.end = bytes;
   if (bytes < size) cut(chain, node, bytes);
   exchange(node, slab);
-  chain.fileBytes -= bytes;
   if (node.pinnedFrom < 0) {
     releaseNode(slab);
     return;

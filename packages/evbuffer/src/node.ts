@@ -277,7 +277,7 @@ export function checkReadable(node: ChainNode): void {
   if (node.end > node.memory.length) throw detached();
   if (!node.doubtful) return;
   if (isSharedMemory(node.memory)) {
-    throw new EvbufferError('ERR_EVBUFFER_SHARED', 'memory added by reference is shared between threads');
+    throw new EvbufferError('ERR_EVBUFFER_SHARED', 'memory of this buffer is shared between threads');
   }
   node.doubtful = false;
 }

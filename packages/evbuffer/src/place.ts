@@ -28,13 +28,11 @@ export class Place {
     return this.#epoch !== this.chain.epoch;
   }
 
-  /** A place `bytes` further. */
+  /** A place `bytes` further. Only right after `find`. */
   advanced(bytes: number): Place {
     const next = new Place(this.chain, this.index + bytes);
-    if (this.#layout === next.#layout) {
-      next.#node = this.#node;
-      next.#base = this.#base;
-    }
+    next.#node = this.#node;
+    next.#base = this.#base;
     return next;
   }
 
@@ -81,8 +79,7 @@ function walk(node: ChainNode | null, base: number, index: number): void {
   foundBase = base;
 }
 
-let placeOf: (position: EvbufferPosition) => Place;
-let isPosition: (value: unknown) => value is EvbufferPosition;
+let placeOf: (value: unknown) => Place | null;
 
 /**
  * A position in one buffer, from `Evbuffer.position` or `advance`: immutable, `index` bytes from the front. It remembers
@@ -94,8 +91,7 @@ export class EvbufferPosition {
   readonly #place: Place;
 
   static {
-    placeOf = (position) => position.#place;
-    isPosition = (value) => typeof value === 'object' && value !== null && #place in value;
+    placeOf = (value) => (typeof value === 'object' && value !== null && #place in value ? value.#place : null);
   }
 
   /** Made by `Evbuffer.position` and `Evbuffer.advance` only. */
@@ -114,8 +110,8 @@ export type EvbufferIndex = number | EvbufferPosition;
 
 /** The place of a position, which must be one of `chain` and not stale. */
 export function checkPlace(chain: Chain, position: unknown, name: string): Place {
-  if (!isPosition(position)) throw typeError(`${name} must be an EvbufferPosition`);
   const place = placeOf(position);
+  if (place === null) throw typeError(`${name} must be an EvbufferPosition`);
   if (place.chain !== chain) throw typeError(`${name} is a position of another buffer`);
   place.find();
   return place;

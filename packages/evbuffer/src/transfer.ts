@@ -1,4 +1,4 @@
-import { appendBytes, type Chain, dropSpares, fileBytesInFront, frontChanged, linkBack } from './chain.js';
+import { appendBytes, type Chain, dropSpares, frontChanged, linkBack } from './chain.js';
 import { copyBytes } from './memory.js';
 import { type ChainNode, checkReadable, shareNode, shareRest, writableNode } from './node.js';
 
@@ -10,7 +10,6 @@ function forget(source: Chain): void {
   source.head = null;
   source.tail = null;
   source.length = 0;
-  source.fileBytes = 0;
   if (source.spare !== null) dropSpares(source);
 }
 
@@ -20,7 +19,6 @@ export function moveAllBack(source: Chain, target: Chain): void {
   else target.tail.next = source.head;
   target.tail = source.tail;
   target.length += source.length;
-  target.fileBytes += source.fileBytes;
   forget(source);
 }
 
@@ -32,7 +30,6 @@ export function moveAllFront(source: Chain, target: Chain): void {
   if (target.tail === null) target.tail = last;
   target.head = source.head;
   target.length += source.length;
-  target.fileBytes += source.fileBytes;
   forget(source);
 }
 
@@ -79,11 +76,6 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
   }
   const inCopy = copyFrontPart ? left : 0;
   frontChanged(source);
-  if (source.fileBytes > 0) {
-    const inFiles = fileBytesInFront(source, bytes);
-    source.fileBytes -= inFiles;
-    target.fileBytes += inFiles;
-  }
   source.length -= bytes;
   if (last !== null) {
     const first = source.head;
@@ -104,5 +96,4 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
 export function shareAll(source: Chain, target: Chain): void {
   for (let node = source.head; node !== null; node = node.next) linkBack(target, shareNode(node));
   target.length += source.length;
-  target.fileBytes += source.fileBytes;
 }

@@ -43,7 +43,6 @@ export function validate(buffer: Evbuffer): void {
   const seen = new Set<ChainNode>();
   const writable = new Set<ArrayBufferLike>();
   let length = 0;
-  let fileBytes = 0;
   let pinnedNodes = 0;
   let last: ChainNode | null = null;
   for (let node = chain.head; node !== null; node = node.next) {
@@ -51,12 +50,10 @@ export function validate(buffer: Evbuffer): void {
     if (node.start === node.end) fail(chain, 'an empty node in the chain');
     if (node.pinnedFrom >= 0) pinnedNodes++;
     length += node.end - node.start;
-    if (node.extent !== null) fileBytes += node.end - node.start;
     last = node;
   }
   if (chain.tail !== last) fail(chain, 'the tail is not the last node');
   if (chain.length !== length) fail(chain, `the nodes hold ${length} bytes`);
-  if (chain.fileBytes !== fileBytes) fail(chain, `${fileBytes} bytes are in files, not ${chain.fileBytes}`);
   if (chain.pinnedNodes !== pinnedNodes) fail(chain, `${pinnedNodes} nodes are pinned`);
   if (!chain.pinned && (pinnedNodes > 0 || chain.limbo !== null)) fail(chain, 'pinned nodes without a pin');
   for (let node = chain.spare; node !== null; node = node.next) {

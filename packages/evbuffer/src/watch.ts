@@ -53,10 +53,6 @@ export class WatchList<B> {
   #notifying = false;
   readonly #change: ReusableChange = { originalLength: 0, added: 0, removed: 0 };
 
-  get size(): number {
-    return this.#entries.length;
-  }
-
   add(callback: WatchCallback<B>): EvbufferWatch {
     const watch = new EvbufferWatch((which) => this.#remove(which));
     this.#entries = [...this.#entries, { watch, callback, removed: false }];
