@@ -2,6 +2,7 @@
  * One evbuffer work of libevent, measured in a process of its own as the JavaScript peers are:
  *
  *   libevent-evbuffer add-drain | reference-drain  BYTES       BYTES: how many are in the buffer all the time
+ *   libevent-evbuffer frames CHUNKS                            CHUNKS: how many are in the buffer, by turns copied and not
  *   libevent-evbuffer readln FILE                              FILE: whole lines, a multiple of 64 KiB
  *   libevent-evbuffer search FILE NEEDLE reference | copy      NEEDLE ends FILE and is nowhere else in it
  *
@@ -58,6 +59,20 @@ static void queue(struct work *work, long bytes)
 			evbuffer_add_reference(work->buffer, work->bytes, PIECE_BYTES, NULL, NULL);
 		else
 			evbuffer_add(work->buffer, work->bytes, PIECE_BYTES);
+	}
+}
+
+static void add_frame(struct work *work)
+{
+	evbuffer_add(work->buffer, work->bytes, MESSAGE_BYTES);
+	evbuffer_add_reference(work->buffer, work->bytes, PIECE_BYTES, NULL, NULL);
+}
+
+static void frames(struct work *work, long times)
+{
+	for (long i = 0; i < times; i++) {
+		add_frame(work);
+		evbuffer_drain(work->buffer, MESSAGE_BYTES + PIECE_BYTES);
 	}
 }
 
@@ -146,6 +161,9 @@ int main(int count, char **words)
 	} else if (count == 3 && strcmp(words[1], "reference-drain") == 0) {
 		work.run = reference_drain;
 		queue(&work, atol(words[2]));
+	} else if (count == 3 && strcmp(words[1], "frames") == 0) {
+		work.run = frames;
+		for (long chunks = atol(words[2]); chunks > 0; chunks -= 2) add_frame(&work);
 	} else if (count == 3 && strcmp(words[1], "readln") == 0) {
 		work.run = readln;
 		read_whole(&work, words[2], LINES_CHUNK_BYTES);

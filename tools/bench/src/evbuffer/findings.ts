@@ -4,8 +4,8 @@ import { GARBAGE_LIMIT_BYTES } from './garbage.js';
 import { garbageWorks } from './measurement.js';
 import { MEMORY_LIMIT_MIB, type MemoryThirds, memoryWorks } from './memory.js';
 import { type Judgement, judge, type Requirement } from './requirement.js';
-import type { Results } from './results.js';
-import { SCALE_LIMIT, scales } from './scale.js';
+import type { Results, RoundsByState } from './results.js';
+import { SCALE_LIMIT, type Scale, scales } from './scale.js';
 import { works } from './works.js';
 
 /** A requirement of the table and what came of it; `judgement` is null when it was not measured. */
@@ -24,9 +24,25 @@ export function timeRatio(results: Results, work: string, peer: Requirement['pee
 }
 
 /** The median over the rounds of the dearest fuller state in terms of the emptiest one. */
-export function scaleRatio(byState: readonly (readonly number[])[]): number {
+function scaleRatio(byState: RoundsByState): number {
   const [emptiest = [], ...fuller] = byState;
   return Math.max(...fuller.map((rounds) => median(rounds.map((ns, round) => ns / emptiest[round]!))));
+}
+
+/** Null when it was not measured. Where libevent needs more than the limit for the same, that much is allowed. */
+export function judgeScale(results: Results, { id }: Scale): Judgement | null {
+  const byState = results.scales[id];
+  if (byState === undefined) return null;
+  const ratio = scaleRatio(byState);
+  const judgement = judgeLimit(ratio, SCALE_LIMIT, '×', 2);
+  const ofLibevent = results.libeventScales[id];
+  if (ofLibevent === undefined) return judgement;
+  const allowed = Math.max(SCALE_LIMIT, scaleRatio(ofLibevent));
+  return {
+    ...judgement,
+    required: `${judgement.required}, or libevent's ${scaleRatio(ofLibevent).toFixed(2)}×`,
+    holds: ratio <= allowed,
+  };
 }
 
 export function memoryGrowth({ middle, last }: MemoryThirds): number {
@@ -51,14 +67,11 @@ export function findings(results: Results): Finding[] {
         return { id, title: `${title}; against ${requirement.peer}`, judgement };
       }),
     ),
-    ...scales.map(({ id, title, states }) => {
-      const measured = results.scales[id];
-      return {
-        id,
-        title: `${title}; ${states.at(-1)!.label} queued against ${states[0]!.label}`,
-        judgement: measured === undefined ? null : judgeLimit(scaleRatio(measured), SCALE_LIMIT, '×', 2),
-      };
-    }),
+    ...scales.map((scale) => ({
+      id: scale.id,
+      title: `${scale.title}; up to ${scale.states.at(-1)!.label} queued, against ${scale.states[0]!.label}`,
+      judgement: judgeScale(results, scale),
+    })),
     ...garbageWorks.map((id) => {
       const bytes = results.garbage[id]?.evbuffer;
       return {

@@ -1,6 +1,6 @@
 import { measureBundleSize } from './bundle-size.js';
 import { type MemoryThirds, memoryWorks } from './memory.js';
-import { garbageOnce, memoryOnce, scaleOnce, timeOnce } from './processes.js';
+import { garbageOnce, libeventScaleOnce, memoryOnce, scaleOnce, timeOnce } from './processes.js';
 import { buildLibevent, buildWorker } from './programs.js';
 import type { Results, RunDescription, TimesByPeer } from './results.js';
 import { interleave } from './rounds.js';
@@ -30,6 +30,7 @@ export async function measureAll({ run, wanted, log }: MeasurementOptions): Prom
     run: { ...run, libeventMissing },
     times: await measureTimes(run.rounds, libeventMissing === null, wanted, log),
     scales: await measureScales(run.scaleRounds, wanted, log),
+    libeventScales: libeventMissing === null ? await measureLibeventScales(run.scaleRounds, wanted, log) : {},
     garbage: await measureGarbage(wanted, log),
     memory: await measureMemory(run.memoryGibibytes * 2 ** 30, wanted, log),
     size: wanted('size') ? await measureBundleSize() : null,
@@ -64,6 +65,18 @@ async function measureScales(rounds: number, wanted: Wanted, log: Log): Promise<
     measured[id] = await interleave(states, rounds, async ({ label }, index) => {
       const ns = await scaleOnce(id, index);
       log(`${id}  ${label}: ${ns.toFixed(1)} ns`);
+      return ns;
+    });
+  }
+  return measured;
+}
+
+async function measureLibeventScales(rounds: number, wanted: Wanted, log: Log): Promise<Results['scales']> {
+  const measured: Record<string, number[][]> = {};
+  for (const { id, states } of scales.filter((scale) => scale.withLibevent && wanted(scale.id))) {
+    measured[id] = await interleave(states, rounds, async (state) => {
+      const ns = await libeventScaleOnce(state);
+      log(`${id}  libevent, ${state.label}: ${ns.toFixed(1)} ns`);
       return ns;
     });
   }

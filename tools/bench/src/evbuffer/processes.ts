@@ -5,6 +5,7 @@ import { GARBAGE_FLAGS } from './garbage.js';
 import { NEEDLE, QUEUED_BYTES } from './inputs.js';
 import type { MemoryThirds } from './memory.js';
 import { libeventProgram, linesFile, searchedFile, workerProgram } from './programs.js';
+import type { QueueState } from './scale.js';
 import type { PeerName, Task, Work } from './works.js';
 
 const run = promisify(execFile);
@@ -20,6 +21,12 @@ export async function timeOnce({ id, task }: Work, peer: PeerName): Promise<numb
 
 export async function scaleOnce(scale: string, state: number): Promise<number> {
   const { nsPerOperation } = await runWorker<CpuTime>(['scale', scale, String(state)], ['--expose-gc']);
+  return nsPerOperation;
+}
+
+/** The same of libevent: there is one operation that it is measured with. */
+export async function libeventScaleOnce({ chunks }: QueueState): Promise<number> {
+  const { nsPerOperation } = await runProgram<CpuTime>(libeventProgram, ['frames', String(chunks)]);
   return nsPerOperation;
 }
 

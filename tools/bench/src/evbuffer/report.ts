@@ -1,11 +1,11 @@
 import { median } from '../statistics.js';
-import { type Finding, findings, judgeLimit, memoryGrowth, scaleRatio, timeRatio } from './findings.js';
+import { type Finding, findings, judgeLimit, judgeScale, memoryGrowth, timeRatio } from './findings.js';
 import { GARBAGE_LIMIT_BYTES } from './garbage.js';
 import { garbageWorks } from './measurement.js';
 import { MEMORY_LIMIT_MIB, memoryWorks } from './memory.js';
 import { type Judgement, judge, times } from './requirement.js';
-import type { Results } from './results.js';
-import { SCALE_LIMIT, type Scale, scales } from './scale.js';
+import type { Results, RoundsByState } from './results.js';
+import { type Scale, scales } from './scale.js';
 import { type PeerName, peerTitles, type Work, works } from './works.js';
 
 /** A run as Markdown: the lost requirements first, then every table. Only what was measured is in it. */
@@ -83,16 +83,23 @@ function scaleTable(results: Results, group: readonly Scale[], title: string): s
   const [first] = measured;
   if (first === undefined) return [];
   const labels = first.states.map(({ label }) => label);
-  const rows = measured.map(({ id, title: row }) => {
-    const byState = results.scales[id]!;
-    const judgement = judgeLimit(scaleRatio(byState), SCALE_LIMIT, '×', 2);
-    return [row, ...byState.map((rounds) => ns(median(rounds))), ...verdict(judgement)];
+  const rows = measured.flatMap((scale) => {
+    const ofLibevent = results.libeventScales[scale.id];
+    const judgement = judgeScale(results, scale);
+    return [
+      [scale.title, ...medians(results.scales[scale.id]!), ...(judgement === null ? ['', '', ''] : verdict(judgement))],
+      ...(ofLibevent === undefined ? [] : [['the same, libevent in C', ...medians(ofLibevent), '', '', '']]),
+    ];
   });
   return [
     `### ${title}`,
     `ns an operation, medians of ${results.run.scaleRounds} rounds; the ratio is that of the dearest fuller queue to the first column.`,
     table(['', ...labels, 'ratio', 'required', 'holds'], rows),
   ];
+}
+
+function medians(byState: RoundsByState): string[] {
+  return byState.map((rounds) => ns(median(rounds)));
 }
 
 function garbageTable(results: Results): string[] {

@@ -8,7 +8,9 @@ export interface Results {
   /** CPU time in ns, one for each round; rounds of the same index ran side by side. */
   readonly times: Readonly<Record<string, TimesByPeer>>;
   /** CPU time in ns, for each state of the queue one for each round. */
-  readonly scales: Readonly<Record<string, readonly (readonly number[])[]>>;
+  readonly scales: Readonly<Record<string, RoundsByState>>;
+  /** The same of libevent, where it is measured too. */
+  readonly libeventScales: Readonly<Record<string, RoundsByState>>;
   /** Bytes for each operation. */
   readonly garbage: Readonly<Record<string, Readonly<Partial<Record<PeerName, number>>>>>;
   readonly memory: Readonly<Record<string, MemoryThirds>>;
@@ -16,6 +18,8 @@ export interface Results {
 }
 
 export type TimesByPeer = Readonly<Partial<Record<PeerName, readonly number[]>>>;
+
+export type RoundsByState = readonly (readonly number[])[];
 
 export interface RunDescription {
   readonly date: string;

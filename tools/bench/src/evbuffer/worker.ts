@@ -1,6 +1,6 @@
 // One measurement in a process of its own. The bench bundles this file and runs it in plain Node:
 // `worker time WORK PEER | garbage WORK PEER | scale SCALE STATE | memory WORK BYTES`; prints the result as JSON.
-import { measureCpu } from './cpu-time.js';
+import { measureCpu, warmUp } from './cpu-time.js';
 import { measureGarbage } from './garbage.js';
 import { measureMemory, memoryWorks } from './memory.js';
 import { peers } from './peers/index.js';
@@ -19,6 +19,8 @@ switch (what) {
     break;
   case 'scale': {
     const { operation, states } = named(scales, id);
+    // In every process on the same queue first: what V8 compiles then does not depend on how the other one is filled.
+    warmUp(scaleOperation(operation, states[0]!));
     const prepared = scaleOperation(operation, states[Number(detail)]!);
     // What filling the queue left behind is not the operation's to pay for.
     (globalThis as { gc?: () => void }).gc?.();
