@@ -62,10 +62,9 @@ export class OutputSide {
       return false;
     }
     if (moved) {
-      const inMemory = data.length - data.fileBytes;
-      this.#checkLimit(inMemory);
+      this.#checkLimit(data.length, data);
       // Small pieces are copied together; not those of files, which would be read for it.
-      if (data.length <= SMALL_BYTES && inMemory === data.length && this.buffer.length > 0) {
+      if (data.length <= SMALL_BYTES && data.fileBytes === 0 && this.buffer.length > 0) {
         this.buffer.addVector(data);
         data.drain(data.length);
       } else this.buffer.addBuffer(data);
@@ -133,17 +132,19 @@ export class OutputSide {
 
   #grew(): void {
     if (this.#freed || this.failure !== null) return;
-    if (this.#bytesInMemory > this.#limits.outputMaxBytes) this.#overflow();
+    if (this.#exceedsLimit(0)) this.#overflow();
     else this.#host.wake();
   }
 
-  /** What the cap is about: bytes in files cost nothing until they are sent. */
-  get #bytesInMemory(): number {
-    return this.buffer.length - this.buffer.fileBytes;
+  /** Bytes in files take no memory, and do not count. They are counted only when all together would be too many. */
+  #exceedsLimit(more: number, source?: Evbuffer): boolean {
+    const { outputMaxBytes } = this.#limits;
+    const length = this.buffer.length + more;
+    return length > outputMaxBytes && length - this.buffer.fileBytes - (source?.fileBytes ?? 0) > outputMaxBytes;
   }
 
-  #checkLimit(more: number): void {
-    if (this.#bytesInMemory + more > this.#limits.outputMaxBytes) throw this.#overflow();
+  #checkLimit(more: number, source?: Evbuffer): void {
+    if (this.#exceedsLimit(more, source)) throw this.#overflow();
   }
 
   /** The peer does not read, and the user does not listen. */
