@@ -54,6 +54,16 @@ const violations: readonly { rule: string; file: string; code: string }[] = [
     code: "import { Buffer } from 'node:buffer';",
   },
   {
+    rule: 'evbuffer-file-reads-files-only',
+    file: 'packages/evbuffer/src/file-segment.ts',
+    code: "import 'node:os';",
+  },
+  {
+    rule: 'evbuffer-main-without-files',
+    file: 'packages/evbuffer/src/impatient.ts',
+    code: "import './file-segment.js';",
+  },
+  {
     rule: 'other-packages-by-name',
     file: 'packages/bufferevent/src/inside.ts',
     code: "import '../../evbuffer/src/index.js';",
