@@ -11,7 +11,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '9' },
     /** Of the tables that compare evbuffer with itself. */
-    'scale-rounds': { type: 'string', default: '3' },
+    'scale-rounds': { type: 'string', default: '5' },
     /** How much passes through a buffer while its memory is watched; `--full` means 20. */
     gibibytes: { type: 'string', default: '2' },
     full: { type: 'boolean', default: false },

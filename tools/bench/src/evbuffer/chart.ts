@@ -2,6 +2,7 @@ import { median } from '../statistics.js';
 import type { Results } from './results.js';
 import { type PeerName, type Work, works } from './works.js';
 
+const MARGIN = 12;
 const WIDTH = 860;
 const LABEL_WIDTH = 190;
 const VALUE_WIDTH = 76;
@@ -25,7 +26,10 @@ interface Group {
   readonly bars: readonly { readonly peer: PeerName; readonly ns: number }[];
 }
 
-/** CPU time of every work by peer, as an SVG: bars on one logarithmic scale, readable on white and on black. */
+/**
+ * CPU time of every work by peer, as an SVG: bars on one logarithmic scale. It has a background of its own, as the page
+ * around it need not be as light or dark as the reader's system says.
+ */
 export function drawChart(results: Results): string {
   const groups = works.flatMap((work) => groupOf(results, work));
   const all = groups.flatMap(({ bars }) => bars.map(({ ns }) => ns));
@@ -35,6 +39,11 @@ export function drawChart(results: Results): string {
   for (const { title, bars } of groups) {
     parts.push(`<text class="title" x="0" y="${y + 17}">${escaped(title)}</text>`);
     y += TITLE_HEIGHT;
+    // Behind the bars only: a line through a title is hard to read.
+    for (const tick of scale.ticks) {
+      const x = scale.x(tick).toFixed(1);
+      parts.push(`<line class="grid" x1="${x}" x2="${x}" y1="${y - 4}" y2="${y + bars.length * BAR_STEP}"/>`);
+    }
     for (const { peer, ns } of bars) {
       const end = scale.x(ns);
       const baseline = y + BAR_HEIGHT - 3;
@@ -49,18 +58,17 @@ export function drawChart(results: Results): string {
     y += GROUP_GAP;
   }
   const { date, node, machine } = results.run;
-  const grid = scale.ticks.map(
-    (tick) =>
-      `<line class="grid" x1="${scale.x(tick).toFixed(1)}" x2="${scale.x(tick).toFixed(1)}" y1="${HEADER_HEIGHT}" y2="${y}"/>` +
-      `<text class="tick" x="${scale.x(tick).toFixed(1)}" y="${y + 14}">${duration(tick)}</text>`,
+  const ticks = scale.ticks.map(
+    (tick) => `<text class="tick" x="${scale.x(tick).toFixed(1)}" y="${y}">${duration(tick)}</text>`,
   );
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 24}" role="img" aria-label="CPU time of buffer operations, by library">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${-MARGIN} ${-MARGIN} ${WIDTH + 2 * MARGIN} ${y + 2 * MARGIN}" role="img" aria-label="CPU time of buffer operations, by library">`,
     STYLE,
+    `<rect class="page" x="${-MARGIN}" y="${-MARGIN}" width="100%" height="100%" rx="6"/>`,
     `<text class="head" x="0" y="16">CPU time of one operation; shorter is better, each line is ten times the one before</text>`,
     `<text class="note" x="0" y="32">${escaped(`${date}, Node ${node}, ${machine}`)}</text>`,
-    ...grid,
     ...parts,
+    ...ticks,
     '</svg>',
     '',
   ].join('\n');
@@ -68,6 +76,7 @@ export function drawChart(results: Results): string {
 
 const STYLE = `<style>
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
+.page { fill: #ffffff }
 .head { font-weight: 600; font-size: 14px }
 .title { font-weight: 600 }
 .note, .tick { fill: #59636e; font-size: 11px }
@@ -78,6 +87,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .theirs { fill: #9198a1 }
 @media (prefers-color-scheme: dark) {
   text { fill: #f0f6fc }
+  .page { fill: #0d1117 }
   .note, .tick { fill: #9198a1 }
   .grid { stroke: #3d444d }
   .ours { fill: #4493f8 }
