@@ -30,8 +30,8 @@ function checkNode(chain: Chain, node: ChainNode, seen: Set<ChainNode>, writable
   if ((node.ownership === FILE) !== (node.extent !== null))
     fail(chain, 'a node of a file needs an extent, no other has one');
   if (node.start < 0 || node.start > node.end) fail(chain, 'a node ends before it starts');
-  // Memory of length 0 was detached: reported at its next use, not here.
-  if (node.end > node.memory.length && node.memory.length > 0) fail(chain, 'a node reaches beyond its memory');
+  // Memory of users can be detached or shrunk: reported at its next use, not here. So can what a pin exposed.
+  if (ours && node.end > node.memory.length && node.memory.length > 0) fail(chain, 'a node reaches beyond its memory');
 }
 
 /**

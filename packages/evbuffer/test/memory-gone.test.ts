@@ -1,0 +1,92 @@
+import { Evbuffer, EvbufferError } from 'evbuffer';
+import { validate } from 'evbuffer/debug';
+import { expect, test } from 'vitest';
+import { bytes } from './support/check.js';
+
+/** Every way of looking at all bytes, which must all refuse with the same code; only `drain` passes them. */
+function expectGone(buffer: Evbuffer, code: string): void {
+  const looks: (() => unknown)[] = [
+    () => buffer.remove(),
+    () => buffer.remove(new Uint8Array(100)),
+    () => buffer.copyOut(new Uint8Array(100)),
+    () => buffer.peek(),
+    () => buffer.peekInto([], 100),
+    () => buffer.pullup(),
+    () => [...buffer],
+    () => buffer.indexOf('absent'),
+    () => buffer.indexOfEol('nul'),
+    () => buffer.readLine(),
+    () => buffer.readLines(),
+    () => buffer.toString(),
+    () => buffer.toUint8Array(),
+    () => buffer.pin(buffer.length),
+  ];
+  const { length } = buffer;
+  for (const look of looks) {
+    let thrown: unknown;
+    try {
+      look();
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown, String(look)).toBeInstanceOf(EvbufferError);
+    expect(thrown).toMatchObject({ code });
+    expect(buffer.length).toBe(length);
+    validate(buffer);
+  }
+}
+
+/** A buffer with memory of its own around the reference. */
+function around(reference: Uint8Array): Evbuffer {
+  const buffer = Evbuffer.from('own');
+  buffer.addReference(reference);
+  buffer.add('own');
+  return buffer;
+}
+
+function expectPassed(buffer: Evbuffer, bytesGone: number): void {
+  expect(buffer.drain(3 + bytesGone)).toBe(3 + bytesGone);
+  expect(buffer.toString()).toBe('own');
+}
+
+test('memory that was transferred after it was added is gone', () => {
+  const memory = bytes('transferred');
+  const buffer = around(memory);
+  structuredClone(memory.buffer, { transfer: [memory.buffer as ArrayBuffer] });
+  expectGone(buffer, 'ERR_EVBUFFER_DETACHED');
+  expectPassed(buffer, 11);
+});
+
+test('memory that was shrunk after it was added is gone, whether the view follows the length or not', () => {
+  for (const tracking of [true, false]) {
+    const resizable = new ArrayBuffer(16, { maxByteLength: 64 } as never) as ArrayBuffer & { resize(to: number): void };
+    const buffer = around(tracking ? new Uint8Array(resizable) : new Uint8Array(resizable, 0, 16));
+    resizable.resize(8);
+    expectGone(buffer, 'ERR_EVBUFFER_DETACHED');
+    expectPassed(buffer, 16);
+  }
+});
+
+test('memory of WebAssembly is gone when the memory has grown', () => {
+  const { WebAssembly } = globalThis as unknown as {
+    WebAssembly: { Memory: new (options: object) => { buffer: ArrayBuffer; grow(pages: number): void } };
+  };
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const buffer = around(new Uint8Array(memory.buffer, 0, 100));
+  memory.grow(1);
+  expectGone(buffer, 'ERR_EVBUFFER_DETACHED');
+  expectPassed(buffer, 100);
+});
+
+test('memory that other threads can write is refused when its bytes are looked at, also after it was split or shared', () => {
+  const buffer = around(new Uint8Array(new SharedArrayBuffer(16)));
+  expectGone(buffer, 'ERR_EVBUFFER_SHARED');
+  const child = new Evbuffer();
+  child.addBufferReference(buffer);
+  expectGone(child, 'ERR_EVBUFFER_SHARED');
+  expectPassed(buffer, 16);
+  expectPassed(child, 16);
+  const copy = new Evbuffer();
+  copy.add(new Uint8Array(new SharedArrayBuffer(16)).fill(65));
+  expect(copy.toString()).toBe('A'.repeat(16));
+});
