@@ -14,6 +14,11 @@ function fail(chain: Chain, why: string): never {
   throw new Error(parts.join('\n'));
 }
 
+/** Memory that its user detached or may shrink: the next use of its bytes reports it (ERR_EVBUFFER_SHARED), not we. */
+function canVanish(memory: Uint8Array): boolean {
+  return memory.length === 0 || (memory.buffer as { readonly resizable?: boolean }).resizable === true;
+}
+
 function checkNode(chain: Chain, node: ChainNode, seen: Set<ChainNode>, writable: Set<ArrayBufferLike>): void {
   if (seen.has(node)) fail(chain, 'a node is linked twice');
   seen.add(node);
@@ -30,8 +35,7 @@ function checkNode(chain: Chain, node: ChainNode, seen: Set<ChainNode>, writable
   if ((node.ownership === FILE) !== (node.extent !== null))
     fail(chain, 'a node of a file needs an extent, no other has one');
   if (node.start < 0 || node.start > node.end) fail(chain, 'a node ends before it starts');
-  // Memory of users can be detached or shrunk: reported at its next use, not here. So can what a pin exposed.
-  if (ours && node.end > node.memory.length && node.memory.length > 0) fail(chain, 'a node reaches beyond its memory');
+  if (node.end > node.memory.length && !canVanish(node.memory)) fail(chain, 'a node reaches beyond its memory');
 }
 
 /**
