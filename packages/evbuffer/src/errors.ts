@@ -16,7 +16,8 @@ export type EvbufferErrorCode =
   | 'ERR_EVBUFFER_FILE_SHRANK'
   | 'ERR_EVBUFFER_FILE_READ'
   | 'ERR_EVBUFFER_TOO_LARGE'
-  | 'ERR_EVBUFFER_INVALID_STATE';
+  | 'ERR_EVBUFFER_INVALID_STATE'
+  | 'ERR_EVBUFFER_UNSUPPORTED';
 
 /** Codes carried by the `TypeError` or `RangeError` that reports a mistake in the caller's arguments. */
 export type EvbufferArgumentErrorCode =
