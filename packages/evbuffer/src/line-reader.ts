@@ -59,7 +59,7 @@ export function textAt(
 
 /**
  * What `readLine` remembers between two calls, of one buffer: text of lines to come, while nothing else happens to the
- * buffer; and how far it has searched in vain for the end of a line, while bytes are only appended.
+ * buffer; and how far it has searched in vain for the end of a line, while bytes are only appended or moved in memory.
  */
 export class LineReader {
   readonly #chain: Chain;
@@ -74,6 +74,7 @@ export class LineReader {
   /** No terminator of `#soughtStyle` begins before this place. */
   #searched: Place;
   #soughtStyle: EolStyle | null = null;
+  #rewrites = 0;
   /** Bytes of the line that the last `next` returned, with its terminator. */
   lineBytes = 0;
 
@@ -140,9 +141,10 @@ export class LineReader {
   #find(style: EolStyle): number {
     const chain = this.#chain;
     let searched = this.#searched;
-    if (this.#soughtStyle !== style || searched.stale) {
+    if (this.#soughtStyle !== style || searched.stale || this.#rewrites !== chain.rewrites) {
       searched.reset();
       this.#soughtStyle = style;
+      this.#rewrites = chain.rewrites;
     }
     searched.find();
     const bytes = findEol(chain, style, foundNode, foundBase, searched.index, 0);

@@ -29,6 +29,7 @@ export function overwrite(chain: Chain, node: ChainNode | null, base: number, in
     base += current.end - current.start;
     node = current.next;
   }
+  chain.rewrites = (chain.rewrites + 1) | 0;
   let at = 0;
   let replaced: ChainNode | null = null;
   for (const { node: place, skip, size } of places) {

@@ -374,6 +374,17 @@ test('setNumber releases memory that no buffer holds any more once it was copied
   expect(text(memory)).toBe('abcd');
 });
 
+test('a line end that setNumber wrote is found where readLine had searched in vain', () => {
+  const buffer = Evbuffer.from('one?two');
+  expect(buffer.readLine()).toBe(null);
+  setNumber(buffer, 3, 'u8', 10);
+  expect(buffer.readLine()).toBe('one');
+  expect(buffer.readLine()).toBe(null);
+  setNumber(buffer, 1, 'u16be', 0x0d0a);
+  expect(buffer.readLine()).toBe('t');
+  expect(buffer.length).toBe(0);
+});
+
 test('setNumber refuses pinned memory', () => {
   const buffer = pieces('abc', 'def');
   const own = new Evbuffer();
