@@ -3,7 +3,7 @@ import { isBytes } from './platform.js';
 
 /** Checks a count or position: an integer of 0 or more, or Infinity for "all there is". */
 export function checkCount(value: number, name: string): void {
-  if ((Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= 0) return;
+  if (value >= 0 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) return;
   if (typeof value !== 'number') throw typeError(`${name} must be a number`);
   throw rangeError(`${name} must be an integer of 0 or more, not ${value}`);
 }

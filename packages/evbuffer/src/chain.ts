@@ -5,7 +5,9 @@ import {
   type ChainNode,
   checkReadable,
   copyNode,
+  REFERENCE,
   realign,
+  recycleNode,
   recycleSlab,
   releaseNode,
   SLAB,
@@ -41,6 +43,8 @@ export interface Chain {
   epoch: number;
   /** Another one when bytes went to other nodes and stayed where they are, counted from the front. */
   layout: number;
+  /** Another one when bytes were overwritten where they are: what was searched in vain has to be searched again. */
+  rewrites: number;
   /** Empty writable nodes that the next appends take before they allocate. */
   spare: ChainNode | null;
   pinned: boolean;
@@ -58,6 +62,7 @@ export function createChain(): Chain {
     version: 0,
     epoch: 0,
     layout: 0,
+    rewrites: 0,
     spare: null,
     pinned: false,
     pinnedNodes: 0,
@@ -161,29 +166,31 @@ export function takeSpare(chain: Chain): ChainNode | null {
   return spare;
 }
 
-/** Copies source[start, end) to the back: first into the tail's room, then into spare nodes, then into a new one. */
+/** Copies source[start, end) to the back. Short, because it has to be inlined: what is rarer is `appendAcross`. */
 export function appendBytes(chain: Chain, source: Uint8Array, start: number, end: number): void {
+  const bytes = end - start;
+  let node = chain.tail;
+  if (node === null && chain.spare === null) {
+    node = writableNode(bytes);
+    linkBack(chain, node);
+  } else if (!node?.writable || bytes > node.memory.length - node.end) {
+    appendAcross(chain, source, start, end);
+    return;
+  }
+  copyBytes(source, start, end, node.memory, node.end);
+  node.end += bytes;
+  chain.length += bytes;
+}
+
+/** Copies source[start, end) first into the tail's room, then into spare nodes, then into a new one. */
+function appendAcross(chain: Chain, source: Uint8Array, start: number, end: number): void {
   const tail = chain.tail;
   const bytes = end - start;
   const room = tail?.writable ? Math.max(0, tail.memory.length - tail.end) : 0;
-  if (tail !== null && bytes <= room) {
-    copyBytes(source, start, end, tail.memory, tail.end);
-    tail.end += bytes;
-    chain.length += bytes;
-    return;
-  }
-  if (tail === null && chain.spare === null) {
-    const node = writableNode(bytes);
-    copyBytes(source, start, end, node.memory, 0);
-    node.end = bytes;
-    linkBack(chain, node);
-    chain.length += bytes;
-    return;
-  }
   let missing = bytes - room;
   for (let spare = chain.spare; spare !== null; spare = spare.next) missing -= spare.memory.length;
   // Allocated before anything changes, so that a failure leaves the buffer as it was.
-  let fresh = missing > 0 ? writableNode(growthFor(chain, missing)) : null;
+  const fresh = missing > 0 ? writableNode(growthFor(chain, missing)) : null;
   chain.length += bytes;
   if (tail !== null && room > 0) {
     copyBytes(source, start, start + room, tail.memory, tail.end);
@@ -191,11 +198,7 @@ export function appendBytes(chain: Chain, source: Uint8Array, start: number, end
     start += room;
   }
   while (start < end) {
-    let node = takeSpare(chain);
-    if (node === null) {
-      node = fresh as ChainNode;
-      fresh = null;
-    }
+    const node = takeSpare(chain) ?? (fresh as ChainNode);
     const fits = Math.min(node.memory.length, end - start);
     copyBytes(source, start, start + fits, node.memory, 0);
     node.end = fits;
@@ -253,9 +256,10 @@ export function discardFront(chain: Chain, bytes: number): ChainNode | null {
     }
     bytes -= size;
     const next: ChainNode | null = node.next;
-    if (node.ownership === SLAB && node.pinnedFrom < 0) {
-      // Runs no user code, and nobody waits for it.
+    if (node.pinnedFrom < 0 && node.ownership === SLAB) {
       recycleSlab(node);
+    } else if (node.pinnedFrom < 0 && node.ownership === REFERENCE && node.onRelease === null) {
+      recycleNode(node);
     } else {
       if (last === null) first = node;
       else last.next = node;

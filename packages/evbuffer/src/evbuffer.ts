@@ -218,10 +218,8 @@ export class Evbuffer {
     checkBytes(memory, 'memory');
     if (typeof owner?.release !== 'function') throw typeError('owner must have a release method');
     if (typeof lease !== 'number') throw typeError('lease must be a number');
-    checkCount(start, 'start');
-    checkCount(end, 'end');
-    if (start > end || end > memory.length)
-      throw rangeError(`[${start}, ${end}) is not a range of ${memory.length} bytes`);
+    checkPosition(end, memory.length, 'end');
+    checkPosition(start, end, 'start');
     this.#checkBack();
     if (start === end) owner.release(lease);
     else this.#addNode(leasedNode(memory, start, end, owner, lease));
@@ -249,10 +247,7 @@ export class Evbuffer {
     if (typeof segment?.retain !== 'function') throw typeError('segment must be a FileSegment');
     checkPosition(offset, segment.length, 'offset');
     const bytes = length ?? segment.length - offset;
-    checkFinite(bytes, 'length');
-    if (bytes > segment.length - offset) {
-      throw rangeError(`[${offset}, ${offset + bytes}) is not a range of ${segment.length} bytes`);
-    }
+    checkPosition(bytes, segment.length - offset, 'length');
     this.#checkBack();
     if (bytes === 0) return;
     const chain = this.#chain;
@@ -438,7 +433,7 @@ export class Evbuffer {
     const length = this.#chain.length;
     if (length === 0) return 0;
     this.#checkFront();
-    const removed = Math.min(bytes, length);
+    const removed = bytes < length ? bytes : length;
     if (removed > 0) this.#discard(removed);
     return removed;
   }
@@ -448,13 +443,14 @@ export class Evbuffer {
     const chain = this.#chain;
     changed(chain);
     const done = discardFront(chain, bytes);
-    if (this.#watches === null) {
-      if (done !== null) releaseNodes(chain, done);
-      return;
-    }
-    const originalLength = chain.length + bytes;
+    if (done !== null || this.#watches !== null) this.#announceRemoval(done, bytes);
+  }
+
+  /** Runs user code: the release callbacks, then the watchers. */
+  #announceRemoval(done: ChainNode | null, bytes: number): void {
+    const originalLength = this.#chain.length + bytes;
     try {
-      if (done !== null) releaseNodes(chain, done);
+      releaseNodes(this.#chain, done);
     } finally {
       this.#notify(originalLength, 0, bytes);
     }

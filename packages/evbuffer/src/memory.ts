@@ -19,9 +19,9 @@ export const sizeClasses: readonly number[] = Array.from(
   (_, index) => MIN_SLAB_BYTES << index,
 );
 
-/** Index of the smallest pooled size of at least `bytes` (at most `MAX_SLAB_BYTES`). */
+/** Index of the smallest pooled size of at least `bytes` (1 to `MAX_SLAB_BYTES`). */
 export function sizeClass(bytes: number): number {
-  return bytes <= MIN_SLAB_BYTES ? 0 : 32 - Math.clz32(bytes - 1) - MIN_SLAB_SHIFT;
+  return 32 - MIN_SLAB_SHIFT - Math.clz32((bytes - 1) | (MIN_SLAB_BYTES - 1));
 }
 
 /** Zeroed memory of exactly `bytes`. */
@@ -33,15 +33,18 @@ export function allocate(bytes: number): Uint8Array {
   }
 }
 
-/** Below this many bytes a plain loop beats making a view and calling `set`. */
-const LOOP_COPY_BYTES = 48;
+/** Up to this many bytes a plain loop beats calling `set`, */
+const LOOP_COPY_BYTES = 16;
+/** and up to this many making a view for it first. */
+const LOOP_COPY_PART_BYTES = 48;
 
 /** Copies source[start, end) to target at `at`. Regions of one memory may overlap only for the native path, which callers rely on nowhere. */
 export function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
   const bytes = end - start;
-  if (bytes <= LOOP_COPY_BYTES) {
+  const whole = bytes === source.length;
+  if (bytes <= (whole ? LOOP_COPY_BYTES : LOOP_COPY_PART_BYTES)) {
     for (let i = 0; i < bytes; i++) target[at + i] = source[start + i] as number;
   } else {
-    target.set(bytes === source.length ? source : source.subarray(start, end), at);
+    target.set(whole ? source : source.subarray(start, end), at);
   }
 }

@@ -1,15 +1,7 @@
 import { hooks } from './debug-hooks.js';
 import { detached, EvbufferError } from './errors.js';
 import type { FileSource } from './file-source.js';
-import {
-  allocate,
-  copyBytes,
-  MAX_RETAINED_BYTES,
-  MAX_SLAB_BYTES,
-  MIN_SLAB_BYTES,
-  sizeClass,
-  sizeClasses,
-} from './memory.js';
+import { allocate, copyBytes, MAX_RETAINED_BYTES, MAX_SLAB_BYTES, sizeClass, sizeClasses } from './memory.js';
 import { isSharedMemory } from './platform.js';
 
 /** Whoever lent memory to a buffer by `addLeased`. */
@@ -57,6 +49,8 @@ export class ChainNode {
   carrier: ChainNode | null = null;
   /** On a carrier: how many nodes share it. */
   holders = 0;
+  /** In the slab pool: how many nodes lie below this one. */
+  below = 0;
   /** FILE only: where [start, end) is relative to `extent.offset`. */
   extent: FileExtent | null = null;
   next: ChainNode | null = null;
@@ -83,7 +77,6 @@ const MAX_FREE_NODES = 4096;
  * [start, end) of a node, except a reservation, which clears what it exposes first.
  */
 const slabNodes: (ChainNode | null)[] = sizeClasses.map(() => null);
-const slabCounts: number[] = sizeClasses.map(() => 0);
 
 function takeNode(): ChainNode {
   const node = freeNodes;
@@ -94,7 +87,8 @@ function takeNode(): ChainNode {
   return node;
 }
 
-function recycleNode(node: ChainNode): void {
+/** Forgets the memory and keeps the node for its next use. Nobody is told. */
+export function recycleNode(node: ChainNode): void {
   node.ownership = FREE;
   node.memory = NO_MEMORY;
   node.start = 0;
@@ -128,7 +122,6 @@ export function writableNode(bytes: number): ChainNode {
   let node = slabNodes[index] as ChainNode | null;
   if (node !== null) {
     slabNodes[index] = node.next;
-    (slabCounts[index] as number)--;
     node.next = null;
     if (hooks !== null) hooks.reused(node.memory);
     // A block may have been detached by somebody who kept a view of it past its time: it is not used again.
@@ -146,9 +139,11 @@ export function writableNode(bytes: number): ChainNode {
 /** Keeps a slab's node with its memory, unless enough of its size are kept. */
 export function recycleSlab(node: ChainNode): void {
   const bytes = node.memory.length;
-  const index = sizeClass(bytes);
-  const count = slabCounts[index] as number;
-  if (bytes < MIN_SLAB_BYTES || count * bytes >= MAX_RETAINED_BYTES) {
+  const index = sizeClass(bytes || 1);
+  const top = slabNodes[index] as ChainNode | null;
+  const below = top === null ? 0 : top.below + 1;
+  // Memory that is gone has no bytes.
+  if (bytes === 0 || below * bytes >= MAX_RETAINED_BYTES) {
     recycleNode(node);
     return;
   }
@@ -158,14 +153,17 @@ export function recycleSlab(node: ChainNode): void {
   node.start = 0;
   node.end = 0;
   node.pinnedFrom = -1;
-  node.next = slabNodes[index] as ChainNode | null;
+  node.below = below;
+  node.next = top;
   slabNodes[index] = node;
-  slabCounts[index] = count + 1;
 }
 
 /** Bytes that the pool holds for later. For tests of the bound. */
 export function retainedBytes(): number {
-  return sizeClasses.reduce((total, bytes, index) => total + bytes * (slabCounts[index] as number), 0);
+  return sizeClasses.reduce((total, bytes, index) => {
+    const top = slabNodes[index] as ChainNode | null;
+    return top === null ? total : total + bytes * (top.below + 1);
+  }, 0);
 }
 
 export function referenceNode(memory: Uint8Array, onRelease: ReleaseCallback | null): ChainNode {
