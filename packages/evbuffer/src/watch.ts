@@ -1,3 +1,6 @@
+// For users who compile without this part of the language, and declarations that mention it.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { fixDispose } from './platform.js';
 
 /** One change of a buffer, in bytes. The buffer's length right after it was `originalLength + added − removed`. */
