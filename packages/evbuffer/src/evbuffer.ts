@@ -433,7 +433,7 @@ export class Evbuffer {
     const length = this.#chain.length;
     if (length === 0) return 0;
     this.#checkFront();
-    const removed = bytes < length ? bytes : length;
+    const removed = Math.min(bytes, length);
     if (removed > 0) this.#discard(removed);
     return removed;
   }

@@ -6,23 +6,25 @@ import { bufferMethods } from './platform.js';
 /** Bytes looked at one by one before the native search is worth its call. */
 const SCAN_BYTES = 64;
 
-/** The native search has no end: up to this much of what lies behind it is searched in vain before a view pays. */
+/** Up to this much memory behind the range is searched in vain before a view pays. */
 const MAX_OVERSHOOT_BYTES = 4096;
 
-/** Offset of `byte` in memory[from, to), or −1. What it finds does not depend on memory from `to` on. */
+/** Memory to search natively up to `to`, with offsets as before: the native search has no end of its own. */
+function endingNear(memory: Uint8Array, to: number): Uint8Array {
+  return memory.length - to > MAX_OVERSHOOT_BYTES ? memory.subarray(0, to) : memory;
+}
+
+/** Offset of `byte` in memory[from, to), or −1. */
 function findByteIn(memory: Uint8Array, byte: number, from: number, to: number): number {
   const scanned = Math.min(to, from + SCAN_BYTES);
   for (let i = from; i < scanned; i++) if (memory[i] === byte) return i;
-  return scanned === to ? -1 : findByteNative(memory, byte, scanned, to);
+  return scanned === to ? -1 : findByteNative(endingNear(memory, to), byte, scanned, to);
 }
 
+/** The same for memory that is `endingNear`. */
 function findByteNative(memory: Uint8Array, byte: number, from: number, to: number): number {
-  if (bufferMethods === undefined || memory.length - to > MAX_OVERSHOOT_BYTES) {
-    const view = memory.subarray(from, to);
-    const found = bufferMethods === undefined ? view.indexOf(byte) : bufferMethods.indexOf.call(view, byte, 0);
-    return found < 0 ? -1 : from + found;
-  }
-  const found = bufferMethods.indexOf.call(memory, byte, from);
+  const found =
+    bufferMethods === undefined ? memory.indexOf(byte, from) : bufferMethods.indexOf.call(memory, byte, from);
   return found < to ? found : -1;
 }
 
@@ -66,14 +68,6 @@ function matchesAt(chain: Chain, node: ChainNode, offset: number, needle: Uint8A
   return true;
 }
 
-/** Offset in memory[from, to) at which all of `needle` stands, or −1, by the native search. */
-function findWhole(memory: Uint8Array, needle: Uint8Array, from: number, to: number): number {
-  const { indexOf } = bufferMethods as NonNullable<typeof bufferMethods>;
-  const skipped = memory.length - to > MAX_OVERSHOOT_BYTES ? from : 0;
-  const found = indexOf.call(skipped > 0 ? memory.subarray(from, to) : memory, needle, from - skipped);
-  return found < 0 || skipped + found + needle.length > to ? -1 : skipped + found;
-}
-
 /**
  * Position of the first match of a non-empty needle that lies wholly in [from, to), or −1. Each node is searched by
  * itself, for the first byte first: where that is rare, one fast search per node is all. The last needle.length − 1
@@ -94,16 +88,17 @@ export function findBytes(
     if (from < base + node.end - node.start && makeReadable(chain, node, from - base)) {
       const start = node.start + Math.max(0, from - base);
       const end = Math.min(node.end, node.start + to - base);
-      const first = start < end ? findByteNative(node.memory, firstByte, start, end) : -1;
+      const memory = endingNear(node.memory, end);
+      const first = start < end ? findByteNative(memory, firstByte, start, end) : -1;
       if (first >= 0) {
         const lastStart = Math.min(node.end - 1, node.start + lastPosition - base);
         let at = first;
         if (bufferMethods !== undefined) {
-          const inside = findWhole(node.memory, needle, first, end);
-          if (inside >= 0) return base + inside - node.start;
+          const inside = bufferMethods.indexOf.call(memory, needle, first);
+          if (inside >= 0 && inside + needle.length <= end) return base + inside - node.start;
           at = Math.max(first, node.end - needle.length + 1);
         }
-        for (; at >= 0 && at <= lastStart; at = findByteIn(node.memory, firstByte, at + 1, lastStart + 1)) {
+        for (; at >= 0 && at <= lastStart; at = findByteIn(memory, firstByte, at + 1, lastStart + 1)) {
           if (matchesAt(chain, node, at, needle)) return base + at - node.start;
         }
       }
