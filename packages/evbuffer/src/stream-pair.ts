@@ -47,7 +47,7 @@ interface Host {
       start(controller: WritableController): void;
       write(chunk: unknown): Promise<void>;
       close(): void;
-      abort(reason: unknown): void;
+      abort(): void;
     },
     strategy: { highWaterMark: number },
   ) => object;
@@ -168,7 +168,7 @@ class Conduit {
   openSink(controller: WritableController): void {
     this.#sink = controller;
     this.#watch = this.#buffer.watch(() => this.#wake());
-    // The stream calls `abort` after the write under way only, which may be waiting for readers.
+    // The stream calls `abort` only after the write under way, which may be waiting for readers: this ends the wait.
     const { signal } = controller;
     signal.addEventListener('abort', () => {
       if (!this.#closed) this.#stop(signal.reason);
@@ -192,8 +192,7 @@ class Conduit {
     void this.#endWhenEmpty();
   }
 
-  abort(reason: unknown): void {
-    this.#stop(reason);
+  abort(): void {
     this.#buffer.clear();
   }
 }
@@ -246,7 +245,7 @@ export function createStreamPair(options: StreamPairOptions = {}): StreamPair {
       start: (controller) => conduit.openSink(controller),
       write: (chunk) => conduit.write(chunk),
       close: () => conduit.close(),
-      abort: (reason) => conduit.abort(reason),
+      abort: () => conduit.abort(),
     },
     { highWaterMark: 1 },
   );

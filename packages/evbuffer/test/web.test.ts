@@ -123,6 +123,13 @@ test('bytes that others add answer reads that wait, those of one turn together',
   expect(textOf((await first).value)).toBe('body is here');
   buffer.addReference(new Uint8Array([33]));
   expect(textOf((await second).value)).toBe('!');
+  const third = reader.read();
+  await turn();
+  buffer.add('taken by somebody else');
+  buffer.drain();
+  await turn();
+  buffer.add('?');
+  expect(textOf((await third).value)).toBe('?');
 });
 
 test('a read that waits when its reader lets go of the stream takes no bytes away', async () => {
@@ -226,10 +233,22 @@ test('close is done at once, and the readable ends after the last byte', async (
   expect(await reader.read()).toEqual({ done: true, value: undefined });
   await reader.closed;
   expect(watchers()).toBe(0);
-  buffer.add('the buffer can be used for something else');
-  await readable.cancel().catch(() => {});
+});
+
+test('a pair that is done leaves its buffer alone, also when bytes in the stream itself are cancelled', async () => {
+  const { buffer, readable, writable } = createStreamPair();
+  const reader = readable.getReader();
+  const read = expect(reader.read()).rejects.toMatchObject({ code: 'ERR_INVALID_STATE' });
   await turn();
-  expect(buffer.length).toBe(41);
+  reader.releaseLock();
+  buffer.add('taken for the read that was given up');
+  await read;
+  await turn();
+  expect(buffer.length).toBe(0);
+  await writable.close();
+  buffer.add('something else');
+  await readable.cancel();
+  expectText(buffer, 'something else');
 });
 
 test('after close, bytes may still be added, and be taken by others, until the buffer is empty', async () => {

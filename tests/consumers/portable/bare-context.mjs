@@ -27,12 +27,14 @@ async function importInto(path, base = dist) {
   return module.namespace;
 }
 
-const { run } = await importInto('./program.js', pathToFileURL(`${process.cwd()}/`).href);
-const count = run({
-  evbuffer: await importInto('./index.js'),
+const { run, runStreams } = await importInto('./program.js', pathToFileURL(`${process.cwd()}/`).href);
+const evbuffer = await importInto('./index.js');
+let count = run({
+  evbuffer,
   framing: await importInto('./framing.js'),
   debug: await importInto('./debug.js'),
   foreign: new Uint8Array([104, 111, 115, 116]),
   text,
 });
+count += await runStreams({ evbuffer, web: await importInto('./web.js'), streams: false });
 process.stdout.write(`${count} hold\n`);

@@ -3,9 +3,11 @@ import * as evbuffer from 'evbuffer';
 import * as debug from 'evbuffer/debug';
 import { FileSegment } from 'evbuffer/file';
 import * as framing from 'evbuffer/framing';
-import { run } from './program.js';
+import * as web from 'evbuffer/web';
+import { run, runStreams } from './program.js';
 
-const count = run({ evbuffer, framing, debug, foreign: new Uint8Array([104, 111, 115, 116]), text: true });
+let count = run({ evbuffer, framing, debug, foreign: new Uint8Array([104, 111, 115, 116]), text: true });
+count += await runStreams({ evbuffer, web, streams: true });
 
 let closings = 0;
 const segment = await FileSegment.open('program.js', { offset: 3, onClose: () => closings++ });

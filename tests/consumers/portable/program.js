@@ -198,3 +198,82 @@ export function run({ evbuffer, framing, debug, foreign, text: withText }) {
   );
   return results.length;
 }
+
+// The streams of the web around a buffer, where the runtime has them; that it has none is said at the call.
+export async function runStreams({ evbuffer, web, streams }) {
+  const { Evbuffer } = evbuffer;
+  if (!streams) {
+    try {
+      web.createStreamPair();
+    } catch (error) {
+      if (error instanceof evbuffer.EvbufferError && error.code === 'ERR_EVBUFFER_UNSUPPORTED') return 1;
+      throw error;
+    }
+    throw new Error('streams out of nothing');
+  }
+  let count = 0;
+  const same = (what, actual, expected) => {
+    const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
+    if (a !== b) throw new Error(`${what}: ${a} instead of ${b}`);
+    count++;
+  };
+  const outcome = (promise) => promise.then(String, (error) => error?.code ?? String(error));
+
+  const { buffer, readable, writable } = web.createStreamPair({ buffer: new Evbuffer(), highWaterMark: 4 });
+  const writer = writable.getWriter();
+  let done = 0;
+  const writes = ['abc', Uint8Array.of(100, 101), new DataView(Uint8Array.of(9, 102).buffer, 1)].map((chunk) =>
+    writer.write(chunk).then(() => done++),
+  );
+  const reader = readable.getReader({ mode: 'byob' });
+  const part = await reader.read(new Uint8Array(new ArrayBuffer(8), 2, 1));
+  same('read into own memory', [[...part.value], part.value.byteOffset], [[97], 2]);
+  while (done < 1) await writes[0];
+  same('writers wait', [buffer.length, done], [4, 1]);
+  const pieces = [];
+  while (pieces.length < 5) pieces.push(...(await reader.read(new Uint8Array(3))).value);
+  same('the rest', String.fromCharCode(...pieces), 'bcdef');
+  await Promise.all(writes);
+  const waiting = reader.read(new Uint8Array(4));
+  buffer.add(Uint8Array.of(1));
+  buffer.prepend(Uint8Array.of(0));
+  same('a read that waited', [...(await waiting).value], [0, 1]);
+  const last = reader.read(new Uint8Array(4));
+  await writer.close();
+  const { done: ended, value } = await last;
+  same('the end', [ended, value.byteLength, value.buffer.byteLength], [true, 0, 4]);
+
+  const first = web.createStreamPair({ highWaterMark: 10 });
+  const chained = first.readable.pipeThrough(web.createStreamPair({ highWaterMark: 1 }));
+  const source = first.writable.getWriter();
+  const feed = async () => {
+    for (let i = 0; i < 50; i++) await source.write(`${i},`);
+    await source.close();
+  };
+  const [text] = await Promise.all([new Response(chained).text(), feed()]);
+  same('through a pipe', text, Array.from({ length: 50 }, (_, i) => `${i},`).join(''));
+
+  for (const act of ['abort', 'cancel']) {
+    const pair = web.createStreamPair({ highWaterMark: 1 });
+    const stuck = pair.writable.getWriter();
+    const writing = outcome(stuck.write('never read'));
+    const closing = outcome(stuck.closed);
+    while (pair.buffer.length === 0) await null;
+    await (act === 'abort' ? stuck.abort('enough') : pair.readable.cancel('enough'));
+    same(act, [await writing, await closing, pair.buffer.length], ['enough', 'enough', 0]);
+    const read = outcome(
+      pair.readable
+        .getReader()
+        .read()
+        .then(({ done }) => done),
+    );
+    same(`a read after ${act}`, await read, act === 'abort' ? 'enough' : 'true');
+  }
+
+  const frozen = web.createStreamPair();
+  frozen.buffer.add('kept');
+  frozen.buffer.freeze('front');
+  const refusal = outcome(frozen.readable.getReader().read());
+  same('a frozen front', [await refusal, frozen.buffer.length], ['ERR_EVBUFFER_FROZEN_FRONT', 4]);
+  return count;
+}
