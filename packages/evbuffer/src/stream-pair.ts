@@ -9,7 +9,10 @@ import type { EvbufferWatch } from './watch.js';
 export interface StreamPairOptions {
   /** The buffer between the two streams, which may hold bytes already. Default: a new one. */
   readonly buffer?: Evbuffer;
-  /** Bytes in the buffer from which on writers wait; 0 and 1 mean until it is empty. Default 64 KiB. */
+  /**
+   * Bytes in the buffer from which on writers wait; 0 and 1 mean until it is empty. More than the largest message, when
+   * whole messages are to be taken from the buffer itself. Default 64 KiB.
+   */
   readonly highWaterMark?: number;
 }
 
