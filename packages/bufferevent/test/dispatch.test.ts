@@ -164,7 +164,7 @@ describe('order and coalescing', () => {
       }
     });
 
-    it('CB-5, FR-1: what is queued is dropped by free', async () => {
+    it('CB-5, FR-1: what is queued is dropped by free (regress I: deferred callback after free)', async () => {
       const { client } = await ready();
       client.setHandlers(world.record('client'));
       client.trigger('read');

@@ -44,6 +44,8 @@ describe('mistakes', () => {
       ['a handler that is no function', wrongType, (bev) => bev.setHandlers({ onRead: wrong(1) })],
       ['trigger of an unknown direction', wrongType, (bev) => bev.trigger(wrong<Direction>('x'))],
       ['an event that is no object', wrongType, (bev) => bev.triggerEvent(wrong(1))],
+      // No bytes would look like the end (regress I: read(0)).
+      ['read of no bytes', outOfRange, (bev) => bev.read(0)],
       ['read of a negative count', outOfRange, (bev) => bev.read(-1)],
       ['read of a fraction', outOfRange, (bev) => bev.read(1.5)],
       ['read of a string', wrongType, (bev) => bev.read(wrong('5'))],

@@ -280,7 +280,7 @@ describe('when onWrite runs', () => {
       expect(world.log).toHaveLength(1);
     });
 
-    it('WR-1: writing nothing is welcome and causes nothing', async () => {
+    it('WR-1: writing nothing is welcome and causes nothing (regress I: write of empty)', async () => {
       const { bev } = await world.accepted(world.record('server'));
       expect(bev.write('')).toBe(true);
       expect(bev.write(new Uint8Array(0))).toBe(true);

@@ -1,9 +1,12 @@
 import { Evbuffer } from 'evbuffer';
+import { addNumber, prependNumber, readFramed, readNumber, setNumber, takeFramed } from 'evbuffer/framing';
 import { expect, test } from 'vitest';
 import { bytes, expectRefused, expectText, pieces } from './support/check.js';
+import { MemoryFile } from './support/memory-file.js';
 
 const FRONT = 'ERR_EVBUFFER_FROZEN_FRONT';
 const BACK = 'ERR_EVBUFFER_FROZEN_BACK';
+const noOwner = { release: () => undefined };
 
 interface Row {
   readonly name: string;
@@ -12,7 +15,7 @@ interface Row {
   readonly act: (buffer: Evbuffer, filled: Evbuffer, empty: Evbuffer) => unknown;
 }
 
-// The freeze matrix of api-evbuffer §1.2. Where libevent answers −1 or null this throws, except for copyOut, which is allowed.
+// The freeze matrix of api-evbuffer §1.2 (regress I: freeze on empty buffers, regress I: drain(0) and copyOut on frozen). Where libevent answers −1 or null this throws, except for copyOut, which is allowed.
 const MATRIX: readonly Row[] = [
   { name: 'drain(1)', expected: [null, FRONT, null], act: (b) => b.drain(1) },
   { name: 'drain(0)', expected: [null, FRONT, null], act: (b) => b.drain(0) },
@@ -55,8 +58,48 @@ const MATRIX: readonly Row[] = [
   { name: 'addVector of nothing', expected: [null, null, BACK], act: (b) => b.addVector([]) },
   { name: 'reserve in one piece', expected: [null, null, BACK], act: (b) => b.reserve(10) },
   { name: 'reserve in two pieces', expected: [null, null, BACK], act: (b) => b.reserve(10, 2) },
+  { name: 'addReference', expected: [null, null, BACK], act: (b) => b.addReference(bytes('x')) },
+  { name: 'addLeased', expected: [null, null, BACK], act: (b) => b.addLeased(bytes('x'), 0, 1, noOwner, 1) },
+  { name: 'addFileSegment', expected: [null, null, BACK], act: (b) => b.addFileSegment(new MemoryFile(bytes('x'))) },
+  {
+    name: 'addBufferReference as source',
+    expected: [null, null, null],
+    act: (b, _, e) => e.addBufferReference(b),
+  },
+  { name: 'addBufferReference as target', expected: [null, null, BACK], act: (b, f) => b.addBufferReference(f) },
+  {
+    name: 'addBufferReference as target of an empty one',
+    expected: [null, null, null],
+    act: (b, _, e) => b.addBufferReference(e),
+  },
+  { name: 'take(1)', expected: [FRONT, FRONT, null], act: (b) => b.take(1) },
+  { name: 'take(0)', expected: [null, null, null], act: (b) => b.take(0) },
+  { name: 'readLines', expected: [null, FRONT, null], act: (b) => b.readLines(5) },
+  { name: 'readNumber', expected: [null, FRONT, null], act: (b) => b.length > 0 && readNumber(b, 'u8') },
+  { name: 'readFramed', expected: [null, FRONT, null], act: (b) => readFramed(b, { format: 'u8' }) },
+  { name: 'takeFramed', expected: [null, FRONT, null], act: (b) => takeFramed(b, { format: 'u8' }) },
+  { name: 'addNumber', expected: [null, null, BACK], act: (b) => addNumber(b, 'u8', 1) },
+  { name: 'prependNumber', expected: [FRONT, FRONT, null], act: (b) => prependNumber(b, 'u8', 1) },
+  { name: 'setNumber', expected: [null, null, null], act: (b) => b.length > 0 && setNumber(b, 0, 'u8', 1) },
+  { name: 'position, advance', expected: [null, null, null], act: (b) => b.advance(b.position(0), 0) },
+  { name: 'toString, toUint8Array', expected: [null, null, null], act: (b) => [b.toString(), b.toUint8Array()] },
+  { name: 'peekFile', expected: [null, null, null], act: (b) => b.peekFile() },
+  { name: 'pin, unpin', expected: [null, null, null], act: (b) => [b.pin(b.length), b.unpin()] },
+  { name: 'watch', expected: [null, null, null], act: (b) => b.watch(() => undefined) },
+  { name: 'dispose', expected: [null, null, null], act: (b) => b[Symbol.dispose]() },
   { name: 'ensureSpace', expected: [null, null, null], act: (b) => b.ensureSpace(5000) },
 ];
+
+test('BU-1: the matrix has a row for every method', () => {
+  const methods = Reflect.ownKeys(Evbuffer.prototype).filter(
+    (key) => typeof Object.getOwnPropertyDescriptor(Evbuffer.prototype, key)?.value === 'function',
+  );
+  const rows = MATRIX.map(({ name, act }) => `${name} ${act}`).join('\n');
+  const covered = new Set([...rows.matchAll(/\w+/g)].map(([word]) => word));
+  const others = ['constructor', 'freeze', 'unfreeze', 'isFrozen'];
+  const missing = methods.filter((key) => typeof key === 'string' && !others.includes(key) && !covered.has(key));
+  expect(missing).toEqual([]);
+});
 
 for (const { name, expected, act } of MATRIX) {
   for (const [column, code] of expected.entries()) {
@@ -82,8 +125,11 @@ test('BU-1, BU-5: memory refused by a frozen back stays the caller’s', () => {
   expectRefused(BACK, [buffer], () => buffer.addReference(new Uint8Array(0), () => released++));
   expectRefused(BACK, [buffer], () => buffer.addLeased(bytes('x'), 0, 1, owner, 1));
   expectRefused(BACK, [buffer], () => buffer.addLeased(bytes('x'), 1, 1, owner, 1));
+  const file = new MemoryFile(bytes('file'));
+  expectRefused(BACK, [buffer], () => buffer.addFileSegment(file));
   buffer[Symbol.dispose]();
   expect(released).toBe(0);
+  expect(file.users).toBe(1);
 });
 
 test('BU-1: room reserved before the back froze cannot be committed, not even 0 bytes of it', () => {
@@ -97,7 +143,7 @@ test('BU-1: room reserved before the back froze cannot be committed, not even 0 
   expectText(buffer, 'ab\0');
 });
 
-test('BU-1: freezing is a state, not a count, and the ends are independent (regress A37 and A38)', () => {
+test('BU-1: freezing is a state, not a count, and the ends are independent (regress A37, A38)', () => {
   const buffer = pieces('abc');
   buffer.freeze('front');
   buffer.freeze('front');

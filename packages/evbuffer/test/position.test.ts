@@ -70,7 +70,7 @@ test('positions reach the end, step by step or at once, and not beyond it (regre
   expect(buffer.position(12_000).index).toBe(12_000);
 });
 
-test('BU-3: a position at the very end sees what is appended later (gap I: stale end pointer)', () => {
+test('BU-3: a position at the very end sees what is appended later (regress I: stale end pointer)', () => {
   const ways: readonly (readonly [string, (buffer: Evbuffer) => unknown])[] = [
     ['add', (b) => b.add('needle')],
     ['addReference', (b) => b.addReference(bytes('needle'))],

@@ -37,7 +37,7 @@ test('matches span pieces, start anywhere and end before the range does (regress
   expect(buffer.indexOf('attack', 17, 17)).toBe(-1);
 });
 
-test('an empty needle is found at the start, an empty range holds nothing else (row 42)', () => {
+test('an empty needle is found at the start, an empty range holds nothing else (row 42, regress I: empty needle)', () => {
   const buffer = pieces('ab', 'cd');
   expect(buffer.indexOf('')).toBe(0);
   expect(buffer.indexOf('', 3)).toBe(3);

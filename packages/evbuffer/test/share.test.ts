@@ -63,7 +63,7 @@ test('sharing copies nothing: both buffers show the same memory (row 25)', () =>
   expect(child.peek()[0]?.buffer).toBe(memory.buffer);
 });
 
-test('an empty source adds nothing, whatever is frozen, also the buffer itself (row 25, gap I: freeze on empty buffers)', () => {
+test('an empty source adds nothing, whatever is frozen, also the buffer itself (row 25, regress I: freeze on empty buffers)', () => {
   const buffer = pieces('abc');
   buffer.freeze('back');
   buffer.freeze('front');
@@ -126,7 +126,7 @@ test('what is added to either buffer after sharing is not seen by the other (row
   }
 });
 
-test('BU-6: pullup of two children and of the source corrupts none of them (gap I: pullup on shared chunks)', () => {
+test('BU-6: pullup of two children and of the source corrupts none of them (regress I: pullup on shared chunks)', () => {
   const source = new Evbuffer();
   source.add('SHARED');
   const one = sharing(source);

@@ -1,6 +1,7 @@
 // Every rule of the contracts is pinned by a test that cites its id, or stands with a reason in a table of the docs.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { citedCases, regressCases } from './regress-citations.js';
 import { filesUnder } from './workspace.js';
 
 const contractDoc = 'docs/bufferevent-contract.md';
@@ -43,11 +44,15 @@ export function checkRuleCitations(root: string): void {
     readdirSync(join(root, parent)).map((name) => join(root, parent, name, 'test')),
   );
   testFolders.push(join(root, 'packages/bufferevent-backend-compliance/src'));
-  const cited = new Set<string>();
-  for (const file of testFolders.flatMap((folder) => filesUnder(folder, '.ts'))) {
-    for (const id of citedIds(`${file}\n${readFileSync(file, 'utf8')}`)) cited.add(id);
-  }
-  const problems = citationProblems(cited, exceptionsIn(readFileSync(join(root, contractDoc), 'utf8')));
+  const files = testFolders.flatMap((folder) => filesUnder(folder, '.ts'));
+  const tests = files.map((file) => `${file}\n${readFileSync(file, 'utf8')}`).join('\n');
+  const cases = citedCases(tests);
+  const problems = [
+    ...citationProblems(citedIds(tests), exceptionsIn(readFileSync(join(root, contractDoc), 'utf8'))),
+    ...regressCases.filter((id) => !cases.has(id)).map((id) => `regress ${id} is cited by no test`),
+  ];
   if (problems.length > 0) throw new Error(`\n  ${problems.join('\n  ')}`);
-  console.log(`${ruleIds.length} rules are cited or accounted for`);
+  console.log(
+    `${ruleIds.length} rules are cited or accounted for, ${regressCases.length} cases of libevent's suite are cited`,
+  );
 }

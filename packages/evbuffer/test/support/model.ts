@@ -6,7 +6,6 @@ import {
   type EvbufferPosition,
   type EvbufferSegment,
   type EvbufferWatch,
-  type FileSource,
 } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
 import {
@@ -21,6 +20,7 @@ import {
   takeFramed,
 } from 'evbuffer/framing';
 import { chainOf } from '../../dist/evbuffer.js';
+import { MemoryFile } from './memory-file.js';
 
 /** One random step: which operation, on which buffers, with which size and which data. */
 export interface Step {
@@ -87,40 +87,6 @@ interface Pinned {
   readonly start: number;
   readonly end: number;
   readonly copy: Buffer;
-}
-
-/** A file in memory that counts its users. */
-class ModelFile implements FileSource {
-  readonly offset = 0;
-  readonly descriptor = -1;
-  users = 1;
-  readonly #content: Buffer;
-
-  constructor(content: Buffer) {
-    this.#content = content;
-  }
-
-  get length(): number {
-    return this.#content.length;
-  }
-
-  readSync(target: Uint8Array, at: number, offset: number, bytes: number): void {
-    if (this.users < 1) throw new Error('a closed file was read');
-    if (offset < 0 || offset + bytes > this.length) throw new Error('read outside the segment');
-    this.#content.copy(target, at, offset, offset + bytes);
-  }
-
-  async read(target: Uint8Array, at: number, offset: number, bytes: number): Promise<void> {
-    this.readSync(target, at, offset, bytes);
-  }
-
-  retain(): void {
-    if (this.users++ < 1) throw new Error('a closed file was retained');
-  }
-
-  release(): void {
-    if (--this.users < 0) throw new Error('a file was released once too often');
-  }
 }
 
 const FORMATS: readonly NumberFormat[] = ['u8', 'i8', 'u16be', 'i24le', 'u32le', 'i48be', 'f64be', 'u64be', 'varint'];
@@ -196,7 +162,7 @@ function expectBytes(actual: Uint8Array, expected: Uint8Array, what: string): vo
 export class World {
   readonly #subjects: Subject[] = [];
   readonly #loans: Loan[] = [];
-  readonly #files: ModelFile[] = [];
+  readonly #files: MemoryFile[] = [];
   #events: Event[] = [];
   #expected: Event[] = [];
   readonly #segments: EvbufferSegment[] = [];
@@ -645,7 +611,7 @@ export class World {
       case 40:
       case 41: {
         const content = data(step.salt, below(40) === 0 ? 150_000 : size + 1);
-        const file = new ModelFile(content);
+        const file = new MemoryFile(content);
         this.#files.push(file);
         const from = below(content.length);
         const length = below(content.length - from + 1);

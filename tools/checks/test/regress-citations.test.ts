@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest';
+import { citedCases, regressCases } from '../src/regress-citations.js';
+
+describe('citations of libevent’s suite', () => {
+  it('knows 53 cases of buffers and 9 gaps', () => {
+    expect(regressCases.filter((id) => id.startsWith('A'))).toHaveLength(53);
+    expect(regressCases).toHaveLength(62);
+  });
+
+  it('reads single cases, lists, ranges, parts of a case, and gaps', () => {
+    const text = 'a (regress A1), b (regress A10, A12–A14, row 5), c (regress A15b) d (regress I: empty needle)';
+    expect([...citedCases(text)].sort()).toEqual(['A1', 'A10', 'A12', 'A13', 'A14', 'A15', 'I: empty needle']);
+  });
+
+  it('takes nothing else for a citation', () => {
+    expect(citedCases('A1, regress: A2, regression A3, regress I: empty, empty needle, row 44')).toEqual(new Set());
+  });
+});
