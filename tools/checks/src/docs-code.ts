@@ -1,7 +1,12 @@
-// Type-checks and runs the ```ts blocks of the documentation. A block tagged `ts no-run` is only type-checked.
+// Type-checks and runs the ```ts blocks of the documentation, and compares what they print with their comments. A block
+// tagged `ts no-run` is only type-checked.
+import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
-import { filesUnder, run } from './workspace.js';
+import { join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { filesUnder, root as workspaceRoot, run } from './workspace.js';
+
+const execute = promisify(execFile);
 
 export interface CodeBlock {
   /** Number of the first line of code in the document, counted from 1. */
@@ -19,6 +24,22 @@ export function codeBlocks(markdown: string): CodeBlock[] {
   }));
 }
 
+/**
+ * The first line of a block's output that no comment foretells, or null. Comments that begin with what is printed come in
+ * the order of the output; other comments may stand between them.
+ */
+export function unforetold(code: string, output: string): string | null {
+  const comments = [...code.matchAll(/(?:^|\s)\/\/ (.*)$/gm)].map(([, text = '']) => text);
+  let at = 0;
+  for (const line of output.split('\n').map((text) => text.trim())) {
+    if (line === '') continue;
+    while (at < comments.length && !comments[at]!.startsWith(line)) at++;
+    if (at === comments.length) return line;
+    at++;
+  }
+  return null;
+}
+
 /** Documents whose blocks are checked. */
 function documents(root: string): string[] {
   const readmes = readdirSync(join(root, 'packages')).flatMap((name) =>
@@ -33,7 +54,7 @@ export async function checkDocsCode(root: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
 
-  const scripts: string[] = [];
+  const scripts: { readonly place: string; readonly file: string; readonly code: string }[] = [];
   let count = 0;
   for (const document of documents(root)) {
     for (const { line, code, runs } of codeBlocks(readFileSync(document, 'utf8'))) {
@@ -42,7 +63,7 @@ export async function checkDocsCode(root: string): Promise<void> {
       // Empty lines first, so that a message about line 42 means line 42 of the document. `export {}`: a module of its own.
       writeFileSync(file, `${'\n'.repeat(line - 1)}${code}export {};\n`);
       count += 1;
-      if (runs) scripts.push(file);
+      if (runs) scripts.push({ place: `${relative(root, document)}:${line}`, file, code });
     }
   }
   if (count === 0) return;
@@ -57,9 +78,11 @@ export async function checkDocsCode(root: string): Promise<void> {
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
   await run('tsc', ['-p', folder]);
-  for (const script of scripts) {
-    console.log(`running ${basename(script)}`);
-    await run('tsx', [script], { NODE_OPTIONS: '' });
+  for (const { place, file, code } of scripts) {
+    console.log(`running ${place}`);
+    const { stdout } = await execute('tsx', [file], { cwd: workspaceRoot, env: { ...process.env, NODE_OPTIONS: '' } });
+    const wrong = unforetold(code, stdout);
+    if (wrong !== null) throw new Error(`${place} prints "${wrong}", which no comment there says (in this order)`);
   }
   rmSync(folder, { recursive: true });
   console.log(`${count} code blocks hold, ${scripts.length} of them were run`);
