@@ -1,9 +1,15 @@
 import { rangeError, typeError } from './errors.js';
 import { isBytes } from './platform.js';
 
-/** Checks a count or position: an integer of 0 or more, or Infinity for "all there is". */
+/**
+ * Checks a count or position: an integer of 0 or more, or Infinity for "all there is". What is refused is explained by a
+ * function of its own here and below: checks are short, so that V8 inlines them and what they guard.
+ */
 export function checkCount(value: number, name: string): void {
-  if (value >= 0 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) return;
+  if (!(value >= 0) || !(Number.isInteger(value) || value === Infinity)) refuseCount(value, name);
+}
+
+function refuseCount(value: number, name: string): never {
   if (typeof value !== 'number') throw typeError(`${name} must be a number`);
   throw rangeError(`${name} must be an integer of 0 or more, not ${value}`);
 }
@@ -15,6 +21,10 @@ export function checkFinite(value: number, name: string): void {
 }
 
 export function checkBytes(value: unknown, name: string): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) checkForeignBytes(value, name);
+}
+
+function checkForeignBytes(value: unknown, name: string): void {
   if (!isBytes(value)) throw typeError(`${name} must be a Uint8Array`);
 }
 

@@ -7,7 +7,7 @@ import {
   copyNode,
   REFERENCE,
   realign,
-  recycleNode,
+  recycleReference,
   recycleSlab,
   releaseNode,
   SLAB,
@@ -245,11 +245,18 @@ export function prependBytes(chain: Chain, source: Uint8Array): void {
 export function discardFront(chain: Chain, bytes: number): ChainNode | null {
   frontChanged(chain);
   chain.length -= bytes;
+  const head = chain.head as ChainNode;
+  if (bytes >= head.end - head.start) return discardNodes(chain, head, bytes);
+  head.start += bytes;
+  return null;
+}
+
+function discardNodes(chain: Chain, head: ChainNode, bytes: number): ChainNode | null {
   let first: ChainNode | null = null;
   let last: ChainNode | null = null;
-  let node = chain.head;
+  let node: ChainNode | null = head;
   while (node !== null && bytes > 0) {
-    const size = node.end - node.start;
+    const size: number = node.end - node.start;
     if (size > bytes) {
       node.start += bytes;
       break;
@@ -259,7 +266,7 @@ export function discardFront(chain: Chain, bytes: number): ChainNode | null {
     if (node.pinnedFrom < 0 && node.ownership === SLAB) {
       recycleSlab(node);
     } else if (node.pinnedFrom < 0 && node.ownership === REFERENCE && node.onRelease === null) {
-      recycleNode(node);
+      recycleReference(node);
     } else {
       if (last === null) first = node;
       else last.next = node;

@@ -71,6 +71,8 @@ export class DebugMode implements DebugHooks {
 
   /** @internal */
   retired(memory: Uint8Array): void {
+    // Detached by somebody who kept a view past its time.
+    if (memory.length === 0) return;
     memory.fill(POISON);
     this.#poisoned.add(memory);
   }

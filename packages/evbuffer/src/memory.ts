@@ -33,8 +33,11 @@ export function allocate(bytes: number): Uint8Array {
   }
 }
 
+/** Taken off the prototype once: V8 does not optimise the search for a method there, and it costs more than 64 bytes do. */
+const setBytes = Uint8Array.prototype.set;
+
 /** Up to this many bytes a plain loop beats calling `set`, */
-const LOOP_COPY_BYTES = 16;
+const LOOP_COPY_BYTES = 8;
 /** and up to this many making a view for it first. */
 const LOOP_COPY_PART_BYTES = 48;
 
@@ -45,6 +48,6 @@ export function copyBytes(source: Uint8Array, start: number, end: number, target
   if (bytes <= (whole ? LOOP_COPY_BYTES : LOOP_COPY_PART_BYTES)) {
     for (let i = 0; i < bytes; i++) target[at + i] = source[start + i] as number;
   } else {
-    target.set(whole ? source : source.subarray(start, end), at);
+    setBytes.call(target, whole ? source : source.subarray(start, end), at);
   }
 }

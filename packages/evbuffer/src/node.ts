@@ -1,7 +1,15 @@
 import { hooks } from './debug-hooks.js';
 import { detached, EvbufferError } from './errors.js';
 import type { FileSource } from './file-source.js';
-import { allocate, copyBytes, MAX_RETAINED_BYTES, MAX_SLAB_BYTES, sizeClass, sizeClasses } from './memory.js';
+import {
+  allocate,
+  copyBytes,
+  MAX_RETAINED_BYTES,
+  MAX_SLAB_BYTES,
+  MIN_SLAB_BYTES,
+  sizeClass,
+  sizeClasses,
+} from './memory.js';
 import { isSharedMemory } from './platform.js';
 
 /** Whoever lent memory to a buffer by `addLeased`. */
@@ -32,28 +40,31 @@ export const FILE: Ownership = 6;
 
 const NO_MEMORY = new Uint8Array(0);
 
+/** What adding and draining touch comes first: it shares a cache line or two, and a long queue is cold at its front. */
 export class ChainNode {
   memory: Uint8Array = NO_MEMORY;
   start = 0;
   end = 0;
+  next: ChainNode | null = null;
   ownership: Ownership = FREE;
-  /** Only then may bytes outside [start, end) be written. True for SLAB and OWNED. */
-  writable = false;
-  /** The memory may be shared with another thread: to be found out before its bytes are looked at. */
-  doubtful = false;
   /** `start` at the moment of the pin, −1 when not pinned. Memory from here to `end` must stay as it is. */
   pinnedFrom = -1;
+  onRelease: ReleaseCallback | null = null;
+  /** The memory may be shared with another thread: to be found out before its bytes are looked at. */
+  doubtful = false;
+  /** Only then may bytes outside [start, end) be written. True for SLAB and OWNED. */
+  writable = false;
   lease = 0;
   owner: LeaseOwner | null = null;
-  onRelease: ReleaseCallback | null = null;
   carrier: ChainNode | null = null;
   /** On a carrier: how many nodes share it. */
   holders = 0;
+  /** SLAB, and its carrier: index of its size in `sizeClasses`. */
+  slabClass = 0;
   /** In the slab pool: how many nodes lie below this one. */
   below = 0;
   /** FILE only: where [start, end) is relative to `extent.offset`. */
   extent: FileExtent | null = null;
-  next: ChainNode | null = null;
 }
 
 /** Up to `MAX_EXTENT_BYTES` of a file; small enough that positions in it are small integers, whatever the file. */
@@ -89,18 +100,23 @@ function takeNode(): ChainNode {
 
 /** Forgets the memory and keeps the node for its next use. Nobody is told. */
 export function recycleNode(node: ChainNode): void {
-  node.ownership = FREE;
-  node.memory = NO_MEMORY;
-  node.start = 0;
-  node.end = 0;
   node.writable = false;
-  node.doubtful = false;
   node.pinnedFrom = -1;
   node.owner = null;
   node.onRelease = null;
   node.carrier = null;
   node.holders = 0;
   node.extent = null;
+  recycleReference(node);
+}
+
+/** The same for memory lent by reference that nobody waits for: of the other fields none was ever set. */
+export function recycleReference(node: ChainNode): void {
+  node.ownership = FREE;
+  node.memory = NO_MEMORY;
+  node.start = 0;
+  node.end = 0;
+  node.doubtful = false;
   if (freeNodeCount < MAX_FREE_NODES) {
     node.next = freeNodes;
     freeNodes = node;
@@ -110,40 +126,35 @@ export function recycleNode(node: ChainNode): void {
 
 /** An empty writable node of at least `bytes`, with whatever its previous user left in the memory. */
 export function writableNode(bytes: number): ChainNode {
-  if (bytes > MAX_SLAB_BYTES) {
-    const memory = allocate(bytes);
-    const node = takeNode();
-    node.memory = memory;
-    node.ownership = OWNED;
-    node.writable = true;
-    return node;
-  }
+  if (bytes > MAX_SLAB_BYTES) return allocatedNode(bytes, OWNED);
   const index = sizeClass(bytes);
-  let node = slabNodes[index] as ChainNode | null;
-  if (node !== null) {
-    slabNodes[index] = node.next;
-    node.next = null;
-    if (hooks !== null) hooks.reused(node.memory);
-    // A block may have been detached by somebody who kept a view of it past its time: it is not used again.
-    if (node.memory.length === 0) node.memory = allocate(sizeClasses[index] as number);
-  } else {
-    const memory = allocate(sizeClasses[index] as number);
-    node = takeNode();
-    node.memory = memory;
-    node.writable = true;
-  }
+  const node = slabNodes[index] as ChainNode | null;
+  if (node === null) return allocatedNode(sizeClasses[index] as number, SLAB);
+  slabNodes[index] = node.next;
+  node.next = null;
   node.ownership = SLAB;
+  if (hooks !== null) hooks.reused(node.memory);
+  // A block may have been detached by somebody who kept a view of it past its time: it is not used again.
+  if (node.memory.length === 0) node.memory = allocate(sizeClasses[index] as number);
   return node;
 }
 
-/** Keeps a slab's node with its memory, unless enough of its size are kept. */
+function allocatedNode(bytes: number, ownership: Ownership): ChainNode {
+  const memory = allocate(bytes);
+  const node = takeNode();
+  node.memory = memory;
+  node.ownership = ownership;
+  node.writable = true;
+  node.slabClass = ownership === SLAB ? sizeClass(bytes) : 0;
+  return node;
+}
+
+/** Keeps a slab's node with its memory, unless enough of its size are kept. Does not look at the memory, which may be cold. */
 export function recycleSlab(node: ChainNode): void {
-  const bytes = node.memory.length;
-  const index = sizeClass(bytes || 1);
+  const index = node.slabClass;
   const top = slabNodes[index] as ChainNode | null;
   const below = top === null ? 0 : top.below + 1;
-  // Memory that is gone has no bytes.
-  if (bytes === 0 || below * bytes >= MAX_RETAINED_BYTES) {
+  if (below >= (MAX_RETAINED_BYTES / MIN_SLAB_BYTES) >> index) {
     recycleNode(node);
     return;
   }
@@ -229,6 +240,7 @@ export function shareNode(node: ChainNode): ChainNode {
     carrier = takeNode();
     carrier.memory = node.memory;
     carrier.ownership = node.ownership;
+    carrier.slabClass = node.slabClass;
     carrier.owner = node.owner;
     carrier.lease = node.lease;
     carrier.onRelease = node.onRelease;

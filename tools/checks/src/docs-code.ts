@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
-import { filesUnder, root as workspaceRoot, run } from './workspace.js';
+import { filesUnder, run, root as workspaceRoot } from './workspace.js';
 
 const execute = promisify(execFile);
 

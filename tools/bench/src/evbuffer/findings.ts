@@ -29,20 +29,10 @@ function scaleRatio(byState: RoundsByState): number {
   return Math.max(...fuller.map((rounds) => median(rounds.map((ns, round) => ns / emptiest[round]!))));
 }
 
-/** Null when it was not measured. Where libevent needs more than the limit for the same, that much is allowed. */
+/** Null when it was not measured. */
 export function judgeScale(results: Results, { id }: Scale): Judgement | null {
   const byState = results.scales[id];
-  if (byState === undefined) return null;
-  const ratio = scaleRatio(byState);
-  const judgement = judgeLimit(ratio, SCALE_LIMIT, '×', 2);
-  const ofLibevent = results.libeventScales[id];
-  if (ofLibevent === undefined) return judgement;
-  const allowed = Math.max(SCALE_LIMIT, scaleRatio(ofLibevent));
-  return {
-    ...judgement,
-    required: `${judgement.required}, or libevent's ${scaleRatio(ofLibevent).toFixed(2)}×`,
-    holds: ratio <= allowed,
-  };
+  return byState === undefined ? null : judgeLimit(scaleRatio(byState), SCALE_LIMIT, '×', 2);
 }
 
 export function memoryGrowth({ middle, last }: MemoryThirds): number {

@@ -2,15 +2,15 @@
  * How the queue came to its bytes. An operation that copies to the back and drains the front is at rest only where
  * copies are at the front: the memory that it drains is the memory that it fills next. Behind references alone, all that
  * is copied is new memory, and what the system and V8 take for that is many times what the queue takes.
- * `copies-first`: copies, and behind them references; half of the chunks each, but of copies at most 1 GiB.
+ * `copies-first`: copies, and behind them references; half of the chunks each, but of copies at most 2 GiB.
  * `frames`: by turns 64 bytes copied and one reference, so that every other chunk is memory of the queue's own.
  */
 export type QueueContent = 'references' | 'copies' | 'copies-first' | 'frames';
 
 /** What is added by copy lies in pieces of this size once a queue has some of them. */
 export const SLAB_BYTES = 16_384;
-/** Must outlast the measurement: 16 million operations on 64 bytes. */
-export const MOST_COPIED_SLABS = 65_536;
+/** Must outlast warm-up and measurement: 33 million operations on 64 bytes. */
+export const MOST_COPIED_SLABS = 131_072;
 
 /** How full a queue is while an operation is measured on it. */
 export interface QueueState {
