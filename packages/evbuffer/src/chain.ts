@@ -45,6 +45,8 @@ export interface Chain {
   layout: number;
   /** Another one when bytes were overwritten where they are: what was searched in vain has to be searched again. */
   rewrites: number;
+  /** Whether nodes between head and tail may be in files; else there are none. */
+  files: boolean;
   /** Empty writable nodes that the next appends take before they allocate. */
   spare: ChainNode | null;
   pinned: boolean;
@@ -63,6 +65,7 @@ export function createChain(): Chain {
     epoch: 0,
     layout: 0,
     rewrites: 0,
+    files: false,
     spare: null,
     pinned: false,
     pinnedNodes: 0,
@@ -89,10 +92,11 @@ export function frontChanged(chain: Chain): void {
 export function releaseNodes(chain: Chain, first: ChainNode | null): void {
   let failed = false;
   let failure: unknown;
-  // Two passes: a callback that pins, unpins or drains this chain must not meet nodes that still wait in this list.
   let node = first;
+  // Two passes: a callback that pins, unpins or drains this chain must not meet nodes that still wait in this list.
   if (chain.pinnedNodes > 0) {
-    let kept: ChainNode | null = null;
+    let last: ChainNode | null = null;
+    first = null;
     while (node !== null) {
       const next: ChainNode | null = node.next;
       if (node.pinnedFrom >= 0) {
@@ -100,18 +104,14 @@ export function releaseNodes(chain: Chain, first: ChainNode | null): void {
         chain.limbo = node;
         chain.pinnedNodes--;
       } else {
-        node.next = kept;
-        kept = node;
+        node.next = null;
+        if (last === null) first = node;
+        else last.next = node;
+        last = node;
       }
       node = next;
     }
-    // `kept` is in reverse; release in order of arrival.
-    while (kept !== null) {
-      const next: ChainNode | null = kept.next;
-      kept.next = node;
-      node = kept;
-      kept = next;
-    }
+    node = first;
   }
   while (node !== null) {
     const next: ChainNode | null = node.next;
@@ -150,11 +150,11 @@ export function growthFor(chain: Chain, bytes: number): number {
   return Math.max(bytes, grown);
 }
 
-/** Links one node that holds bytes behind the tail. */
-export function linkBack(chain: Chain, node: ChainNode): void {
+/** Links a node that holds bytes, or the list of them up to `last`, behind the tail. */
+export function linkBack(chain: Chain, node: ChainNode, last: ChainNode = node): void {
   if (chain.tail === null) chain.head = node;
   else chain.tail.next = node;
-  chain.tail = node;
+  chain.tail = last;
 }
 
 /** Takes the first spare node out of the list. */
@@ -278,6 +278,7 @@ function discardNodes(chain: Chain, head: ChainNode, bytes: number): ChainNode |
   if (last !== null) last.next = null;
   if (node === null) {
     chain.tail = null;
+    chain.files = false;
     if (chain.spare !== null) dropSpares(chain);
   }
   return first;
@@ -327,7 +328,7 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   let needed = bytes;
   for (let node: ChainNode | null = head; node !== null && needed > 0; node = node.next) {
     if (node.extent === null) checkReadable(node);
-    if (node.pinnedFrom >= 0 && !(inRoom && node === head)) throw pinned('a pinned node would have to move');
+    if (node.pinnedFrom >= 0 && !(inRoom && node === head)) throw pinned();
     needed -= node.end - node.start;
   }
   let target = head;

@@ -66,20 +66,17 @@ export function rangeError(message: string): RangeError & { code: EvbufferArgume
 }
 
 export function frozenFront(): EvbufferError {
-  return new EvbufferError('ERR_EVBUFFER_FROZEN_FRONT', 'the front is frozen: nothing may be removed or prepended');
+  return new EvbufferError('ERR_EVBUFFER_FROZEN_FRONT', 'the front is frozen');
 }
 
 export function frozenBack(): EvbufferError {
-  return new EvbufferError('ERR_EVBUFFER_FROZEN_BACK', 'the back is frozen: nothing may be appended');
+  return new EvbufferError('ERR_EVBUFFER_FROZEN_BACK', 'the back is frozen');
 }
 
-export function pinned(what: string): EvbufferError {
+export function pinned(what = 'pinned bytes cannot be moved'): EvbufferError {
   return new EvbufferError('ERR_EVBUFFER_PINNED', what);
 }
 
 export function detached(): EvbufferError {
-  return new EvbufferError(
-    'ERR_EVBUFFER_DETACHED',
-    'memory of this buffer was detached or shrunk: its bytes are gone, only drain() passes them',
-  );
+  return new EvbufferError('ERR_EVBUFFER_DETACHED', 'memory was detached or shrunk; only drain() passes it');
 }

@@ -19,7 +19,7 @@ import type { FileRange, FileSource } from './file-source.js';
 import { inspectChain } from './inspect.js';
 import { checkStyle, type EolMatch, type EolStyle, findEol, terminatorBytes } from './line.js';
 import { batchBytes, LineReader, readBatch, textAt } from './line-reader.js';
-import { MAX_SLAB_BYTES } from './memory.js';
+import { allocate, MAX_SLAB_BYTES } from './memory.js';
 import {
   type ChainNode,
   checkReadable,
@@ -33,10 +33,10 @@ import { type EvbufferSegment, type PeekOptions, peekSegments, peekViews, show }
 import { pinFront, unpinAll } from './pin.js';
 import { checkPlace, type EvbufferIndex, EvbufferPosition, findIndex, foundBase, foundNode, Place } from './place.js';
 import { defineHidden, fixDispose, isBytes } from './platform.js';
-import { commitNodes, ensureRoom, exposeRoom, type Reservation, reserveNodes } from './reservation.js';
+import { commitNodes, exposeRoom, type Reservation, reserveNodes } from './reservation.js';
 import { findBytes } from './search.js';
 import { checkEncoding, type EvbufferEncoding, encodeText, writableTextBytes, writeText } from './text.js';
-import { moveAllBack, moveAllFront, moveSome, shareAll } from './transfer.js';
+import { moveAll, moveSome, shareAll } from './transfer.js';
 import { type EvbufferChange, type EvbufferWatch, WatchList } from './watch.js';
 
 /** Which end of a buffer `freeze` means: `front` is where bytes leave, `back` is where they arrive. */
@@ -94,7 +94,7 @@ export class Evbuffer {
   ): Evbuffer {
     const buffer = new Evbuffer();
     if (typeof data === 'string' || isBytes(data)) buffer.add(data, encoding);
-    else buffer.addVector(data);
+    else buffer.addVector(data, encoding);
     return buffer;
   }
 
@@ -103,10 +103,13 @@ export class Evbuffer {
     return this.#chain.length;
   }
 
-  /** How many of them are in files, and so take no memory (`addFileSegment`). */
+  /**
+   * How many of them are in files, and so take no memory (`addFileSegment`). Takes time in proportion to the pieces when
+   * there are any.
+   */
   get fileBytes(): number {
     let bytes = 0;
-    for (let node = this.#chain.head; node !== null; node = node.next) {
+    for (let node = this.#chain.files ? this.#chain.head : null; node !== null; node = node.next) {
       if (node.extent !== null) bytes += node.end - node.start;
     }
     return bytes;
@@ -136,8 +139,8 @@ export class Evbuffer {
     const bytes = data.length;
     if (bytes === 0) return;
     const chain = this.#chain;
-    changed(chain);
     appendBytes(chain, data, 0, bytes);
+    changed(chain);
     if (this.#watches !== null) this.#notify(chain.length - bytes, bytes, 0);
   }
 
@@ -167,15 +170,16 @@ export class Evbuffer {
   }
 
   /**
-   * Copies several pieces (bytes, or utf8 strings) to the back, in order, with one notification; returns how many bytes that were.
-   * All pieces are checked before the first is added. Throws as `add` does. (row 16)
+   * Copies several pieces (bytes, or strings in `encoding`) to the back, in order, with one notification; returns how
+   * many bytes that were. All pieces are checked before the first is added. Throws as `add` does. (row 16)
    */
-  addVector(parts: Iterable<Uint8Array | string>): number {
+  addVector(parts: Iterable<Uint8Array | string>, encoding: EvbufferEncoding = 'utf8'): number {
     if (typeof parts?.[Symbol.iterator] !== 'function') throw typeError('parts must be iterable');
+    checkEncoding(encoding);
     const pieces: Uint8Array[] = [];
     let bytes = 0;
     for (const part of parts) {
-      const piece = typeof part === 'string' ? encodeText(part, 'utf8') : part;
+      const piece = typeof part === 'string' ? encodeText(part, encoding) : part;
       checkBytes(piece, 'each part');
       pieces.push(piece);
       bytes += piece.length;
@@ -183,9 +187,11 @@ export class Evbuffer {
     this.#checkBack();
     if (bytes === 0) return 0;
     const chain = this.#chain;
-    changed(chain);
     const originalLength = chain.length;
+    // All the room there has to be is made first: that can fail.
+    reserveNodes(chain, bytes, Infinity);
     for (const piece of pieces) if (piece.length > 0) appendBytes(chain, piece, 0, piece.length);
+    changed(chain);
     this.#notify(originalLength, bytes, 0);
     return bytes;
   }
@@ -216,7 +222,7 @@ export class Evbuffer {
    */
   addLeased(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
     checkBytes(memory, 'memory');
-    if (typeof owner?.release !== 'function') throw typeError('owner must have a release method');
+    if (typeof owner?.release !== 'function') throw typeError('owner must have release()');
     if (typeof lease !== 'number') throw typeError('lease must be a number');
     checkPosition(end, memory.length, 'end');
     checkPosition(start, end, 'start');
@@ -307,8 +313,7 @@ export class Evbuffer {
     const originalLength = chain.length;
     changed(from);
     changed(chain);
-    if (end === FRONT) moveAllFront(from, chain);
-    else moveAllBack(from, chain);
+    moveAll(from, chain, end === FRONT);
     try {
       source.#notify(bytes, 0, bytes);
     } finally {
@@ -353,7 +358,7 @@ export class Evbuffer {
    * A new buffer with the first `bytes` bytes (all, when there are fewer, and by default), moved there as by `moveTo`,
    * with its errors. Watchers of this buffer run before it returns.
    */
-  take(bytes: number = Number.POSITIVE_INFINITY): Evbuffer {
+  take(bytes: number = Infinity): Evbuffer {
     const taken = new Evbuffer();
     this.moveTo(taken, bytes);
     return taken;
@@ -361,7 +366,7 @@ export class Evbuffer {
 
   #checkMovable(): void {
     this.#checkFront();
-    if (this.#chain.pinned) throw pinned('pinned bytes cannot be moved');
+    if (this.#chain.pinned) throw pinned();
   }
 
   // Adding at the front
@@ -377,8 +382,8 @@ export class Evbuffer {
     if (bytes.length === 0) return;
     this.#checkFront();
     const chain = this.#chain;
-    changed(chain);
     prependBytes(chain, bytes);
+    changed(chain);
     this.#notify(chain.length - bytes.length, bytes.length, 0);
   }
 
@@ -394,14 +399,14 @@ export class Evbuffer {
    * remove), ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_OUT_OF_RANGE. (row 35, BU-1)
    */
   remove(into: Uint8Array): number;
-  remove(what: number | Uint8Array = Number.POSITIVE_INFINITY): Uint8Array | number {
+  remove(what: number | Uint8Array = Infinity): Uint8Array | number {
     const byCount = typeof what === 'number';
     if (byCount) checkCount(what, 'bytes');
     else checkBytes(what, 'into');
     const chain = this.#chain;
     const bytes = Math.min(byCount ? what : what.length, chain.length);
     if (bytes > 0) this.#checkFront();
-    const target = byCount ? new Uint8Array(bytes) : what;
+    const target = byCount ? allocate(bytes) : what;
     if (bytes > 0) {
       copyFrom(chain.head, 0, bytes, target);
       this.#discard(bytes);
@@ -428,7 +433,7 @@ export class Evbuffer {
    * back to its owners, then watchers run, both before it returns.
    * Throws ERR_EVBUFFER_FROZEN_FRONT unless the buffer is empty, also for 0 bytes. (row 34, BU-1)
    */
-  drain(bytes: number = Number.POSITIVE_INFINITY): number {
+  drain(bytes: number = Infinity): number {
     checkCount(bytes, 'bytes');
     const length = this.#chain.length;
     if (length === 0) return 0;
@@ -484,11 +489,7 @@ export class Evbuffer {
    * fastest for lines that end with LF. Lines may share memory with up to 4 KiB of their neighbours: to keep few of many
    * for long, keep copies. Watchers run before it returns, once for all. Throws as `readLine`.
    */
-  readLines(
-    maxLines: number = Number.POSITIVE_INFINITY,
-    style: EolStyle = 'crlf',
-    encoding: EvbufferEncoding = 'utf8',
-  ): string[] {
+  readLines(maxLines: number = Infinity, style: EolStyle = 'crlf', encoding: EvbufferEncoding = 'utf8'): string[] {
     checkCount(maxLines, 'maxLines');
     checkStyle(style);
     checkEncoding(encoding);
@@ -505,9 +506,13 @@ export class Evbuffer {
    * Watchers run before it returns. Pinned memory is given back by `unpin`. Throws ERR_EVBUFFER_FROZEN_FRONT unless empty. (row 2)
    */
   clear(): void {
+    if (this.#chain.length > 0) this.#checkFront();
+    this.#empty();
+  }
+
+  #empty(): void {
     const chain = this.#chain;
     if (chain.length > 0) {
-      this.#checkFront();
       this.#discard(chain.length);
     } else {
       changed(chain);
@@ -522,9 +527,7 @@ export class Evbuffer {
   [Symbol.dispose](): void {
     this.#watches?.clear();
     this.#watches = null;
-    const chain = this.#chain;
-    if (chain.length > 0) this.#discard(chain.length);
-    else dropSpares(chain);
+    this.#empty();
   }
 
   // Looking
@@ -543,16 +546,16 @@ export class Evbuffer {
     checkCount(wanted, 'bytes');
     if (wanted === 0 || wanted > chain.length) return null;
     let head = chain.head as ChainNode;
+    let done: ChainNode | null = null;
     if (head.end - head.start < wanted || head.extent !== null) {
-      const done = mergeFront(chain, wanted);
+      done = mergeFront(chain, wanted);
       changed(chain);
       head = chain.head as ChainNode;
-      const view = show(chain, head, head.start, head.start + wanted);
-      if (done !== null) releaseNodes(chain, done);
-      return view;
     }
     checkReadable(head);
-    return show(chain, head, head.start, head.start + wanted);
+    const view = show(chain, head, head.start, head.start + wanted);
+    if (done !== null) releaseNodes(chain, done);
+    return view;
   }
 
   /**
@@ -564,7 +567,7 @@ export class Evbuffer {
    */
   peek(options: PeekOptions = {}): Uint8Array[] {
     if (typeof options !== 'object' || options === null) throw typeError('options must be an object');
-    const { length = Number.POSITIVE_INFINITY, start = 0, maxSegments = Number.POSITIVE_INFINITY } = options;
+    const { length = Infinity, start = 0, maxSegments = Infinity } = options;
     checkCount(length, 'length');
     checkCount(maxSegments, 'maxSegments');
     const index = findIndex(this.#chain, start, 'start');
@@ -591,7 +594,7 @@ export class Evbuffer {
    * Valid until the next call that changes the buffer, or, when pinned, until `unpin`.
    * Throws ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_OUT_OF_RANGE.
    */
-  peekInto(target: EvbufferSegment[], maxBytes: number, maxSegments: number = Number.POSITIVE_INFINITY): number {
+  peekInto(target: EvbufferSegment[], maxBytes: number, maxSegments: number = Infinity): number {
     if (!Array.isArray(target)) throw typeError('target must be an array');
     checkCount(maxBytes, 'maxBytes');
     checkCount(maxSegments, 'maxSegments');
@@ -609,7 +612,7 @@ export class Evbuffer {
       makeReadable(chain, node, 0);
       yield show(chain, node, node.start, node.end);
       if (chain.version !== version) {
-        throw new EvbufferError('ERR_EVBUFFER_STALE_ITERATION', 'the buffer changed during its iteration');
+        throw new EvbufferError('ERR_EVBUFFER_STALE_ITERATION', 'the buffer changed meanwhile');
       }
     }
   }
@@ -621,11 +624,7 @@ export class Evbuffer {
    * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_DETACHED,
    * ERR_EVBUFFER_INVALID_ARGUMENT. (rows 42 and 43)
    */
-  indexOf(
-    needle: Uint8Array | string,
-    start: EvbufferIndex = 0,
-    end: EvbufferIndex = Number.POSITIVE_INFINITY,
-  ): number {
+  indexOf(needle: Uint8Array | string, start: EvbufferIndex = 0, end: EvbufferIndex = Infinity): number {
     const chain = this.#chain;
     const bytes = typeof needle === 'string' ? encodeText(needle, 'utf8') : needle;
     checkBytes(bytes, 'needle');
@@ -681,11 +680,7 @@ export class Evbuffer {
    * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_UNKNOWN_ENCODING,
    * ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_DETACHED.
    */
-  toString(
-    encoding: EvbufferEncoding = 'utf8',
-    start: EvbufferIndex = 0,
-    end: EvbufferIndex = Number.POSITIVE_INFINITY,
-  ): string {
+  toString(encoding: EvbufferEncoding = 'utf8', start: EvbufferIndex = 0, end: EvbufferIndex = Infinity): string {
     checkEncoding(encoding);
     const to = this.#endIndex(end);
     const from = findIndex(this.#chain, start, 'start');
@@ -696,10 +691,10 @@ export class Evbuffer {
    * A copy of the bytes from `start` to `end` (default: all), alone in an ArrayBuffer of its own: it may be transferred,
    * or cloned, without any effect on the buffer. Drains nothing. Throws as `toString`.
    */
-  toUint8Array(start: EvbufferIndex = 0, end: EvbufferIndex = Number.POSITIVE_INFINITY): Uint8Array {
+  toUint8Array(start: EvbufferIndex = 0, end: EvbufferIndex = Infinity): Uint8Array {
     const to = this.#endIndex(end);
     const from = findIndex(this.#chain, start, 'start');
-    const copy = new Uint8Array(Math.max(0, to - from));
+    const copy = allocate(Math.max(0, to - from));
     copyFrom(foundNode, from - foundBase, copy.length, copy);
     return copy;
   }
@@ -714,7 +709,7 @@ export class Evbuffer {
   ensureSpace(bytes: number): void {
     checkFinite(bytes, 'bytes');
     changed(this.#chain);
-    ensureRoom(this.#chain, bytes);
+    if (bytes > 0) reserveNodes(this.#chain, bytes, 1);
   }
 
   /**
@@ -754,7 +749,7 @@ export class Evbuffer {
     checkFinite(bytes, 'bytes');
     const chain = this.#chain;
     if (chain.version !== version) {
-      throw new EvbufferError('ERR_EVBUFFER_STALE_RESERVATION', 'the buffer changed since this room was reserved');
+      throw new EvbufferError('ERR_EVBUFFER_STALE_RESERVATION', 'the buffer changed meanwhile');
     }
     this.#checkBack();
     if (bytes > reserved) throw rangeError(`cannot commit ${bytes} of ${reserved} bytes`);
@@ -798,7 +793,7 @@ export class Evbuffer {
   pin(bytes: number): void {
     checkCount(bytes, 'bytes');
     const chain = this.#chain;
-    if (chain.pinned) throw new EvbufferError('ERR_EVBUFFER_INVALID_STATE', 'the buffer is pinned already');
+    if (chain.pinned) throw new EvbufferError('ERR_EVBUFFER_INVALID_STATE', 'pinned already');
     checkPosition(bytes, chain.length, 'bytes');
     pinFront(chain, bytes);
   }

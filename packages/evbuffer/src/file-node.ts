@@ -19,6 +19,7 @@ export function linkFile(chain: Chain, file: FileSource, offset: number, bytes: 
     linkBack(chain, fileNode(file, offset + at, Math.min(MAX_EXTENT_BYTES, bytes - at)));
   }
   chain.length += bytes;
+  chain.files = true;
 }
 
 /**

@@ -30,7 +30,6 @@ export class FileSegment implements FileSource {
   readonly #handle: FileHandle;
   readonly #ownsHandle: boolean;
   readonly #onClose: ((error?: Error) => void) | undefined;
-  readonly #descriptor: number;
   #users = 1;
   #open = true;
 
@@ -42,7 +41,6 @@ export class FileSegment implements FileSource {
     this.offset = offset;
     this.length = length;
     this.#handle = handle;
-    this.#descriptor = handle.fd;
     this.#ownsHandle = owns;
     this.#onClose = options.onClose;
   }
@@ -76,9 +74,9 @@ export class FileSegment implements FileSource {
     }
   }
 
-  /** The open descriptor; −1 when the segment is cleaned up. Do not close it. */
+  /** The open descriptor; −1 when the segment is cleaned up, or the caller's `FileHandle` was closed. Do not close it. */
   get descriptor(): number {
-    return this.#users > 0 ? this.#descriptor : -1;
+    return this.#users > 0 ? this.#handle.fd : -1;
   }
 
   /** Whether it is cleaned up: closed by its opener and held by no buffer. */
@@ -92,7 +90,7 @@ export class FileSegment implements FileSource {
     while (done < bytes) {
       let read: number;
       try {
-        read = readSync(this.#descriptor, target, at + done, bytes - done, this.offset + offset + done);
+        read = readSync(this.#handle.fd, target, at + done, bytes - done, this.offset + offset + done);
       } catch (cause) {
         throw readFailed(cause);
       }
@@ -128,7 +126,7 @@ export class FileSegment implements FileSource {
   }
 
   release(): void {
-    this.#checkUsable();
+    if (this.#users === 0) throw closed();
     if (--this.#users > 0) return;
     const onClose = this.#onClose;
     if (!this.#ownsHandle) onClose?.();
@@ -147,8 +145,9 @@ export class FileSegment implements FileSource {
     this.close();
   }
 
+  /** The number of a descriptor that was closed may be another file's by now. */
   #checkUsable(): void {
-    if (this.#users === 0) throw new EvbufferError('ERR_EVBUFFER_INVALID_STATE', 'the file segment is closed');
+    if (this.descriptor < 0) throw closed();
   }
 
   #shrank(offset: number): EvbufferError {
@@ -157,6 +156,10 @@ export class FileSegment implements FileSource {
       `the file ends at ${this.offset + offset}, before the end of the segment at ${this.offset + this.length}`,
     );
   }
+}
+
+function closed(): EvbufferError {
+  return new EvbufferError('ERR_EVBUFFER_INVALID_STATE', 'the file segment, or its file, is closed');
 }
 
 function readFailed(cause: unknown): EvbufferError {

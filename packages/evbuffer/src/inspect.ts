@@ -17,10 +17,7 @@ function firstBytes(chain: Chain): string {
 }
 
 export function inspectChain(chain: Chain, frozenFront: boolean, frozenBack: boolean): string {
-  const states: string[] = [];
-  if (frozenFront) states.push('front frozen');
-  if (frozenBack) states.push('back frozen');
-  if (chain.pinned) states.push('pinned');
+  const states = [frozenFront && 'front frozen', frozenBack && 'back frozen', chain.pinned && 'pinned'].filter(Boolean);
   const inBrackets = states.length > 0 ? ` [${states.join(', ')}]` : '';
   return `Evbuffer(${chain.length})${inBrackets} {${chain.length === 0 ? '' : ` ${firstBytes(chain)} `}}`;
 }

@@ -1,6 +1,7 @@
 import { type Chain, copyFrom } from './chain.js';
 import { type EolStyle, findEol, terminatorBytes } from './line.js';
-import type { ChainNode } from './node.js';
+import { allocate } from './memory.js';
+import { type ChainNode, checkReadable } from './node.js';
 import { foundBase, foundNode, Place } from './place.js';
 import { decodeText, type EvbufferEncoding } from './text.js';
 
@@ -47,12 +48,11 @@ export function textAt(
   encoding: EvbufferEncoding,
 ): string {
   if (node !== null && node.extent === null) {
+    checkReadable(node);
     const start = node.start + index - base;
-    if (start + bytes <= Math.min(node.end, node.memory.length)) {
-      return decodeText(node.memory, start, start + bytes, encoding);
-    }
+    if (start + bytes <= node.end) return decodeText(node.memory, start, start + bytes, encoding);
   }
-  const copy = new Uint8Array(bytes);
+  const copy = allocate(bytes);
   copyFrom(node, index - base, bytes, copy);
   return decodeText(copy, 0, bytes, encoding);
 }
@@ -104,7 +104,7 @@ export class LineReader {
     this.lineBytes = bytes + terminatorBytes;
     this.#version = (chain.version + 1) | 0;
     if (encoding !== 'bytes') return textAt(chain.head, 0, 0, bytes, encoding);
-    const copy = new Uint8Array(bytes);
+    const copy = allocate(bytes);
     copyFrom(chain.head, 0, bytes, copy);
     return copy;
   }

@@ -29,8 +29,13 @@ export function allocate(bytes: number): Uint8Array {
   try {
     return new Uint8Array(bytes);
   } catch (cause) {
-    throw new EvbufferError('ERR_EVBUFFER_TOO_LARGE', `cannot allocate ${bytes} contiguous bytes`, { cause });
+    throw tooLarge(bytes, cause);
   }
+}
+
+/** More than the engine allows in one piece, of memory or of text. */
+export function tooLarge(bytes: number, cause: unknown): EvbufferError {
+  return new EvbufferError('ERR_EVBUFFER_TOO_LARGE', `cannot allocate ${bytes} contiguous bytes`, { cause });
 }
 
 /** Taken off the prototype once: V8 does not optimise the search for a method there, and it costs more than 64 bytes do. */

@@ -59,7 +59,7 @@ export class ChainNode {
   carrier: ChainNode | null = null;
   /** On a carrier: how many nodes share it. */
   holders = 0;
-  /** SLAB, and its carrier: index of its size in `sizeClasses`. */
+  /** SLAB, and its carrier: index of its size in `sizeClasses`. Means nothing for others. */
   slabClass = 0;
   /** In the slab pool: how many nodes lie below this one. */
   below = 0;
@@ -145,7 +145,7 @@ function allocatedNode(bytes: number, ownership: Ownership): ChainNode {
   node.memory = memory;
   node.ownership = ownership;
   node.writable = true;
-  node.slabClass = ownership === SLAB ? sizeClass(bytes) : 0;
+  node.slabClass = sizeClass(bytes);
   return node;
 }
 
@@ -287,7 +287,7 @@ export function checkReadable(node: ChainNode): void {
   if (node.end > node.memory.length) throw detached();
   if (!node.doubtful) return;
   if (isSharedMemory(node.memory)) {
-    throw new EvbufferError('ERR_EVBUFFER_SHARED', 'memory of this buffer is shared between threads');
+    throw new EvbufferError('ERR_EVBUFFER_SHARED', 'memory is shared between threads');
   }
   node.doubtful = false;
 }

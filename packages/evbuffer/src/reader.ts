@@ -3,6 +3,7 @@ import { copyFrom } from './chain.js';
 import { chainOf, checkEvbuffer, type Evbuffer } from './evbuffer.js';
 import { checkStyle, type EolStyle, findEol, terminatorBytes } from './line.js';
 import { textAt } from './line-reader.js';
+import { allocate } from './memory.js';
 import { decodeNumber, type NumberFormat, type NumberOf, numberBytes } from './numbers.js';
 import { foundBase, foundNode, Place } from './place.js';
 import { findBytes } from './search.js';
@@ -54,7 +55,7 @@ export class EvbufferReader {
     const place = this.#place;
     place.find();
     if (bytes > place.chain.length - place.index) return null;
-    const copy = new Uint8Array(bytes);
+    const copy = allocate(bytes);
     copyFrom(foundNode, place.index - foundBase, bytes, copy);
     place.index += bytes;
     return copy;

@@ -21,10 +21,6 @@ function tailHasRoom(chain: Chain, bytes: number): boolean {
   return true;
 }
 
-function spareHasRoom(chain: Chain, bytes: number): boolean {
-  return chain.spare !== null && chain.spare.memory.length >= bytes;
-}
-
 /** Replaces the spare nodes by one of at least `bytes`. The new one is allocated first: a failure changes nothing. */
 function replaceSpares(chain: Chain, bytes: number): void {
   const node = writableNode(growthFor(chain, bytes));
@@ -32,17 +28,12 @@ function replaceSpares(chain: Chain, bytes: number): void {
   chain.spare = node;
 }
 
-/** Makes room for `bytes` at the back, contiguous in the tail or in the first spare node. */
-export function ensureRoom(chain: Chain, bytes: number): void {
-  if (!tailHasRoom(chain, bytes) && !spareHasRoom(chain, bytes)) replaceSpares(chain, bytes);
-}
-
 /** The nodes of which a reservation of `bytes` in at most `maxSegments` pieces consists, in order (api-evbuffer row 32). */
 export function reserveNodes(chain: Chain, bytes: number, maxSegments: number): ChainNode[] {
   if (maxSegments === 1) {
     const atLeast = Math.max(1, bytes);
     if (tailHasRoom(chain, atLeast)) return [chain.tail as ChainNode];
-    if (!spareHasRoom(chain, atLeast)) replaceSpares(chain, atLeast);
+    if (chain.spare === null || chain.spare.memory.length < atLeast) replaceSpares(chain, atLeast);
     return [chain.spare as ChainNode];
   }
   const nodes: ChainNode[] = [];

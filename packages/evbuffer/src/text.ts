@@ -1,4 +1,5 @@
 import { typeError } from './errors.js';
+import { tooLarge } from './memory.js';
 import { bufferMethods, host } from './platform.js';
 
 /** How a string becomes bytes and back. `ascii` writes like `latin1` and reads with the high bit cleared, as in Node. */
@@ -25,12 +26,6 @@ function encodeLatin1(text: string): Uint8Array {
   return bytes;
 }
 
-function encodeHex(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
-}
-
 /** The bytes of a text, in memory of their own. Hex and base64 must be well formed: nothing is dropped silently. */
 export function encodeText(text: string, encoding: EvbufferEncoding): Uint8Array {
   checkEncoding(encoding);
@@ -45,7 +40,7 @@ export function encodeText(text: string, encoding: EvbufferEncoding): Uint8Array
     case 'ascii':
       return encodeLatin1(text);
     case 'hex':
-      return encodeHex(text);
+      return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
     case 'base64':
       if (host.atob === undefined) throw unsupported(encoding);
       return encodeLatin1(host.atob(text));
@@ -78,8 +73,23 @@ function decodeCharacters(bytes: Uint8Array): string {
   return text;
 }
 
-/** memory[start, end) as text, in a (checked) encoding. Malformed UTF-8 gives U+FFFD; a byte order mark stays. */
+/** Fewer bytes than this fit into a string in every encoding and engine. */
+const SURELY_TEXT_BYTES = 2 ** 27;
+
+/**
+ * memory[start, end) as text, in a (checked) encoding. Malformed UTF-8 gives U+FFFD; a byte order mark stays.
+ * Throws ERR_EVBUFFER_TOO_LARGE for more than fits into a string.
+ */
 export function decodeText(memory: Uint8Array, start: number, end: number, encoding: EvbufferEncoding): string {
+  if (end - start < SURELY_TEXT_BYTES) return decode(memory, start, end, encoding);
+  try {
+    return decode(memory, start, end, encoding);
+  } catch (cause) {
+    throw tooLarge(end - start, cause);
+  }
+}
+
+function decode(memory: Uint8Array, start: number, end: number, encoding: EvbufferEncoding): string {
   if (bufferMethods !== undefined) {
     if (encoding === 'utf8') return bufferMethods.utf8Slice.call(memory, start, end);
     if (encoding === 'latin1') return bufferMethods.latin1Slice.call(memory, start, end);

@@ -5,32 +5,24 @@ import { type ChainNode, checkReadable, shareNode, shareRest, writableNode } fro
 /** A split copies the smaller side up to this many bytes; beyond it both sides share the memory. */
 const MAX_SPLIT_COPY_BYTES = 1024;
 
-function forget(source: Chain): void {
+/** Relinks all nodes of a non-empty source behind the target's, or before them. Constant time, no byte is touched. */
+export function moveAll(source: Chain, target: Chain, toFront: boolean): void {
+  const first = toFront ? source : target;
+  const second = toFront ? target : source;
+  const head = first.head ?? second.head;
+  const tail = second.tail ?? first.tail;
+  if (first.tail !== null) first.tail.next = second.head;
+  target.head = head;
+  target.tail = tail;
+  target.length += source.length;
+  target.files ||= source.files;
+  if (toFront) frontChanged(target);
   frontChanged(source);
   source.head = null;
   source.tail = null;
   source.length = 0;
+  source.files = false;
   if (source.spare !== null) dropSpares(source);
-}
-
-/** Relinks all nodes of a non-empty source behind the target's. Constant time, no byte is touched. */
-export function moveAllBack(source: Chain, target: Chain): void {
-  if (target.tail === null) target.head = source.head;
-  else target.tail.next = source.head;
-  target.tail = source.tail;
-  target.length += source.length;
-  forget(source);
-}
-
-/** Relinks all nodes of a non-empty source before the target's. */
-export function moveAllFront(source: Chain, target: Chain): void {
-  frontChanged(target);
-  const last = source.tail as ChainNode;
-  last.next = target.head;
-  if (target.tail === null) target.tail = last;
-  target.head = source.head;
-  target.length += source.length;
-  forget(source);
 }
 
 /**
@@ -52,48 +44,51 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
     last = node;
     node = node.next as ChainNode;
   }
-  let copyFrontPart = false;
+  let linked = bytes;
   if (left > 0) {
     const inMemory = node.extent === null;
     if (inMemory) checkReadable(node);
     const rest = node.end - node.start - left;
-    copyFrontPart = inMemory && left <= rest && left <= MAX_SPLIT_COPY_BYTES;
-    if (!copyFrontPart) {
-      let restNode: ChainNode;
-      if (inMemory && rest <= MAX_SPLIT_COPY_BYTES) {
-        restNode = writableNode(rest);
-        copyBytes(node.memory, node.end - rest, node.end, restNode.memory, 0);
-        restNode.end = rest;
-        node.end -= rest;
+    if (inMemory && left <= rest && left <= MAX_SPLIT_COPY_BYTES) {
+      // Into the target's room when nothing comes before it there.
+      if (last === null) {
+        appendBytes(target, node.memory, node.start, node.start + left);
+        linked -= left;
       } else {
-        restNode = shareRest(node, left);
+        last.next = copyOf(node.memory, node.start, left);
+        last = last.next;
       }
+      node.start += left;
+    } else {
+      const restNode: ChainNode =
+        inMemory && rest <= MAX_SPLIT_COPY_BYTES ? copyOf(node.memory, node.end - rest, rest) : shareRest(node, left);
+      node.end = node.start + left;
       restNode.next = node.next;
       if (source.tail === node) source.tail = restNode;
       last = node;
       node = restNode;
     }
   }
-  const inCopy = copyFrontPart ? left : 0;
   frontChanged(source);
   source.length -= bytes;
-  if (last !== null) {
-    const first = source.head;
-    last.next = null;
-    source.head = node;
-    if (target.tail === null) target.head = first;
-    else target.tail.next = first;
-    target.tail = last;
-    target.length += bytes - inCopy;
-  }
-  if (inCopy > 0) {
-    appendBytes(target, node.memory, node.start, node.start + inCopy);
-    node.start += inCopy;
-  }
+  target.length += linked;
+  target.files ||= source.files;
+  if (last === null) return;
+  last.next = null;
+  linkBack(target, source.head as ChainNode, last);
+  source.head = node;
+}
+
+function copyOf(memory: Uint8Array, start: number, bytes: number): ChainNode {
+  const node = writableNode(bytes);
+  copyBytes(memory, start, start + bytes, node.memory, 0);
+  node.end = bytes;
+  return node;
 }
 
 /** Links nodes over the same bytes as the source's behind the target's. No byte is copied; the source's nodes are not writable any more. */
 export function shareAll(source: Chain, target: Chain): void {
   for (let node = source.head; node !== null; node = node.next) linkBack(target, shareNode(node));
   target.length += source.length;
+  target.files ||= source.files;
 }

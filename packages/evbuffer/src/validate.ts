@@ -14,7 +14,7 @@ function fail(chain: Chain, why: string): never {
   throw new Error(parts.join('\n'));
 }
 
-/** Memory that its user detached or may shrink: the next use of its bytes reports it (ERR_EVBUFFER_SHARED), not we. */
+/** Memory that its user detached or may shrink: the next use of its bytes reports it (ERR_EVBUFFER_DETACHED), not we. */
 function canVanish(memory: Uint8Array): boolean {
   return memory.length === 0 || (memory.buffer as { readonly resizable?: boolean }).resizable === true;
 }
@@ -53,6 +53,7 @@ export function validate(buffer: Evbuffer): void {
     checkNode(chain, node, seen, writable);
     if (node.start === node.end) fail(chain, 'an empty node in the chain');
     if (node.pinnedFrom >= 0) pinnedNodes++;
+    if (node.ownership === FILE && !chain.files) fail(chain, 'a node of a file is not known of');
     length += node.end - node.start;
     last = node;
   }

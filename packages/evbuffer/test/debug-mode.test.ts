@@ -18,6 +18,18 @@ test('a view used after the buffer changed is empty', () => {
   expect(buffer.toString()).toBe('hello!');
 });
 
+test('a view of the buffer itself can be added to it', () => {
+  const buffer = Evbuffer.from('abc');
+  buffer.add(buffer.pullup() as Uint8Array);
+  buffer.prepend(buffer.peek({ length: 3 })[0] as Uint8Array);
+  buffer.addVector(buffer);
+  expect(buffer.toString()).toBe('abc'.repeat(6));
+  const large = new Evbuffer();
+  large.add(new Uint8Array(100_000).fill(65));
+  large.add(large.pullup() as Uint8Array);
+  expect(large.toString()).toBe('A'.repeat(200_000));
+});
+
 test('reserved room arrives by commit, and is gone then', () => {
   const buffer = new Evbuffer();
   const room = buffer.reserve(5000, 4);

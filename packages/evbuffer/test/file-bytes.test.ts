@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Evbuffer } from 'evbuffer';
@@ -29,7 +29,7 @@ function mixed(): Evbuffer {
   return buffer;
 }
 
-/** `validate` counts the pieces, and compares. */
+/** `validate` looks whether the buffer knows that it holds files. */
 function expectFileBytes(buffer: Evbuffer, bytes: number): void {
   validate(buffer);
   expect(buffer.fileBytes).toBe(bytes);
@@ -100,4 +100,32 @@ test('a pullup into the room of the first piece counts what it reads', () => {
   expect(buffer.pullup(54)?.length).toBe(54);
   expectFileBytes(buffer, 50);
   buffer.clear();
+});
+
+test('a FileHandle that its owner closed too early is not read any more, whoever has its number now', async () => {
+  const handle = await open(join(folder, 'file'));
+  const closes: unknown[] = [];
+  const early = await FileSegment.open(handle, { onClose: (error) => closes.push(error) });
+  const buffer = Evbuffer.from('head');
+  buffer.addFileSegment(early);
+  const number = handle.fd;
+  await handle.close();
+  await writeFile(join(folder, 'other'), 'secret'.repeat(100));
+  const other = await open(join(folder, 'other'));
+  expect(other.fd).toBe(number);
+  for (const look of [
+    () => buffer.toString(),
+    () => buffer.indexOf('secret'),
+    () => early.readSync(new Uint8Array(1), 0, 0, 1),
+    () => buffer.addFileSegment(early),
+  ]) {
+    expect(look).toThrow(expect.objectContaining({ code: 'ERR_EVBUFFER_INVALID_STATE' }));
+  }
+  await expect(early.read(new Uint8Array(1), 0, 0, 1)).rejects.toMatchObject({ code: 'ERR_EVBUFFER_INVALID_STATE' });
+  expect(early.descriptor).toBe(-1);
+  expect(buffer.length).toBe(SIZE + 4);
+  early.close();
+  buffer.drain();
+  expect(closes).toEqual([undefined]);
+  await other.close();
 });

@@ -1,5 +1,6 @@
 import { Evbuffer, EvbufferError } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
+import { EvbufferReader, getNumber, readFramed, readNumber, setNumber, takeFramed } from 'evbuffer/framing';
 import { expect, test } from 'vitest';
 import { bytes } from './support/check.js';
 
@@ -20,6 +21,11 @@ function expectGone(buffer: Evbuffer, code: string): void {
     () => buffer.toString(),
     () => buffer.toUint8Array(),
     () => buffer.pin(buffer.length),
+    () => buffer.toUint8Array(0, buffer.length),
+    () => new EvbufferReader(buffer).readText(buffer.length),
+    () => new EvbufferReader(buffer).readBytes(buffer.length),
+    () => new EvbufferReader(buffer).readLine('nul'),
+    () => new EvbufferReader(buffer).indexOf('absent'),
   ];
   const { length } = buffer;
   for (const look of looks) {
@@ -82,6 +88,33 @@ test('memory of WebAssembly is gone when the memory has grown', () => {
   memory.grow(1);
   expectGone(buffer, 'ERR_EVBUFFER_DETACHED');
   expectPassed(buffer, 100);
+});
+
+test('memory at the very front is refused like any other, by the framing tools too', () => {
+  const shared = new Evbuffer();
+  shared.addReference(new Uint8Array(new SharedArrayBuffer(16)));
+  const memory = new Uint8Array(16);
+  const gone = new Evbuffer();
+  gone.addReference(memory);
+  structuredClone(memory.buffer, { transfer: [memory.buffer] });
+  for (const [buffer, code] of [
+    [shared, 'ERR_EVBUFFER_SHARED'],
+    [gone, 'ERR_EVBUFFER_DETACHED'],
+  ] as const) {
+    for (const look of [
+      () => getNumber(buffer, 0, 'u8'),
+      () => setNumber(buffer, 0, 'u8', 1),
+      () => readNumber(buffer, 'varint'),
+      () => readFramed(buffer),
+      () => takeFramed(buffer),
+      () => new EvbufferReader(buffer).readText(1),
+      () => new EvbufferReader(buffer).readNumber('u64be'),
+      () => buffer.toString('latin1', 0, 1),
+    ]) {
+      expect(look, String(look)).toThrow(expect.objectContaining({ code }));
+    }
+    expectGone(buffer, code);
+  }
 });
 
 test('memory that other threads can write is refused when its bytes are looked at, also after it was split or shared', () => {
