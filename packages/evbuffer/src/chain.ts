@@ -200,6 +200,8 @@ function appendAcross(chain: Chain, source: Uint8Array, start: number, end: numb
   while (start < end) {
     const node = takeSpare(chain) ?? (fresh as ChainNode);
     const fits = Math.min(node.memory.length, end - start);
+    // Memory that somebody detached through a view of a reservation.
+    if (fits === 0) continue;
     copyBytes(source, start, start + fits, node.memory, 0);
     node.end = fits;
     linkBack(chain, node);
@@ -324,7 +326,8 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   const head = chain.head as ChainNode;
   const size = head.end - head.start;
   const inRoom = head.writable && head.memory.length - head.end >= bytes - size;
-  const afterShift = !inRoom && head.writable && head.memory.length >= bytes;
+  // Not when reading a file can fail: nothing may have moved then.
+  const afterShift = !inRoom && head.writable && !chain.files && head.memory.length >= bytes;
   let needed = bytes;
   for (let node: ChainNode | null = head; node !== null && needed > 0; node = node.next) {
     if (node.extent === null) checkReadable(node);

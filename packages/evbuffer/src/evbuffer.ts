@@ -182,8 +182,8 @@ export class Evbuffer {
       const piece = typeof part === 'string' ? encodeText(part, encoding) : part;
       checkBytes(piece, 'each part');
       pieces.push(piece);
-      bytes += piece.length;
     }
+    for (const piece of pieces) bytes += piece.length;
     this.#checkBack();
     if (bytes === 0) return 0;
     const chain = this.#chain;
@@ -217,7 +217,8 @@ export class Evbuffer {
   /**
    * For those who feed a buffer from a memory pool: appends memory[start, end) without copying, without a view and
    * without a closure. `owner.release(lease)` is called exactly once, when the last byte has been drained or copied
-   * away (also by `clear`; at once for an empty range). The buffer never writes the memory.
+   * away (also by `clear`; at once for an empty range). The buffer never writes the memory, and trusts its owner that no
+   * other thread does.
    * Throws ERR_EVBUFFER_FROZEN_BACK, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_OUT_OF_RANGE; the lease then stays the caller's.
    */
   addLeased(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
@@ -323,7 +324,8 @@ export class Evbuffer {
 
   /**
    * Moves the first `bytes` bytes (all, when there are fewer) to the back of `target` and returns how many that were.
-   * Pieces of memory are relinked; of the one in which the cut falls at most 1 KiB is copied, larger parts share it.
+   * Pieces of memory are relinked; of the one in which the cut falls the front part is copied when it is the smaller one and
+   * at most 1 KiB; else both share the memory.
    * Moving nothing, or to this buffer itself, returns 0 whatever is frozen. Watchers of `target` run first, unless
    * everything is moved: then as in `addBuffer`.
    * Throws ERR_EVBUFFER_FROZEN_FRONT (this) and ERR_EVBUFFER_FROZEN_BACK (target), both also when this buffer is empty;
@@ -356,11 +358,17 @@ export class Evbuffer {
 
   /**
    * A new buffer with the first `bytes` bytes (all, when there are fewer, and by default), moved there as by `moveTo`,
-   * with its errors. Watchers of this buffer run before it returns.
+   * with its errors. Watchers of this buffer run before it returns; when one throws, what was moved is given back to its owners.
    */
   take(bytes: number = Infinity): Evbuffer {
     const taken = new Evbuffer();
-    this.moveTo(taken, bytes);
+    try {
+      this.moveTo(taken, bytes);
+    } catch (error) {
+      // Of a watcher or a release callback: nobody gets to see what was moved.
+      taken[Symbol.dispose]();
+      throw error;
+    }
     return taken;
   }
 
@@ -746,13 +754,12 @@ export class Evbuffer {
     version: number,
     bytes: number,
   ): void {
-    checkFinite(bytes, 'bytes');
     const chain = this.#chain;
     if (chain.version !== version) {
       throw new EvbufferError('ERR_EVBUFFER_STALE_RESERVATION', 'the buffer changed meanwhile');
     }
     this.#checkBack();
-    if (bytes > reserved) throw rangeError(`cannot commit ${bytes} of ${reserved} bytes`);
+    checkPosition(bytes, reserved, 'bytes');
     let room = 0;
     for (const node of nodes) room += node.memory.length - node.end;
     if (room !== reserved) throw detached();

@@ -77,6 +77,5 @@ function load(chain: Chain, node: ChainNode): void {
   slab.pinnedFrom = slab.start;
   slab.next = chain.limbo;
   chain.limbo = slab;
-  node.pinnedFrom = -1;
-  chain.pinnedNodes--;
+  node.pinnedFrom = node.start;
 }

@@ -12,7 +12,7 @@ export interface FileSegmentOptions {
   readonly length?: number;
   /**
    * Called once, when the opener has closed the segment and no buffer holds bytes of it any more, after its descriptor was
-   * closed; with the error if closing failed.
+   * closed; with the error if closing failed. Never called inside a call of a buffer, always later.
    */
   readonly onClose?: (error?: Error) => void;
 }
@@ -121,7 +121,7 @@ export class FileSegment implements FileSource {
   }
 
   retain(): void {
-    this.#checkUsable();
+    if (this.#users === 0) throw closed();
     this.#users++;
   }
 
@@ -129,7 +129,7 @@ export class FileSegment implements FileSource {
     if (this.#users === 0) throw closed();
     if (--this.#users > 0) return;
     const onClose = this.#onClose;
-    if (!this.#ownsHandle) onClose?.();
+    if (!this.#ownsHandle) queueMicrotask(() => onClose?.());
     else if (onClose === undefined) this.#handle.close().catch(() => {});
     else this.#handle.close().then(() => onClose(), onClose);
   }

@@ -1,4 +1,7 @@
-/** A part of a file, as `evbuffer/file` provides it. Offsets are relative to the part. */
+/**
+ * A part of a file, as `evbuffer/file` provides it. Offsets are relative to the part. Its methods are called in the middle
+ * of a buffer's own: they must not use any buffer.
+ */
 export interface FileSource {
   /** Bytes in this part of the file. */
   readonly length: number;

@@ -45,7 +45,7 @@ export class Place {
 
   checkFresh(): void {
     if (this.stale) {
-      throw new EvbufferError('ERR_EVBUFFER_STALE_POSITION', 'bytes at the front came or went meanwhile');
+      throw new EvbufferError('ERR_EVBUFFER_STALE_POSITION', 'the front changed meanwhile');
     }
   }
 

@@ -21,7 +21,6 @@ interface Host {
   TextDecoder?: new (label: string, options: { ignoreBOM: boolean }) => { decode(bytes: Uint8Array): string };
   atob?: (text: string) => string;
   btoa?: (text: string) => string;
-  SharedArrayBuffer?: new (bytes: number) => object;
 }
 
 export const host: Host = globalThis as unknown as Host;
@@ -68,7 +67,10 @@ export function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array || typedArrayTag?.call(value) === 'Uint8Array';
 }
 
-/** Whether a view's memory can be written by other threads. Asks for the `ArrayBuffer`, which is slow for small arrays that have none yet. */
+/**
+ * Whether a view's memory can be written by other threads; of any realm. Asks for the `ArrayBuffer`, which is slow for
+ * small arrays that have none yet.
+ */
 export function isSharedMemory(memory: Uint8Array): boolean {
-  return host.SharedArrayBuffer !== undefined && memory.buffer instanceof host.SharedArrayBuffer;
+  return Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]';
 }

@@ -51,15 +51,14 @@ export function reserveNodes(chain: Chain, bytes: number, maxSegments: number): 
     left -= node.memory.length;
     last = node;
   }
-  if (nodes.length + (left > 0 ? 1 : 0) > maxSegments) {
-    // Too many pieces: everything beyond the tail becomes one.
+  if (nodes.length + Number(left > 0) > maxSegments || (left > 0 && last === null)) {
+    // Too many pieces, or none yet: everything beyond the tail becomes one.
     nodes.length = inTail;
     replaceSpares(chain, missing);
     nodes.push(chain.spare as ChainNode);
   } else if (left > 0) {
     const node = writableNode(growthFor(chain, left));
-    if (last === null) chain.spare = node;
-    else last.next = node;
+    (last as ChainNode).next = node;
     nodes.push(node);
   }
   return nodes;

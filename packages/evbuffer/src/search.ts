@@ -21,10 +21,15 @@ function findByteIn(memory: Uint8Array, byte: number, from: number, to: number):
   return scanned === to ? -1 : findByteNative(endingNear(memory, to), byte, scanned, to);
 }
 
+/** Node's own search counts in 32 bits: what ends beyond is searched without it. */
+const MAX_NATIVE_BYTES = 2 ** 31 - 1;
+
+const { indexOf } = Uint8Array.prototype;
+
 /** The same for memory that is `endingNear`. */
 function findByteNative(memory: Uint8Array, byte: number, from: number, to: number): number {
-  const found =
-    bufferMethods === undefined ? memory.indexOf(byte, from) : bufferMethods.indexOf.call(memory, byte, from);
+  const search = bufferMethods !== undefined && to <= MAX_NATIVE_BYTES ? bufferMethods.indexOf : indexOf;
+  const found = search.call(memory, byte, from);
   return found < to ? found : -1;
 }
 
@@ -93,7 +98,7 @@ export function findBytes(
       if (first >= 0) {
         const lastStart = Math.min(node.end - 1, node.start + lastPosition - base);
         let at = first;
-        if (bufferMethods !== undefined) {
+        if (bufferMethods !== undefined && end <= MAX_NATIVE_BYTES) {
           const inside = bufferMethods.indexOf.call(memory, needle, first);
           if (inside >= 0 && inside + needle.length <= end) return base + inside - node.start;
           at = Math.max(first, node.end - needle.length + 1);

@@ -2,7 +2,7 @@ import { appendBytes, type Chain, dropSpares, frontChanged, linkBack } from './c
 import { copyBytes } from './memory.js';
 import { type ChainNode, checkReadable, shareNode, shareRest, writableNode } from './node.js';
 
-/** A split copies the smaller side up to this many bytes; beyond it both sides share the memory. */
+/** A split copies the front part up to this many bytes; beyond it both sides share the memory. */
 const MAX_SPLIT_COPY_BYTES = 1024;
 
 /** Relinks all nodes of a non-empty source behind the target's, or before them. Constant time, no byte is touched. */
@@ -31,9 +31,8 @@ export function moveAll(source: Chain, target: Chain, toFront: boolean): void {
  *
  *      source:  [ a ]──►[ b b b b b b ]──►[ c ]            cut in b
  *      target gets [ a ] and a part of b by one of
- *        the front part is small:  copy it to the target's back, move b's start
- *        the rest is small:        copy the rest to a new node for the source, relink b
- *        both are large, or in a file:  both refer to the same memory, which goes with the later of the two
+ *        the part is small, and not the most of b:  copy it to the target's back, move b's start
+ *        else, and in a file:                       both refer to the same memory, which goes with the later of the two
  */
 export function moveSome(source: Chain, target: Chain, bytes: number): void {
   let last: ChainNode | null = null;
@@ -48,25 +47,26 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
   if (left > 0) {
     const inMemory = node.extent === null;
     if (inMemory) checkReadable(node);
-    const rest = node.end - node.start - left;
-    if (inMemory && left <= rest && left <= MAX_SPLIT_COPY_BYTES) {
-      // Into the target's room when nothing comes before it there.
+    const small = left <= MAX_SPLIT_COPY_BYTES && 2 * left <= node.end - node.start;
+    if (!inMemory || !small) {
+      const rest = shareRest(node, left);
+      rest.next = node.next;
+      if (source.tail === node) source.tail = rest;
+      last = node;
+      node = rest;
+    } else {
       if (last === null) {
         appendBytes(target, node.memory, node.start, node.start + left);
         linked -= left;
       } else {
-        last.next = copyOf(node.memory, node.start, left);
-        last = last.next;
+        // A copy of its own: the target's room is before what is linked.
+        const copy = writableNode(left);
+        copyBytes(node.memory, node.start, node.start + left, copy.memory, 0);
+        copy.end = left;
+        last.next = copy;
+        last = copy;
       }
       node.start += left;
-    } else {
-      const restNode: ChainNode =
-        inMemory && rest <= MAX_SPLIT_COPY_BYTES ? copyOf(node.memory, node.end - rest, rest) : shareRest(node, left);
-      node.end = node.start + left;
-      restNode.next = node.next;
-      if (source.tail === node) source.tail = restNode;
-      last = node;
-      node = restNode;
     }
   }
   frontChanged(source);
@@ -77,13 +77,6 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
   last.next = null;
   linkBack(target, source.head as ChainNode, last);
   source.head = node;
-}
-
-function copyOf(memory: Uint8Array, start: number, bytes: number): ChainNode {
-  const node = writableNode(bytes);
-  copyBytes(memory, start, start + bytes, node.memory, 0);
-  node.end = bytes;
-  return node;
 }
 
 /** Links nodes over the same bytes as the source's behind the target's. No byte is copied; the source's nodes are not writable any more. */

@@ -264,6 +264,7 @@ test('a path, a URL or a FileHandle may be opened; the handle stays the callerâ€
   await segment.read(into, 1, 0, 2);
   expect(Buffer.from(into).toString()).toBe('\0bc\0');
   segment.close();
+  await Promise.resolve();
   expect(closings).toEqual([undefined]);
   expect((await handle.read(into, 0, 1, 0)).bytesRead).toBe(1);
   await handle.close();

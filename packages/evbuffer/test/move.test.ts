@@ -2,66 +2,115 @@ import { Evbuffer } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
 import { expect, test } from 'vitest';
 import { bytes, expectText, pieces } from './support/check.js';
+import { MemoryFile } from './support/memory-file.js';
 
-function withEmpty(...texts: string[]): Evbuffer {
-  const buffer = new Evbuffer();
-  for (const one of texts) {
-    buffer.addReference(bytes(one));
-    buffer.addReference(new Uint8Array(0));
-  }
-  return buffer;
+/** What can stand for libevent's empty chunks: an empty reference, which leaves nothing, or room that nobody used. */
+const EMPTY: readonly (readonly [string, (buffer: Evbuffer) => unknown])[] = [
+  ['empty references', (b) => b.addReference(new Uint8Array(0))],
+  ['reserved room', (b) => b.reserve(10)],
+  ['space that was made', (b) => b.ensureSpace(5000)],
+  ['three pieces of reserved room', (b) => [10, 5000, 20_000].map((bytes) => b.reserve(bytes, 3))],
+];
+
+/** Compares, and sees that what is added comes behind it. */
+function expectGrows(buffer: Evbuffer, text: string): void {
+  expectText(buffer, text);
+  buffer.add('+');
+  expectText(buffer, `${text}+`);
 }
 
-test('empty references do not disturb a partial move (regress A2, A3, A4)', () => {
-  let source = pieces('AA', 'AA');
-  let target = withEmpty('AA');
-  expect(source.moveTo(target, 3)).toBe(3);
-  expectText(source, 'A');
-  expectText(target, 'AAAAA');
-
-  const nine = (): Evbuffer => {
-    const buffer = withEmpty('foo');
-    const inner = new Evbuffer();
-    inner.add('foo');
-    inner.addReference(bytes('foo'));
-    buffer.addBuffer(inner);
+for (const [name, addEmpty] of EMPTY) {
+  const withEmpty = (...texts: string[]): Evbuffer => {
+    const buffer = new Evbuffer();
+    for (const one of texts) {
+      if (one !== '') buffer.addReference(bytes(one));
+      addEmpty(buffer);
+    }
     return buffer;
   };
-  source = nine();
-  target = nine();
-  expect(source.moveTo(target, 8)).toBe(8);
-  expectText(source, 'o');
-  expectText(target, 'foofoofoofoofoofo');
 
-  source = withEmpty('foo');
-  source.prependBuffer(withEmpty('foo'));
-  target = withEmpty('foo');
-  target.prependBuffer(withEmpty('foo'));
-  expect(source.moveTo(target, 5)).toBe(5);
-  expectText(source, 'o');
-  expectText(target, 'foofoofoofo');
-});
+  test(`a partial move is not disturbed by ${name} (regress A2, A3, A4)`, () => {
+    let source = withEmpty('AA', 'AA');
+    let target = withEmpty('AA');
+    expect(source.moveTo(target, 3)).toBe(3);
+    expectGrows(source, 'A');
+    expectGrows(target, 'AAAAA');
 
-test('a front that was only prepended to with nothing moves and grows as usual (regress A5)', () => {
-  const source = withEmpty('foo');
-  source.prepend(new Uint8Array(0));
-  const target = new Evbuffer();
-  expect(source.moveTo(target, 1)).toBe(1);
-  source.add('bar');
-  expectText(source, 'oobar');
-  expectText(target, 'f');
-});
+    const nine = (): Evbuffer => {
+      const buffer = withEmpty('foo');
+      const inner = new Evbuffer();
+      inner.add('foo');
+      inner.addReference(bytes('foo'));
+      buffer.addBuffer(inner);
+      return buffer;
+    };
+    source = nine();
+    target = nine();
+    expect(source.moveTo(target, 8)).toBe(8);
+    expectGrows(source, 'o');
+    expectGrows(target, 'foofoofoofoofoofo');
 
-test('whole buffers are appended behind empty references (regress A7, A8)', () => {
-  for (const target of [withEmpty('foo'), withEmpty('')]) {
-    const before = target.length;
-    const source = pieces('foo');
-    target.addBuffer(source);
-    expect(target.length).toBe(before + 3);
-    expectText(source, '');
-    validate(target);
-  }
-});
+    source = withEmpty('foo');
+    source.prependBuffer(withEmpty('foo'));
+    target = withEmpty('foo');
+    target.prependBuffer(withEmpty('foo'));
+    expect(source.moveTo(target, 5)).toBe(5);
+    expectGrows(source, 'o');
+    expectGrows(target, 'foofoofoofo');
+  });
+
+  test(`a front that was only prepended to with nothing moves and grows as usual, with ${name} (regress A5)`, () => {
+    const source = withEmpty('foo');
+    source.prepend(new Uint8Array(0));
+    const target = withEmpty('');
+    expect(source.moveTo(target, 1)).toBe(1);
+    source.add('bar');
+    expectText(source, 'oobar');
+    expectGrows(target, 'f');
+  });
+
+  test(`whole buffers are appended behind ${name} (regress A7, A8)`, () => {
+    for (const content of ['foo', '']) {
+      for (const source of [pieces('foo'), withEmpty('foo')]) {
+        const target = withEmpty(content);
+        target.addBuffer(source);
+        expectGrows(target, `${content}foo`);
+        expectGrows(source, '');
+      }
+    }
+  });
+
+  test(`prependBuffer works with nothing but ${name} on either side (regress A: empty_reference_prepend_buffer)`, () => {
+    for (const empty of [(): Evbuffer => withEmpty(''), (): Evbuffer => new Evbuffer()]) {
+      for (const [target, source, both] of [
+        [withEmpty(''), empty(), ''],
+        [empty(), withEmpty(''), ''],
+        [empty(), withEmpty('foo'), 'foo'],
+        [withEmpty('foo'), empty(), 'foo'],
+      ] as const) {
+        target.prependBuffer(source);
+        expectGrows(target, both);
+        expectGrows(source, '');
+      }
+    }
+  });
+
+  test(`a move that leaves exactly the last piece leaves a buffer that grows, with ${name} (regress A: remove_buffer_adjust_last_with_datap)`, () => {
+    for (const size of [2, 2000]) {
+      const [a, b, c] = ['a', 'b', 'c'].map((letter) => letter.repeat(size)) as [string, string, string];
+      for (const ours of [false, true]) {
+        const source = withEmpty(a, b);
+        if (ours) source.add(c);
+        else source.addReference(bytes(c));
+        addEmpty(source);
+        const target = withEmpty('x');
+        expect(source.moveTo(target, 2 * size)).toBe(2 * size);
+        expectGrows(source, c);
+        expectGrows(target, `x${a}${b}`);
+      }
+    }
+  });
+}
 
 test('prependBuffer puts all of its source first (regress A32: prepend_buffer, row 20)', () => {
   const buffer = new Evbuffer();
@@ -96,7 +145,7 @@ test('moving more than there is, to itself or nothing is harmless (row 21)', () 
   expectText(target, 'xabc');
 });
 
-test('a cut copies at most 1 KiB, from the smaller side', () => {
+test('a cut copies at most 1 KiB, and only what goes', () => {
   const memory = bytes('m'.repeat(5000));
   const cut = (at: number): boolean[] => {
     const source = new Evbuffer();
@@ -109,7 +158,7 @@ test('a cut copies at most 1 KiB, from the smaller side', () => {
   };
   expect(cut(1000)).toEqual([false, true]);
   expect(cut(2500)).toEqual([true, true]);
-  expect(cut(4000)).toEqual([true, false]);
+  expect(cut(4000)).toEqual([true, true]);
 });
 
 test('after a cut both buffers write memory of their own', () => {
@@ -122,4 +171,36 @@ test('after a cut both buffers write memory of their own', () => {
   source.add('d'.repeat(3000));
   expectText(target, 'a'.repeat(4000) + 'b'.repeat(3000));
   expectText(source, 'c'.repeat(3000) + 'a'.repeat(4000) + 'd'.repeat(3000));
+});
+
+/** A file of 6 GiB that nobody may read. */
+class HugeFile extends MemoryFile {
+  override get length(): number {
+    return 6 * 2 ** 30;
+  }
+
+  override readSync(): void {
+    throw new Error('a file was read to be moved');
+  }
+}
+
+test('more than 4 GiB of a file move without a read, and the rest begins where they end', () => {
+  const file = new HugeFile(new Uint8Array(0));
+  const source = pieces('<');
+  source.addFileSegment(file);
+  source.add('>');
+  const target = new Evbuffer();
+  const bytesMoved = 2 ** 32 + 2 ** 29 + 8;
+  expect(source.moveTo(target, bytesMoved)).toBe(bytesMoved);
+  validate(source);
+  validate(target);
+  expect([target.length, target.fileBytes]).toEqual([bytesMoved, bytesMoved - 1]);
+  expect([source.length, source.fileBytes]).toEqual([file.length + 2 - bytesMoved, file.length + 1 - bytesMoved]);
+  expect(source.peekFile()?.offset).toBe(bytesMoved - 1);
+  target.drain(2 ** 32);
+  expect(target.peekFile()?.offset).toBe(2 ** 32 - 1);
+  source.drain(source.length - 1);
+  expectText(source, '>');
+  target.drain();
+  expect(file.users).toBe(1);
 });
