@@ -1,10 +1,11 @@
 // Type-checks and runs the ```ts blocks of the documentation, and compares what they print with their comments. A block
 // tagged `ts no-run` is only type-checked.
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
-import { filesUnder, run, root as workspaceRoot } from './workspace.js';
+import { documents } from './documents.js';
+import { run } from './workspace.js';
 
 const execute = promisify(execFile);
 
@@ -26,10 +27,11 @@ export function codeBlocks(markdown: string): CodeBlock[] {
 
 /**
  * The first line of a block's output that no comment foretells, or null. Comments that begin with what is printed come in
- * the order of the output; other comments may stand between them.
+ * the order of the output; other comments may stand between them. A block without any comment foretells nothing.
  */
 export function unforetold(code: string, output: string): string | null {
-  const comments = [...code.matchAll(/(?:^|\s)\/\/ (.*)$/gm)].map(([, text = '']) => text);
+  const comments = [...code.matchAll(/(?:^|\s)\/\/ +(.*)$/gm)].map(([, text = '']) => text);
+  if (comments.length === 0) return null;
   let at = 0;
   for (const line of output.split('\n').map((text) => text.trim())) {
     if (line === '') continue;
@@ -38,14 +40,6 @@ export function unforetold(code: string, output: string): string | null {
     at++;
   }
   return null;
-}
-
-/** Documents whose blocks are checked. */
-function documents(root: string): string[] {
-  const readmes = readdirSync(join(root, 'packages')).flatMap((name) =>
-    filesUnder(join(root, 'packages', name), 'README.md').filter((path) => !path.includes('node_modules')),
-  );
-  return [join(root, 'README.md'), ...readmes, ...filesUnder(join(root, 'docs'), '.md')];
 }
 
 export async function checkDocsCode(root: string): Promise<void> {
@@ -80,7 +74,7 @@ export async function checkDocsCode(root: string): Promise<void> {
   await run('tsc', ['-p', folder]);
   for (const { place, file, code } of scripts) {
     console.log(`running ${place}`);
-    const { stdout } = await execute('tsx', [file], { cwd: workspaceRoot, env: { ...process.env, NODE_OPTIONS: '' } });
+    const { stdout } = await execute('tsx', [file], { cwd: root, env: { ...process.env, NODE_OPTIONS: '' } });
     const wrong = unforetold(code, stdout);
     if (wrong !== null) throw new Error(`${place} prints "${wrong}", which no comment there says (in this order)`);
   }

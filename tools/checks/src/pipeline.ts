@@ -2,6 +2,7 @@
 // fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
 import { checkDocsCode } from './docs-code.js';
+import { checkDocsLinks } from './docs-links.js';
 import { checkErrorCodes } from './error-codes.js';
 import { checkRuleCitations } from './rule-citations.js';
 import { collectTestReports, removeTestReports, type TestTotals } from './test-reports.js';
@@ -32,6 +33,7 @@ const stages: Record<string, () => void | Promise<void>> = {
   'rule-citations': () => checkRuleCitations(root),
   'error-codes': () => checkErrorCodes(root),
   'docs-code': () => checkDocsCode(root),
+  'docs-links': () => checkDocsLinks(root),
   unit: async () => {
     removeTestReports(root, packageFolders());
     try {

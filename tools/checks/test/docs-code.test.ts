@@ -17,4 +17,5 @@ it('wants every printed line in a comment, in order, and lets other comments be'
   expect(unforetold(code, '1\n2\n')).toBe('2');
   expect(unforetold(code, 'a//b\n1\n1\n')).toBe('1');
   expect(unforetold(code, '')).toBeNull();
+  expect(unforetold('console.log(1);', '1\n')).toBeNull();
 });
