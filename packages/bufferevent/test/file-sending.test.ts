@@ -68,14 +68,14 @@ describe('files over a backend that can not send from them', () => {
       readonly view?: readonly [offset: number, length: number];
     }
     const cases: readonly (readonly [cases: string, name: string, bytes: Uint8Array, range: Range])[] = [
-      ['A44 to A47', '34 bytes', small, {}],
-      ['A48 to A51', '524,288 bytes', large, {}],
-      ['A52 to A55', 'a segment that begins inside the file', large, { segment: [131_073, 262_143] }],
-      ['A56 to A58', 'a view of the whole file', large, { view: [174_762, 262_144] }],
-      ['A59 to A61', 'a view of a segment', large, { segment: [131_073, 262_143], view: [87_381, 131_071] }],
+      ['regress A44–A47', '34 bytes', small, {}],
+      ['regress A48–A51', '524,288 bytes', large, {}],
+      ['regress A52–A55', 'a segment that begins inside the file', large, { segment: [131_073, 262_143] }],
+      ['regress A56–A58', 'a view of the whole file', large, { view: [174_762, 262_144] }],
+      ['regress A59–A61', 'a view of a segment', large, { segment: [131_073, 262_143], view: [87_381, 131_071] }],
     ];
     for (const [regress, name, bytes, { segment: part = [0, bytes.length], view }] of cases) {
-      it(`${name} arrive as they are in the file (regress ${regress})`, async () => {
+      it(`${name} arrive as they are in the file (${regress})`, async () => {
         const { bev, peer } = await world.accepted({});
         const closed = closes();
         const path = fileOf('regress', bytes);

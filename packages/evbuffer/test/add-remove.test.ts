@@ -235,3 +235,18 @@ test('clear gives everything back and the buffer can be used again; disposing al
   expect(changes).toBe(3);
   expectText(buffer, 'z');
 });
+
+test('disposing of a buffer inside a watcher silences the watchers after it', () => {
+  const buffer = new Evbuffer();
+  const seen: string[] = [];
+  buffer.watch(() => {
+    seen.push('first');
+    buffer[Symbol.dispose]();
+  });
+  buffer.watch(() => seen.push('later'));
+  buffer.add('abc');
+  expect(seen).toEqual(['first']);
+  expectText(buffer, '');
+  buffer.add('z');
+  expect(seen).toEqual(['first']);
+});

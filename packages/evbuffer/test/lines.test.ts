@@ -1,9 +1,10 @@
-import { type EolStyle, Evbuffer, type EvbufferEncoding } from 'evbuffer';
+import { type EolStyle, Evbuffer, type EvbufferEncoding, EvbufferError } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { expectRefused, expectText, pieces } from './support/check.js';
-import { bytewise, changesOf, chunked, contents, expectSame, sizesOfPieces } from './support/chunks.js';
+import { bytes, expectRefused, expectText, pieces, text } from './support/check.js';
+import { bytewise, changesOf, chunked, contents, expectCode, expectSame, sizesOfPieces } from './support/chunks.js';
+import { MemoryFile } from './support/memory-file.js';
 
 const STYLES: readonly EolStyle[] = ['any', 'crlf', 'crlf-strict', 'lf', 'nul'];
 const ENCODINGS: readonly EvbufferEncoding[] = ['utf8', 'latin1', 'ascii', 'hex', 'base64'];
@@ -159,14 +160,40 @@ test('many short and a few very long lines come out whole', () => {
   validate(buffer);
 });
 
+/** A file whose first read fails. */
+class FailingFile extends MemoryFile {
+  #failures = 1;
+
+  override readSync(target: Uint8Array, at: number, offset: number, bytes: number): void {
+    if (this.#failures-- > 0) throw new EvbufferError('ERR_EVBUFFER_FILE_READ', 'the first read');
+    super.readSync(target, at, offset, bytes);
+  }
+}
+
 // The allocation failure of the case: whatever keeps a line from being taken, the next attempt gives the same line.
 test('a line that was refused once is the same line at the next attempt (regress A22)', () => {
-  const buffer = pieces('one line\ntwo', ' line\nthree');
-  expect(buffer.readLine('lf')).toBe('one line');
-  buffer.freeze('front');
-  expectRefused('ERR_EVBUFFER_FROZEN_FRONT', [buffer], () => buffer.readLine('lf'));
-  expectRefused('ERR_EVBUFFER_FROZEN_FRONT', [buffer], () => buffer.readLines(1, 'lf'));
-  buffer.unfreeze('front');
-  expect(buffer.readLine('lf')).toBe('two line');
-  expectText(buffer, 'three');
+  const ways: readonly ((buffer: Evbuffer) => string | undefined | null)[] = [
+    (b) => b.readLine('lf'),
+    (b) => text(b.readLine('lf', 'bytes')),
+    (b) => b.readLines(1, 'lf')[0],
+  ];
+  for (const read of ways) {
+    const buffer = pieces('one line\ntwo');
+    const file = new FailingFile(bytes(' line\nthree line\nfour'));
+    buffer.addFileSegment(file);
+    file.release();
+    expect(read(buffer)).toBe('one line');
+    const { length } = buffer;
+    expectCode('ERR_EVBUFFER_FILE_READ', () => read(buffer));
+    expect(buffer.length).toBe(length);
+    validate(buffer);
+    expect(read(buffer)).toBe('two line');
+    buffer.freeze('front');
+    expectRefused('ERR_EVBUFFER_FROZEN_FRONT', [buffer], () => read(buffer));
+    buffer.unfreeze('front');
+    expect(read(buffer)).toBe('three line');
+    expectText(buffer, 'four');
+    buffer.clear();
+    expect(file.users).toBe(0);
+  }
 });

@@ -30,6 +30,15 @@ test('BU-7: the last view is cut to the length asked for', () => {
   expect(pieces('abc', 'def').peek({ start: 1, length: 1 }).map(text)).toEqual(['b']);
 });
 
+test('BU-7: a first view that holds more than the length asked for is cut, wherever it starts (regress A: peek_first_gt)', () => {
+  const buffer = pieces('abcdef', 'ghi');
+  for (const maxSegments of [1, 2]) {
+    expect(buffer.peek({ length: 2, maxSegments }).map(text)).toEqual(['ab']);
+    expect(buffer.peek({ start: 1, length: 2, maxSegments }).map(text)).toEqual(['bc']);
+    expect(buffer.peek({ start: buffer.position(6), length: 2, maxSegments }).map(text)).toEqual(['gh']);
+  }
+});
+
 test('peek copies nothing: a piece that fills its memory is that memory, others are views of it', () => {
   const memory = bytes('abc');
   const buffer = new Evbuffer();

@@ -1,7 +1,7 @@
 import { Evbuffer } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
 import { expect, test } from 'vitest';
-import { bytes, expectRefused, expectText, pieces, text } from './support/check.js';
+import { bytes, expectRefused, expectText, pieces } from './support/check.js';
 
 const place = (view: Uint8Array | undefined): unknown[] => [view?.buffer, view?.byteOffset];
 
@@ -41,33 +41,39 @@ test('reserved room follows the data and becomes data by commit (regress A9, row
 });
 
 test('asking again without a commit gives the same memory, and fewer pieces join the later ones (regress A10, A11, A12)', () => {
-  for (const first of ['nothing', 'one byte', 'all'] as const) {
+  for (const [first, more] of [
+    ['nothing', 0],
+    ['nothing', 128],
+    ['one byte', 0],
+    ['one byte', 128],
+    ['all', 0],
+    ['all', 128],
+  ] as const) {
     const buffer = new Evbuffer();
     const one = buffer.reserve(128, 2);
     expect(one.segments).toHaveLength(1);
     const size = one.length;
     if (first === 'one byte') one.commit(1);
     if (first === 'all') one.commit(size);
-    const inTail = first === 'one byte';
-    const room = first === 'one byte' ? size - 1 : size;
+    const start = one.segments[0] as Uint8Array;
+    const room = { nothing: size, 'one byte': size - 1, all: 0 }[first];
 
     const two = buffer.reserve(room + 128, 2);
     const wanted = first === 'all' ? 1 : 2;
     expect(two.segments).toHaveLength(wanted);
-    if (first !== 'all')
-      expect(two.segments[0]?.byteOffset).toBe((one.segments[0] as Uint8Array).byteOffset + (inTail ? 1 : 0));
+    if (first === 'all') expect(two.segments[0]?.buffer).not.toBe(start.buffer);
+    else expect(place(two.segments[0])).toEqual([start.buffer, start.byteOffset + size - room]);
 
-    const three = buffer.reserve(two.length + 128, 3);
-    expect(three.segments.length).toBeLessThanOrEqual(3);
+    let three = buffer.reserve(two.length + 128, 3);
+    expect(three.segments).toHaveLength(wanted + 1);
     expect(three.segments.slice(0, wanted).map(place)).toEqual(two.segments.map(place));
+    if (first === 'all') three = buffer.reserve(three.length + 128, 3);
+    expect(three.segments).toHaveLength(3);
 
-    const again = buffer.reserve(two.length + 128, 2);
-    expect(again.length).toBeGreaterThanOrEqual(two.length + 128);
-    if (first === 'nothing') expect(again.segments).toHaveLength(1);
-    if (first === 'one byte') {
-      expect(again.segments).toHaveLength(2);
-      expect(place(again.segments[0])).toEqual(place(two.segments[0]));
-    }
+    const again = buffer.reserve(three.length + more, 2);
+    expect(again.length).toBeGreaterThanOrEqual(three.length + more);
+    expect(again.segments).toHaveLength(first === 'one byte' ? 2 : 1);
+    if (first === 'one byte') expect(place(again.segments[0])).toEqual(place(two.segments[0]));
     expect(buffer.length).toBe({ nothing: 0, 'one byte': 1, all: size }[first]);
     validate(buffer);
   }
@@ -187,12 +193,40 @@ test('space between additions changes nothing that can be read (regress A15c, A1
   buffer.add('2');
   buffer.add(`${3}`);
   expectText(buffer, '123');
-  const filled = new Evbuffer();
-  filled.add('P'.repeat(1014));
-  filled.ensureSpace(100);
-  filled.addReference(bytes('2'));
-  filled.add('3');
-  expect(text(filled.remove().subarray(-3))).toBe('P23');
+  const addTwo: readonly ((buffer: Evbuffer) => unknown)[] = [(b) => b.add('2'), (b) => b.addReference(bytes('2'))];
+  for (const add of addTwo) {
+    const filled = new Evbuffer();
+    filled.add(bytes('P'.repeat(1014)));
+    filled.ensureSpace(100);
+    add(filled);
+    filled.add('3');
+    expect(filled.length).toBe(1016);
+    expectText(filled, `${'P'.repeat(1014)}23`);
+  }
+});
+
+test('a buffer whose last piece was drained takes new commits, and refuses the old ones (regress A: reserve_invalid_last_with_datap)', () => {
+  const endings: readonly ((buffer: Evbuffer) => unknown)[] = [
+    (b) => b.drain(),
+    (b) => b.remove(),
+    (b) => b.moveTo(new Evbuffer(), b.length),
+    (b) => new Evbuffer().addBuffer(b),
+  ];
+  for (const end of endings) {
+    // The room lies in the piece that goes, or behind it.
+    for (const content of ['x', 'x'.repeat(1024)]) {
+      const buffer = new Evbuffer();
+      buffer.add(bytes(content));
+      const old = buffer.reserve(100, 2);
+      end(buffer);
+      expectRefused('ERR_EVBUFFER_STALE_RESERVATION', [buffer], () => old.commit(1));
+      const room = buffer.reserve(100, 2);
+      room.segments[0]?.set(bytes('ab'));
+      room.commit(2);
+      buffer.add('c');
+      expectText(buffer, 'abc');
+    }
+  }
 });
 
 test('more room than can exist is refused without harm (regress A16)', () => {
@@ -207,11 +241,15 @@ test('more room than can exist is refused without harm (regress A16)', () => {
 });
 
 test('an empty buffer that was drained holds no memory', () => {
-  const buffer = new Evbuffer();
-  buffer.ensureSpace(5000);
-  const kept = buffer.reserve(1).segments[0]?.buffer;
-  buffer.add('x');
-  buffer.drain();
-  const other = new Evbuffer();
-  expect(other.reserve(5000).segments[0]?.buffer).toBe(kept);
+  // The byte takes the room, or the room lies behind others.
+  for (const content of ['', 'x'.repeat(1024)]) {
+    const buffer = new Evbuffer();
+    buffer.add(bytes(content));
+    buffer.ensureSpace(5000);
+    const kept = buffer.reserve(5000).segments[0]?.buffer;
+    if (content === '') buffer.add('x');
+    buffer.drain();
+    const other = new Evbuffer();
+    expect(other.reserve(5000).segments[0]?.buffer).toBe(kept);
+  }
 });

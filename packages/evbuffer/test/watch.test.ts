@@ -51,7 +51,7 @@ test('BU-4: watchers run in order of registration, and nothing is reported when 
   expect(seen).toEqual(['a', 'b']);
 });
 
-test('BU-4: a change made by a watcher is reported nested, by itself; then the outer report goes on as it was (regress I: NODEFER counters)', () => {
+test('BU-4: a change made by a watcher is reported nested, by itself; then the outer report goes on as it was', () => {
   const buffer = pieces('ab');
   const seen: string[] = [];
   buffer.watch((_, change) => {
