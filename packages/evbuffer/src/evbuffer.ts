@@ -70,6 +70,11 @@ function endBit(end: EvbufferEnd): number {
  * call that changes the buffer; afterwards the memory may hold anything. To keep bytes longer, copy them (`remove`) or
  * `pin` them. What lies around a view in its ArrayBuffer is no one's business.
  *
+ * Who looks at bytes may meet memory that its owner took away (ERR_EVBUFFER_DETACHED) or lets other threads write
+ * (ERR_EVBUFFER_SHARED), and files that cannot be read (ERR_EVBUFFER_FILE_READ) or became too short
+ * (ERR_EVBUFFER_FILE_SHRANK): where the first is listed, all four are meant. What is copied to memory of its own throws
+ * ERR_EVBUFFER_TOO_LARGE when so much cannot be allocated.
+ *
  * Every refused call leaves the buffer as it was. Watchers and release callbacks run at the end of the call that
  * causes them, when the buffer is consistent again: they may use and change it.
  */
@@ -86,7 +91,7 @@ export class Evbuffer {
 
   /**
    * A new buffer with a copy of the data: bytes, a string in `encoding`, or several pieces of either (an `Evbuffer` is
-   * an iterable of its pieces). Throws as `add` does.
+   * an iterable of its pieces). Copies. Throws as `add` does. (row 15)
    */
   static from(
     data: string | Uint8Array | Iterable<Uint8Array | string>,
@@ -98,7 +103,7 @@ export class Evbuffer {
     return buffer;
   }
 
-  /** Bytes in the buffer. */
+  /** Bytes in the buffer. (row 10) */
   get length(): number {
     return this.#chain.length;
   }
@@ -219,7 +224,7 @@ export class Evbuffer {
    * without a closure. `owner.release(lease)` is called exactly once, when the last byte has been drained or copied
    * away (also by `clear`; at once for an empty range). The buffer never writes the memory, and trusts its owner that no
    * other thread does.
-   * Throws ERR_EVBUFFER_FROZEN_BACK, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_OUT_OF_RANGE; the lease then stays the caller's.
+   * Throws ERR_EVBUFFER_FROZEN_BACK, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_OUT_OF_RANGE; the lease then stays the caller's. (BU-5)
    */
   addLeased(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
     checkBytes(memory, 'memory');
@@ -297,7 +302,7 @@ export class Evbuffer {
     this.#take(source, BACK);
   }
 
-  /** Moves all of `source` to the front of this buffer; otherwise like `addBuffer`, with this buffer's front in place of its back. (row 20) */
+  /** Moves all of `source` to the front of this buffer; otherwise like `addBuffer`, with this buffer's front in place of its back. (row 20, BU-1) */
   prependBuffer(source: Evbuffer): void {
     this.#take(source, FRONT);
   }
@@ -358,7 +363,7 @@ export class Evbuffer {
 
   /**
    * A new buffer with the first `bytes` bytes (all, when there are fewer, and by default), moved there as by `moveTo`,
-   * with its errors. Watchers of this buffer run before it returns; when one throws, what was moved is given back to its owners.
+   * with its errors. Watchers of this buffer run before it returns; when one throws, what was moved is given back to its owners. (row 21)
    */
   take(bytes: number = Infinity): Evbuffer {
     const taken = new Evbuffer();
@@ -495,7 +500,8 @@ export class Evbuffer {
   /**
    * Takes all complete lines, at most `maxLines`, off the front and returns them as text, each as `readLine` would;
    * fastest for lines that end with LF. Lines may share memory with up to 4 KiB of their neighbours: to keep few of many
-   * for long, keep copies. Watchers run before it returns, once for all. Throws as `readLine`.
+   * for long, keep copies. Copies the lines out. Watchers run before it returns, once for all. Throws as `readLine`. (row
+   * 40, BU-2, BU-8)
    */
   readLines(maxLines: number = Infinity, style: EolStyle = 'crlf', encoding: EvbufferEncoding = 'utf8'): string[] {
     checkCount(maxLines, 'maxLines');
@@ -530,7 +536,7 @@ export class Evbuffer {
 
   /**
    * Ends the use of the buffer: forgets its watchers without calling them and gives back all memory, whatever is frozen
-   * (pinned memory at `unpin`). Safe to call twice; the buffer is empty then, and could be used again.
+   * (pinned memory at `unpin`). Safe to call twice; the buffer is empty then, and could be used again. (row 2)
    */
   [Symbol.dispose](): void {
     this.#watches?.clear();
@@ -600,7 +606,7 @@ export class Evbuffer {
    * count keep what they held. The last piece is cut to fit; bytes in a file (`peekFile`) and what is behind them are left
    * out. For those who hand the bytes on as (memory, start, end).
    * Valid until the next call that changes the buffer, or, when pinned, until `unpin`.
-   * Throws ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_OUT_OF_RANGE.
+   * Throws ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_OUT_OF_RANGE. (row 39, C4)
    */
   peekInto(target: EvbufferSegment[], maxBytes: number, maxSegments: number = Infinity): number {
     if (!Array.isArray(target)) throw typeError('target must be an array');
@@ -611,7 +617,8 @@ export class Evbuffer {
 
   /**
    * The pieces of memory that hold the bytes, in order, as views that are valid until the next call that changes the
-   * buffer. Changing it while the iteration goes on makes the next step throw ERR_EVBUFFER_STALE_ITERATION.
+   * buffer. Copies nothing. Changing it while the iteration goes on makes the next step throw ERR_EVBUFFER_STALE_ITERATION;
+   * throws ERR_EVBUFFER_DETACHED. (row 39)
    */
   *[Symbol.iterator](): Generator<Uint8Array, void, undefined> {
     const chain = this.#chain;
@@ -630,7 +637,7 @@ export class Evbuffer {
    * may span pieces of memory. An empty needle is found at `start`. `end` defaults to the end of the buffer and may lie
    * beyond it. Copies nothing.
    * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_DETACHED,
-   * ERR_EVBUFFER_INVALID_ARGUMENT. (rows 42 and 43)
+   * ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_UNKNOWN_ENCODING for text where there is no codec. (rows 42 and 43)
    */
   indexOf(needle: Uint8Array | string, start: EvbufferIndex = 0, end: EvbufferIndex = Infinity): number {
     const chain = this.#chain;
@@ -686,7 +693,7 @@ export class Evbuffer {
    * The bytes from `start` to `end` (default: all) as text; characters may span pieces of memory, one that is cut at
    * either end gives U+FFFD. Copies; drains nothing.
    * Throws ERR_EVBUFFER_OUT_OF_RANGE when `start` is beyond the end, ERR_EVBUFFER_UNKNOWN_ENCODING,
-   * ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_DETACHED.
+   * ERR_EVBUFFER_STALE_POSITION, ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_TOO_LARGE for more than fits into a string. (row 37)
    */
   toString(encoding: EvbufferEncoding = 'utf8', start: EvbufferIndex = 0, end: EvbufferIndex = Infinity): string {
     checkEncoding(encoding);
@@ -697,7 +704,7 @@ export class Evbuffer {
 
   /**
    * A copy of the bytes from `start` to `end` (default: all), alone in an ArrayBuffer of its own: it may be transferred,
-   * or cloned, without any effect on the buffer. Drains nothing. Throws as `toString`.
+   * or cloned, without any effect on the buffer. Drains nothing. Throws as `toString`. (row 37)
    */
   toUint8Array(start: EvbufferIndex = 0, end: EvbufferIndex = Infinity): Uint8Array {
     const to = this.#endIndex(end);
@@ -773,18 +780,18 @@ export class Evbuffer {
 
   /**
    * Refuses changes at one end until `unfreeze`: `front`, nothing may be removed or prepended; `back`, nothing may be
-   * appended. Freezing twice is freezing once. (rows 12 and 13, BU-1)
+   * appended. Freezing twice is freezing once. Throws ERR_EVBUFFER_INVALID_ARGUMENT. (rows 12 and 13, BU-1)
    */
   freeze(end: EvbufferEnd): void {
     this.#frozen |= endBit(end);
   }
 
-  /** Allows changes at one end again. */
+  /** Allows changes at one end again. Throws ERR_EVBUFFER_INVALID_ARGUMENT. */
   unfreeze(end: EvbufferEnd): void {
     this.#frozen &= ~endBit(end);
   }
 
-  /** Whether one end is frozen. */
+  /** Whether one end is frozen. Throws ERR_EVBUFFER_INVALID_ARGUMENT. */
   isFrozen(end: EvbufferEnd): boolean {
     return (this.#frozen & endBit(end)) !== 0;
   }
@@ -795,7 +802,7 @@ export class Evbuffer {
    * buffer; what is drained meanwhile is given back at `unpin`. Bytes may be appended behind the pinned ones in the same
    * memory, and prepended before them. The buffer can not be the source of a move meanwhile.
    * One pin at a time. Throws ERR_EVBUFFER_INVALID_STATE when pinned already, ERR_EVBUFFER_OUT_OF_RANGE for more than
-   * there is, ERR_EVBUFFER_DETACHED.
+   * there is, ERR_EVBUFFER_DETACHED. (C4)
    */
   pin(bytes: number): void {
     checkCount(bytes, 'bytes');
@@ -819,7 +826,7 @@ export class Evbuffer {
    * order of registration. `change` is valid during the callback only: the object is reused. The callback may change
    * this buffer (which notifies anew, nested, with the nested change alone), add watchers (called from the next change
    * on) and dispose of any watcher. When one throws, the others are still called, and the first exception leaves the
-   * call that made the change, which has happened. (rows 48 to 52, BU-4)
+   * call that made the change, which has happened. Throws ERR_EVBUFFER_INVALID_ARGUMENT. (rows 48 to 52, BU-4)
    */
   watch(callback: (buffer: Evbuffer, change: EvbufferChange) => void): EvbufferWatch {
     if (typeof callback !== 'function') throw typeError('callback must be a function');

@@ -25,7 +25,9 @@ export interface FileSegmentOptions {
  * The file must not change meanwhile. When it has become too short, who reads past its end gets ERR_EVBUFFER_FILE_SHRANK.
  */
 export class FileSegment implements FileSource {
+  /** Where it begins in the file. */
   readonly offset: number;
+  /** Its bytes. */
   readonly length: number;
   readonly #handle: FileHandle;
   readonly #ownsHandle: boolean;
@@ -84,6 +86,7 @@ export class FileSegment implements FileSource {
     return this.#users === 0;
   }
 
+  /** See `FileSource`. Also throws ERR_EVBUFFER_INVALID_STATE when the segment, or its file, is closed. */
   readSync(target: Uint8Array, at: number, offset: number, bytes: number): void {
     this.#checkUsable();
     let done = 0;
@@ -99,6 +102,7 @@ export class FileSegment implements FileSource {
     }
   }
 
+  /** The same without blocking; the segment stays open meanwhile. */
   async read(target: Uint8Array, at: number, offset: number, bytes: number): Promise<void> {
     this.#checkUsable();
     this.retain();
@@ -120,11 +124,13 @@ export class FileSegment implements FileSource {
     }
   }
 
+  /** One more user. Throws ERR_EVBUFFER_INVALID_STATE when it is cleaned up. */
   retain(): void {
     if (this.#users === 0) throw closed();
     this.#users++;
   }
 
+  /** One user less; the last one closes the file, if it was opened here. Throws as `retain`. */
   release(): void {
     if (this.#users === 0) throw closed();
     if (--this.#users > 0) return;
@@ -141,6 +147,7 @@ export class FileSegment implements FileSource {
     this.release();
   }
 
+  /** The same as `close`. */
   [Symbol.dispose](): void {
     this.close();
   }

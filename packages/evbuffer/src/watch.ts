@@ -30,6 +30,7 @@ export class EvbufferWatch {
     this.#remove(this);
   }
 
+  /** The same as `dispose`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
