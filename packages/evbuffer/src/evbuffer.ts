@@ -392,12 +392,13 @@ export class Evbuffer {
   prepend(data: Uint8Array | string, encoding: EvbufferEncoding = 'utf8'): void {
     const bytes = typeof data === 'string' ? encodeText(data, encoding) : data;
     checkBytes(bytes, 'data');
-    if (bytes.length === 0) return;
+    const added = bytes.length;
+    if (added === 0) return;
     this.#checkFront();
     const chain = this.#chain;
     prependBytes(chain, bytes);
     changed(chain);
-    this.#notify(chain.length - bytes.length, bytes.length, 0);
+    this.#notify(chain.length - added, added, 0);
   }
 
   // Taking from the front
