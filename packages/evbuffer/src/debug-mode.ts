@@ -1,6 +1,6 @@
 import type { Chain } from './chain.js';
 import { type DebugHooks, hooks, setHooks } from './debug-hooks.js';
-import { typeError } from './errors.js';
+import { detached, typeError } from './errors.js';
 import type { LeaseOwner } from './node.js';
 
 /** Memory that a buffer still holds for somebody. */
@@ -118,7 +118,9 @@ export class DebugMode implements DebugHooks {
 
   /** @internal */
   committed(handedOut: readonly Uint8Array[], room: readonly Uint8Array[]): void {
-    for (const [index, segment] of room.entries()) segment.set(handedOut[index] ?? []);
+    // Transferred by the user: where the room is the real memory, the buffer has lost it too.
+    if (room.some((segment, index) => segment.length !== handedOut[index]?.length)) throw detached();
+    for (const [index, segment] of room.entries()) segment.set(handedOut[index] as Uint8Array);
   }
 
   /** @internal */

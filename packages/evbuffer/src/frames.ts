@@ -44,9 +44,12 @@ function findFrame(chain: Chain, options: FrameOptions): number {
 
 /**
  * Takes a length-prefixed frame off the front and returns a copy of its payload; null until all of it has arrived.
- * Watchers run before it returns, once.
+ * The copy is the caller's. Release callbacks and watchers run before it returns, once.
  * Throws ERR_EVBUFFER_FRAME_TOO_LARGE as soon as the prefix announces more than `maxBytes`, ERR_EVBUFFER_MALFORMED_FRAME
- * for a negative payload, ERR_EVBUFFER_INVALID_ARGUMENT, and as `readNumber`; nothing has been taken then.
+ * for a negative payload, ERR_EVBUFFER_MALFORMED_VARINT; ERR_EVBUFFER_FROZEN_FRONT unless empty;
+ * ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_SHARED, ERR_EVBUFFER_FILE_READ or ERR_EVBUFFER_FILE_SHRANK for bytes that cannot be
+ * read; ERR_EVBUFFER_TOO_LARGE for a payload that cannot be allocated; ERR_EVBUFFER_INVALID_ARGUMENT,
+ * ERR_EVBUFFER_OUT_OF_RANGE for wrong options. Nothing has been taken then.
  */
 export function readFramed(buffer: Evbuffer, options: FrameOptions = {}): Uint8Array | null {
   checkTakable(buffer);
@@ -60,13 +63,24 @@ export function readFramed(buffer: Evbuffer, options: FrameOptions = {}): Uint8A
   return payload;
 }
 
-/** The same, with the payload moved to a new buffer, as by `Evbuffer.take`. */
+/**
+ * The same, with the payload moved to a new buffer, as by `Evbuffer.take`: only a small piece at a cut is copied, bytes in
+ * files are not read. Throws as `readFramed`, for unreadable bytes only where it looks at them (the prefix, a piece to be
+ * cut), and ERR_EVBUFFER_PINNED. When a watcher or a release callback throws, the frame has left the buffer: it is given
+ * back to its owners before the exception goes on.
+ */
 export function takeFramed(buffer: Evbuffer, options: FrameOptions = {}): Evbuffer | null {
   checkTakable(buffer);
   const bytes = findFrame(chainOf(buffer), options);
   if (bytes < 0) return null;
   const prefix = prefixBytes;
   const frame = buffer.take(prefix + bytes);
-  frame.drain(prefix);
+  try {
+    frame.drain(prefix);
+  } catch (error) {
+    // Of the release callback of the prefix. `take` cares for those of the buffer.
+    frame[Symbol.dispose]();
+    throw error;
+  }
   return frame;
 }

@@ -61,6 +61,7 @@ layouts.set('varint64', { ...leb128, big: true });
 /** LEB128 of 64 bits takes at most so many bytes. */
 const MAX_VARINT_BYTES = 10;
 
+/** Where numbers are put together that span pieces of memory, and where `encodeNumber` writes. */
 const scratch = new Uint8Array(MAX_VARINT_BYTES);
 const scratchView = new DataView(scratch.buffer);
 
@@ -75,7 +76,8 @@ function layoutOf(format: NumberFormat): Layout {
 
 /**
  * The number of a format at `index`, which lies in or behind `node`, before which `base` bytes come; null when not all
- * of its bytes are there. Consumes nothing.
+ * of its bytes are there. Consumes nothing, looks at no byte behind the number, and copies only what spans pieces.
+ * Throws ERR_EVBUFFER_INVALID_ARGUMENT for an unknown format, ERR_EVBUFFER_MALFORMED_VARINT, and as `makeReadable` does.
  */
 export function decodeNumber(
   chain: Chain,
@@ -94,6 +96,7 @@ export function decodeNumber(
   }
   const holder = node as ChainNode;
   const skip = index - base;
+  if (layout.bytes === 0) return findVarint(holder, skip, bytes, layout.big);
   let memory = holder.memory;
   let at = holder.start + skip;
   if (at + bytes > holder.end) {
@@ -101,7 +104,6 @@ export function decodeNumber(
     memory = scratch;
     at = 0;
   }
-  if (layout.bytes === 0) return decodeVarint(memory, at, bytes, layout.big);
   numberBytes = bytes;
   if (layout.method !== '') {
     for (let i = 0; i < bytes; i++) scratch[i] = memory[at + i] as number;
@@ -113,6 +115,20 @@ export function decodeNumber(
   return layout.signed && value >= -layout.min ? value + 2 * layout.min : value;
 }
 
+/** Goes on to the next piece only while the varint does: what comes behind it may be unreadable. */
+function findVarint(holder: ChainNode, skip: number, most: number, big: boolean): number | bigint | null {
+  const start = holder.start + skip;
+  let bytes = Math.min(most, holder.end - start);
+  let value = decodeVarint(holder.memory, start, bytes, big);
+  for (let next = holder.next; value === null && next !== null && bytes < most; next = next.next) {
+    bytes = Math.min(most, bytes + next.end - next.start);
+    copyFrom(holder, skip, bytes, scratch);
+    value = decodeVarint(scratch, 0, bytes, big);
+  }
+  return value;
+}
+
+/** The varint in the `available` bytes from `at` on; null when it does not end there. */
 function decodeVarint(memory: Uint8Array, at: number, available: number, big: boolean): number | bigint | null {
   let value = 0;
   let scale = 1;
@@ -150,13 +166,19 @@ function malformedVarint(why: string): EvbufferError {
   return new EvbufferError('ERR_EVBUFFER_MALFORMED_VARINT', `the variable-length integer is ${why}`);
 }
 
-/** The bytes of a number, in memory that the next call overwrites. */
+/**
+ * The bytes of a number, in memory that the next call of this module overwrites.
+ * Throws ERR_EVBUFFER_OUT_OF_RANGE for what does not fit into the format (for `f32be` and `f32le`: finite values that
+ * would become infinite), ERR_EVBUFFER_INVALID_ARGUMENT for an unknown format and for a value of the wrong type.
+ */
 export function encodeNumber(format: NumberFormat, value: number | bigint): Uint8Array {
   const { bytes, little, signed, method, big, min } = layoutOf(format);
   if (typeof value !== (big ? 'bigint' : 'number')) {
     throw typeError(`a value of format ${format} must be a ${big ? 'bigint' : 'number'}`);
   }
   if (method === 'Float32' || method === 'Float64') {
+    const overflows = bytes === 4 && Number.isFinite(value) && !Number.isFinite(Math.fround(value as number));
+    if (overflows) throw doesNotFit(value, format);
     scratchView[`set${method}`](0, value as number, little);
     return scratch.subarray(0, bytes);
   }

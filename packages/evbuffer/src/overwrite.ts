@@ -13,31 +13,33 @@ import { type ChainNode, exchange, shareRest, writableNode } from './node.js';
  *   │ shared or foreign     │   ──►    │       │─│ new │─│      │
  *   └───────────────────────┘          └───────┘ └─────┘ └──────┘
  *
- * Throws ERR_EVBUFFER_PINNED before it changes anything. May run user code (a release callback) at the end.
+ * Throws before it changes any byte: ERR_EVBUFFER_PINNED, ERR_EVBUFFER_TOO_LARGE, and as `makeReadable` does. May run
+ * user code (release callbacks) at the end, whose exception comes when all is written.
  */
 export function overwrite(chain: Chain, node: ChainNode | null, base: number, index: number, bytes: Uint8Array): void {
-  const places: { node: ChainNode; skip: number; size: number }[] = [];
+  const places: { node: ChainNode; skip: number; size: number; fresh: ChainNode | null }[] = [];
   for (let done = 0; done < bytes.length; ) {
     const current = node as ChainNode;
     const skip = index + done - base;
     if (skip < current.end - current.start && makeReadable(chain, current, skip)) {
       if (current.pinnedFrom >= 0) throw pinned('pinned bytes cannot be overwritten');
       const size = Math.min(current.end - current.start - skip, bytes.length - done);
-      places.push({ node: current, skip, size });
+      places.push({ node: current, skip, size, fresh: null });
       done += size;
     }
     base += current.end - current.start;
     node = current.next;
   }
+  // All before the first change: an allocation can fail. What was allocated until then is left to the garbage collector.
+  for (const place of places) if (!place.node.writable) place.fresh = writableNode(place.size);
   chain.rewrites = (chain.rewrites + 1) | 0;
   let at = 0;
   let replaced: ChainNode | null = null;
-  for (const { node: place, skip, size } of places) {
-    if (place.writable) {
+  for (const { node: place, skip, size, fresh } of places) {
+    if (fresh === null) {
       copyBytes(bytes, at, at + size, place.memory, place.start + skip);
     } else {
       const copy = ownCopy(chain, place, skip, size);
-      const fresh = writableNode(size);
       copyBytes(bytes, at, at + size, fresh.memory, 0);
       fresh.end = size;
       exchange(copy, fresh);

@@ -12,11 +12,13 @@ import { checkEncoding, type EvbufferEncoding, encodeText } from './text.js';
 /**
  * A cursor that reads ahead in a buffer without consuming anything: parse what is there, then `commit()` what was
  * complete, or `rollback()` and try again when more has arrived. Every read that finds too few bytes returns null (or
- * false) and does not move. Copies what it returns.
+ * false) and does not move; so does every read that throws. Copies what it returns.
  *
  * Appending to the buffer meanwhile is fine. When anyone else takes bytes from its front or puts some there, every
  * further read and `commit` throws ERR_EVBUFFER_STALE_POSITION, until `rollback`. Never changes the buffer but in
  * `commit`, so freezes and watchers do not matter to reading. Bytes of a file are read as by the methods of `Evbuffer`.
+ * What looks at bytes that cannot be read throws ERR_EVBUFFER_DETACHED, ERR_EVBUFFER_SHARED, ERR_EVBUFFER_FILE_READ or
+ * ERR_EVBUFFER_FILE_SHRANK ("unreadable" below); `skip` passes them.
  */
 export class EvbufferReader {
   readonly buffer: Evbuffer;
@@ -29,18 +31,21 @@ export class EvbufferReader {
     this.#place = new Place(chainOf(buffer), 0);
   }
 
-  /** Bytes read since the last `commit` or `rollback`. */
+  /** Bytes read since the last `commit` or `rollback`. Never throws. */
   get offset(): number {
     return this.#place.index;
   }
 
-  /** Bytes of the buffer that were not read yet. */
+  /** Bytes of the buffer that were not read yet. Throws ERR_EVBUFFER_STALE_POSITION. */
   get remaining(): number {
     this.#place.checkFresh();
     return this.buffer.length - this.#place.index;
   }
 
-  /** Reads a number. Throws as `getNumber` does. */
+  /**
+   * Reads a number; looks at no byte behind it. Throws ERR_EVBUFFER_MALFORMED_VARINT, ERR_EVBUFFER_INVALID_ARGUMENT for an
+   * unknown format, ERR_EVBUFFER_STALE_POSITION, unreadable.
+   */
   readNumber<F extends NumberFormat>(format: F): NumberOf<F> | null {
     const place = this.#place;
     place.find();
@@ -49,7 +54,10 @@ export class EvbufferReader {
     return value as NumberOf<F> | null;
   }
 
-  /** Reads `bytes` bytes into memory of the caller's own. */
+  /**
+   * Reads `bytes` bytes into memory of the caller's own. Throws ERR_EVBUFFER_OUT_OF_RANGE for a negative or broken number,
+   * ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_TOO_LARGE, ERR_EVBUFFER_STALE_POSITION, unreadable.
+   */
   readBytes(bytes: number): Uint8Array | null {
     checkCount(bytes, 'bytes');
     const place = this.#place;
@@ -61,7 +69,10 @@ export class EvbufferReader {
     return copy;
   }
 
-  /** Reads `bytes` bytes as text. A character that is cut at the end gives U+FFFD. */
+  /**
+   * Reads `bytes` bytes as text. A character that is cut at the end gives U+FFFD. Throws as `readBytes`, and
+   * ERR_EVBUFFER_UNKNOWN_ENCODING.
+   */
   readText(bytes: number, encoding: EvbufferEncoding = 'utf8'): string | null {
     checkCount(bytes, 'bytes');
     checkEncoding(encoding);
@@ -73,7 +84,10 @@ export class EvbufferReader {
     return text;
   }
 
-  /** Reads a line as `Evbuffer.readLine` does. */
+  /**
+   * Reads a line as text and passes its terminator, as `Evbuffer.readLine` does. Throws ERR_EVBUFFER_INVALID_ARGUMENT for an
+   * unknown style, ERR_EVBUFFER_UNKNOWN_ENCODING, ERR_EVBUFFER_TOO_LARGE, ERR_EVBUFFER_STALE_POSITION, unreadable.
+   */
   readLine(style: EolStyle = 'crlf', encoding: EvbufferEncoding = 'utf8'): string | null {
     checkStyle(style);
     checkEncoding(encoding);
@@ -90,7 +104,10 @@ export class EvbufferReader {
     return text;
   }
 
-  /** Passes `bytes` bytes; false when there are fewer. */
+  /**
+   * Passes `bytes` bytes without looking at them; false when there are fewer. Throws ERR_EVBUFFER_OUT_OF_RANGE for a
+   * negative or broken number, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_STALE_POSITION.
+   */
   skip(bytes: number): boolean {
     checkCount(bytes, 'bytes');
     if (bytes > this.remaining) return false;
@@ -98,7 +115,10 @@ export class EvbufferReader {
     return true;
   }
 
-  /** How many bytes ahead the first match of `needle` (bytes, or a utf8 string) begins, or −1. Does not move. */
+  /**
+   * How many bytes ahead the first match of `needle` (bytes, or a utf8 string) begins, or −1. Does not move, copies
+   * nothing. Throws ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_STALE_POSITION, unreadable.
+   */
   indexOf(needle: Uint8Array | string): number {
     const bytes = typeof needle === 'string' ? encodeText(needle, 'utf8') : needle;
     checkBytes(bytes, 'needle');
@@ -112,7 +132,8 @@ export class EvbufferReader {
 
   /**
    * Drains what was read and returns how many bytes that were; goes on from the new front. Release callbacks and watchers
-   * of the buffer run before it returns. Throws ERR_EVBUFFER_FROZEN_FRONT; nothing is drained then.
+   * of the buffer run before it returns; an exception of theirs comes when the bytes have left.
+   * Throws ERR_EVBUFFER_FROZEN_FRONT (unless nothing was read), ERR_EVBUFFER_STALE_POSITION; nothing is drained then.
    */
   commit(): number {
     const place = this.#place;
@@ -125,7 +146,7 @@ export class EvbufferReader {
     }
   }
 
-  /** Goes back to the front of the buffer, as it is now. */
+  /** Goes back to the front of the buffer, as it is now. Never throws. */
   rollback(): void {
     this.#place.reset();
   }

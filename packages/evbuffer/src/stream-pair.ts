@@ -1,7 +1,7 @@
 import { checkCount } from './arguments.js';
-import { EvbufferError, typeError } from './errors.js';
+import { EvbufferError, frozenFront, typeError } from './errors.js';
 import { checkEvbuffer, Evbuffer } from './evbuffer.js';
-import { MAX_SLAB_BYTES } from './memory.js';
+import { allocate, MAX_SLAB_BYTES } from './memory.js';
 import { isBytes } from './platform.js';
 import type { ByteReadableStream, ByteWritableStream } from './stream-types.js';
 import type { EvbufferWatch } from './watch.js';
@@ -50,7 +50,7 @@ interface Host {
       start(controller: WritableController): void;
       write(chunk: unknown): Promise<void>;
       close(): void;
-      abort(): void;
+      abort(reason: unknown): void;
     },
     strategy: { highWaterMark: number },
   ) => object;
@@ -66,9 +66,13 @@ function unsupported(options?: ErrorOptions): EvbufferError {
 /** What `Evbuffer.add` takes, of what a writer may be given. */
 function asAddable(chunk: unknown): Uint8Array | string {
   if (typeof chunk === 'string' || isBytes(chunk)) return chunk;
-  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-  if (/^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(chunk))) {
-    return new Uint8Array(chunk as ArrayBufferLike);
+  try {
+    if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    if (/^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(chunk))) {
+      return new Uint8Array(chunk as ArrayBufferLike);
+    }
+  } catch {
+    throw typeError('the memory of a chunk was detached or shrunk');
   }
   throw typeError('a chunk must be a string, an ArrayBuffer or a view of one');
 }
@@ -81,7 +85,7 @@ class Conduit {
   #source!: ReadableController;
   #sink!: WritableController;
   #closed = false;
-  /** Nothing goes in or out any more: the readable has ended, or `#reason` says why it did not come to that. */
+  /** Nothing goes in or out any more: the readable has ended, or `#reason` tells writes why it did not come to that. */
   #over = false;
   #reason: unknown;
   #news: Promise<void> | null = null;
@@ -103,6 +107,7 @@ class Conduit {
     return this.#news;
   }
 
+  /** Also where the watch does it: `buffer[Symbol.dispose]()` drops the watch. */
   #wake(): void {
     this.#tell?.();
     this.#news = null;
@@ -115,16 +120,12 @@ class Conduit {
     this.#wake();
   }
 
-  #stop(reason: unknown): void {
+  #fail(reason: unknown): void {
     if (this.#over) return;
     this.#reason = reason;
     this.#end();
     this.#source.error(reason);
-  }
-
-  #fail(error: unknown): void {
-    this.#stop(error);
-    this.#sink.error(error);
+    this.#sink.error(reason);
   }
 
   /** Never rejects: nobody awaits it. */
@@ -147,18 +148,34 @@ class Conduit {
 
   async pull(): Promise<void> {
     const buffer = this.#buffer;
+    this.#wake();
     while (buffer.length === 0 && !this.#over) await this.#change();
     if (this.#over) return;
     try {
-      const request = this.#source.byobRequest;
-      const view = request?.view;
-      if (request && view) {
-        request.respond(buffer.remove(new Uint8Array(view.buffer, view.byteOffset, view.byteLength)));
-      } else {
-        this.#source.enqueue(buffer.remove(MAX_CHUNK_BYTES));
-      }
+      this.#deliver();
     } catch (error) {
       this.#fail(error);
+    }
+  }
+
+  #deliver(): void {
+    const buffer = this.#buffer;
+    const request = this.#source.byobRequest;
+    const view = request?.view;
+    const target = view
+      ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+      : allocate(Math.min(MAX_CHUNK_BYTES, buffer.length));
+    if (buffer.isFrozen('front')) throw frozenFront();
+    const bytes = buffer.copyOut(target);
+    try {
+      buffer.drain(bytes);
+    } finally {
+      this.#wake();
+      // Also when a watcher or a release callback threw: the bytes have left the buffer.
+      if (!this.#over) {
+        if (request && view) request.respond(bytes);
+        else this.#source.enqueue(target);
+      }
     }
   }
 
@@ -174,7 +191,10 @@ class Conduit {
     // The stream calls `abort` only after the write under way, which may be waiting for readers: this ends the wait.
     const { signal } = controller;
     signal.addEventListener('abort', () => {
-      if (!this.#closed) this.#stop(signal.reason);
+      if (this.#closed || this.#over) return;
+      // Not always the reason that `abort` gets: the signal makes one of its own for undefined.
+      this.#reason = signal.reason;
+      this.#end();
     });
   }
 
@@ -186,6 +206,7 @@ class Conduit {
       this.#fail(error);
       throw error;
     }
+    this.#wake();
     while (buffer.length >= this.#fullBytes && !this.#over) await this.#change();
     if (this.#over) throw this.#reason;
   }
@@ -195,7 +216,8 @@ class Conduit {
     void this.#endWhenEmpty();
   }
 
-  abort(): void {
+  abort(reason: unknown): void {
+    this.#source.error(reason);
     this.#buffer.clear();
   }
 }
@@ -210,14 +232,18 @@ class Conduit {
  * - Reading copies too: chunks of at most 64 KiB in memory of the reader's own, or, with a BYOB reader, straight into the
  *   reader's memory. Nothing leaves the buffer before somebody reads.
  * - `close()` is done at once; the readable ends when the buffer is empty.
- * - `abort(reason)` makes reads fail, `cancel(reason)` makes writes fail, also those under way, with that reason; what the
- *   buffer holds is discarded, so that lent memory is given back. With a frozen front it stays, and `abort` or `cancel`
- *   rejects with ERR_EVBUFFER_FROZEN_FRONT.
+ * - `abort(reason)` makes reads fail, `cancel(reason)` makes writes fail, also those under way, with that reason, and
+ *   `closed` of both ends; what the buffer holds is discarded, so that lent memory is given back. With a frozen front it
+ *   stays, and `abort` or `cancel` rejects with ERR_EVBUFFER_FROZEN_FRONT. A write under way fails with an `AbortError` when
+ *   `abort` got no reason.
  * - What the buffer refuses (ERR_EVBUFFER_FROZEN_BACK, ERR_EVBUFFER_FROZEN_FRONT, ERR_EVBUFFER_DETACHED, …), and a chunk of
- *   another kind (a `TypeError` ERR_EVBUFFER_INVALID_ARGUMENT), makes both streams fail with that error; what the buffer
- *   holds stays there.
+ *   another kind or of detached memory (a `TypeError` ERR_EVBUFFER_INVALID_ARGUMENT), makes both streams fail with that
+ *   error; what the buffer holds stays there.
+ * - So does an exception of a watcher or a release callback: what was read then is delivered first, what was written is in
+ *   the buffer.
  *
- * The pair watches the buffer until the readable has ended or failed.
+ * The pair watches the buffer until the readable has ended or failed. After `buffer[Symbol.dispose]()`, which drops that
+ * watch, reads that wait learn only of what is written, no more of what is added directly.
  * Throws ERR_EVBUFFER_UNSUPPORTED where the runtime has no `WritableStream`, or no `ReadableStream` for bytes;
  * ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_OUT_OF_RANGE.
  */
@@ -248,7 +274,7 @@ export function createStreamPair(options: StreamPairOptions = {}): StreamPair {
       start: (controller) => conduit.openSink(controller),
       write: (chunk) => conduit.write(chunk),
       close: () => conduit.close(),
-      abort: () => conduit.abort(),
+      abort: (reason) => conduit.abort(reason),
     },
     { highWaterMark: 1 },
   );

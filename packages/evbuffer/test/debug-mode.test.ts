@@ -1,7 +1,8 @@
 import { Evbuffer, type EvbufferSegment } from 'evbuffer';
 import { type DebugMode, enableDebugMode, POISON, validate } from 'evbuffer/debug';
+import { setNumber } from 'evbuffer/framing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bytes } from './support/check.js';
+import { bytes, pieces } from './support/check.js';
 
 let mode: DebugMode;
 beforeEach(() => {
@@ -78,4 +79,34 @@ test('turned off, nothing is watched any more; it cannot be on twice', () => {
   const [view] = buffer.peek();
   buffer.add('d');
   expect((view as Uint8Array).length).toBe(3);
+});
+
+test('a reservation whose room was transferred is refused as without the mode', () => {
+  const buffer = Evbuffer.from('abc');
+  const room = buffer.reserve(5000, 4);
+  const { buffer: memory } = room.segments.at(-1) as Uint8Array;
+  structuredClone(memory, { transfer: [memory as ArrayBuffer] });
+  expect(() => room.commit(5000)).toThrow(expect.objectContaining({ code: 'ERR_EVBUFFER_DETACHED' }));
+  expect(buffer.toString()).toBe('abc');
+  validate(buffer);
+});
+
+test('setNumber changes nothing when memory for its second piece cannot be had', () => {
+  const [later, sooner] = [Evbuffer.from('x'), Evbuffer.from('x')] as const;
+  const segments: EvbufferSegment[] = [];
+  later.peekInto(segments, 1);
+  const { memory } = segments[0] as EvbufferSegment;
+  later.drain();
+  sooner.drain();
+  const buffer = pieces('a');
+  let released = 0;
+  buffer.addReference(bytes('b'), () => released++);
+  buffer.addReference(bytes('c'), () => released++);
+  memory[0] = 1;
+  expect(() => setNumber(buffer, 1, 'u16be', 0x5859)).toThrow('recycled memory was written');
+  expect([buffer.toString(), released]).toEqual(['abc', 0]);
+  validate(buffer);
+  setNumber(buffer, 1, 'u16be', 0x5859);
+  expect([buffer.toString(), released]).toEqual(['aXY', 2]);
+  validate(buffer);
 });

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bytes, expectRefused, expectText, pieces, text } from './support/check.js';
 import { bytewise, changesOf, contents, expectCode, expectSame, noise, sizesOfPieces } from './support/chunks.js';
+import { MemoryFile } from './support/memory-file.js';
 
 const TOO_LARGE = 'ERR_EVBUFFER_FRAME_TOO_LARGE';
 const MALFORMED = 'ERR_EVBUFFER_MALFORMED_FRAME';
@@ -250,4 +251,41 @@ test('a frame taken from the middle of a piece leaves the rest of the piece usab
   expectText(frames[0] as Evbuffer, 'ab+');
   expectText(frames[1] as Evbuffer, '+cde');
   expectText(buffer, '\x01f+');
+});
+
+test('takeFramed gives a frame back to its owners when user code throws meanwhile', () => {
+  const oops = (): never => {
+    throw new Error('oops');
+  };
+  for (const who of ['watcher', 'prefix'] as const) {
+    const buffer = new Evbuffer();
+    let released = 0;
+    buffer.addReference(Uint8Array.of(3), () => (who === 'prefix' ? oops() : undefined));
+    buffer.addReference(bytes('abc'), () => released++);
+    buffer.add('next');
+    if (who === 'watcher') buffer.watch(oops);
+    expect(() => takeFramed(buffer, { format: 'u8' })).toThrow('oops');
+    expect(released, who).toBe(1);
+    expectText(buffer, 'next');
+  }
+});
+
+test('takeFramed with a varint in front reads nothing of a payload in a file', () => {
+  const content = noise(100_000);
+  const file = new MemoryFile(content);
+  const buffer = new Evbuffer();
+  addNumber(buffer, 'varint', content.length);
+  buffer.addFileSegment(file);
+  const frame = takeFramed(buffer, { format: 'varint' }) as Evbuffer;
+  expect(frame.fileBytes).toBe(100_000);
+  expectSame(contents(frame), content);
+  frame.drain();
+  expect(file.users).toBe(1);
+});
+
+test('takeFramed refuses pinned bytes', () => {
+  const buffer = pieces('\x03abc');
+  buffer.pin(1);
+  expectRefused('ERR_EVBUFFER_PINNED', [buffer], () => takeFramed(buffer, { format: 'u8' }));
+  buffer.unpin();
 });

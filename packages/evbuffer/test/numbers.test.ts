@@ -1,4 +1,4 @@
-import { Evbuffer, EvbufferError } from 'evbuffer';
+import { Evbuffer, EvbufferError, type FileSource } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
 import { addNumber, getNumber, type NumberFormat, prependNumber, readNumber, setNumber } from 'evbuffer/framing';
 import fc from 'fast-check';
@@ -461,6 +461,55 @@ test('special floating point values keep their bits', () => {
       const buffer = new Evbuffer();
       addNumber(buffer, format, value);
       expect(Object.is(readNumber(buffer, format), value)).toBe(true);
+    }
+  }
+});
+
+test('a varint is read whatever is behind its last byte', () => {
+  const unreadable: FileSource = {
+    length: 10,
+    offset: 0,
+    descriptor: -1,
+    readSync: () => expect.unreachable(),
+    read: () => expect.unreachable(),
+    retain: () => undefined,
+    release: () => undefined,
+  };
+  for (const varint of [[5], [0x85, 1]]) {
+    const value = varint.length === 1 ? 5 : 133;
+    const lent = new Uint8Array(10);
+    const beforeDetached = bytewise(Uint8Array.from(varint));
+    beforeDetached.addReference(lent);
+    structuredClone(lent.buffer, { transfer: [lent.buffer] });
+    const beforeFile = bytewise(Uint8Array.from(varint));
+    beforeFile.addFileSegment(unreadable);
+    for (const buffer of [beforeDetached, beforeFile]) {
+      expect(getNumber(buffer, 0, 'varint')).toBe(value);
+      expect(getNumber(buffer, 0, 'varint64')).toBe(BigInt(value));
+      expect(readNumber(buffer, 'varint')).toBe(value);
+      expect(buffer.length).toBe(10);
+    }
+    expect(beforeFile.fileBytes).toBe(10);
+  }
+  const cut = pieces('\x80');
+  const lent = new Uint8Array(1);
+  cut.addReference(lent);
+  structuredClone(lent.buffer, { transfer: [lent.buffer] });
+  expectCode('ERR_EVBUFFER_DETACHED', () => readNumber(cut, 'varint'));
+});
+
+test('finite numbers that 32 bits would make infinite are refused', () => {
+  const buffer = pieces('abcdefgh');
+  for (const format of ['f32be', 'f32le'] as const) {
+    for (const value of [1e300, -1e300, 3.4028236e38]) {
+      expectRefused(RANGE, [buffer], () => addNumber(buffer, format, value));
+      expectRefused(RANGE, [buffer], () => prependNumber(buffer, format, value));
+      expectRefused(RANGE, [buffer], () => setNumber(buffer, 0, format, value));
+    }
+    const one = new Evbuffer();
+    for (const value of [Infinity, -Infinity, Number.NaN, 3.4028234663852886e38, 1e-300]) {
+      addNumber(one, format, value);
+      expect(readNumber(one, format)).toBe(Math.fround(value));
     }
   }
 });

@@ -72,3 +72,16 @@ test('commit on a frozen front takes nothing; a watcher that throws does not los
 test('a reader refuses what is no buffer', () => {
   expect(() => new EvbufferReader({} as Evbuffer)).toThrow(refusing('ERR_EVBUFFER_INVALID_ARGUMENT'));
 });
+
+test('a reader passes a varint and what cannot be read behind it, and does not move when it throws', () => {
+  const lent = new Uint8Array(4);
+  const buffer = pieces('\x05');
+  buffer.addReference(lent);
+  buffer.add('end');
+  structuredClone(lent.buffer, { transfer: [lent.buffer] });
+  const reader = new EvbufferReader(buffer);
+  expect(reader.readNumber('varint')).toBe(5);
+  for (const read of [() => reader.readBytes(1), () => reader.readText(5), () => reader.readNumber('varint')])
+    expect(read).toThrow(refusing('ERR_EVBUFFER_DETACHED'));
+  expect([reader.offset, reader.skip(4), reader.readText(3)]).toEqual([1, true, 'end']);
+});

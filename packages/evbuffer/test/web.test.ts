@@ -325,15 +325,56 @@ test('abort makes reads and writes fail with its reason, and gives the memory ba
   expect([buffer.length, releases, watchers()]).toEqual([0, 1, 0]);
 });
 
-test('abort answers reads that wait; without a reason it names itself', async () => {
+test('abort answers reads that wait with what closed says, also without a reason', async () => {
   for (const mode of [undefined, 'byob'] as const) {
-    const { readable, writable } = createStreamPair();
-    const read = mode === 'byob' ? readable.getReader({ mode }).read(new Uint8Array(3)) : readable.getReader().read();
-    await turn();
-    const failed = expect(read).rejects.toMatchObject({ name: 'AbortError' });
-    await writable.abort();
-    await failed;
+    for (const reason of [undefined, null, 'reason', new Error('reason')]) {
+      const { readable, writable } = createStreamPair();
+      const reader = mode === 'byob' ? readable.getReader({ mode }) : readable.getReader();
+      const writer = writable.getWriter();
+      const read = reader.read(new Uint8Array(3));
+      await turn();
+      const failed = Promise.allSettled([read, reader.closed, writer.closed]);
+      await writer.abort(reason);
+      expect(await failed).toEqual(Array(3).fill({ status: 'rejected', reason }));
+    }
   }
+});
+
+test('abort without a reason ends a write that waits for room, and then the readable', async () => {
+  const { buffer, readable, writable } = createStreamPair({ highWaterMark: 1 });
+  const writer = writable.getWriter();
+  const write = writer.write('abc').catch((reason) => reason);
+  await turn();
+  const failed = Promise.allSettled([readable.getReader().closed, writer.closed]);
+  await writer.abort();
+  expect((await write).name).toBe('AbortError');
+  expect(await failed).toEqual(Array(2).fill({ status: 'rejected', reason: undefined }));
+  expect(buffer.length).toBe(0);
+});
+
+test('disposing of the buffer takes the watch away, and nobody of the pair waits for ever', async () => {
+  const { buffer, readable, writable } = createStreamPair({ highWaterMark: 3 });
+  const writer = writable.getWriter();
+  const reader = readable.getReader();
+  const log: string[] = [];
+  record(log, 'read', reader.read());
+  await turn();
+  buffer[Symbol.dispose]();
+  record(log, 'write', writer.write('abc'));
+  await turn();
+  expect(log).toEqual(['read', 'write']);
+  record(log, 'full', writer.write('defg'));
+  await turn();
+  expect(textOf((await reader.read()).value)).toBe('defg');
+  await turn();
+  expect(log).toEqual(['read', 'write', 'full']);
+  await writer.write('hi');
+  await writer.close();
+  buffer[Symbol.dispose]();
+  record(log, 'end', reader.read());
+  await turn();
+  expect(log.at(-1)).toBe('end');
+  expect((await reader.read()).done).toBe(true);
 });
 
 test('abort after close changes nothing', async () => {
@@ -470,6 +511,39 @@ test('what a watcher of the user throws reaches the one whose stream made the ch
   await expect(writer.write('abc')).rejects.toBe(oops);
   await closed;
   await expect(readable.getReader().closed).rejects.toBe(oops);
+});
+
+test('bytes that were read when user code throws are delivered, and then the exception', async () => {
+  for (const mode of [undefined, 'byob'] as const) {
+    for (const who of ['watcher', 'release'] as const) {
+      const { buffer, readable, writable } = createStreamPair();
+      const oops = new Error('oops');
+      const fail = (): never => {
+        throw oops;
+      };
+      buffer.addReference(Uint8Array.of(97, 98, 99), who === 'release' ? fail : undefined);
+      if (who === 'watcher') buffer.watch(fail);
+      const reader = mode === 'byob' ? readable.getReader({ mode }) : readable.getReader();
+      const { value } = await reader.read(new Uint8Array(10));
+      expect(textOf(value)).toBe('abc');
+      await expect(reader.read(new Uint8Array(10))).rejects.toBe(oops);
+      await expect(writable.getWriter().closed).rejects.toBe(oops);
+    }
+  }
+});
+
+test('a chunk of detached memory is a wrong argument, whatever its kind', async () => {
+  for (const chunk of [new DataView(new ArrayBuffer(8)), new Uint16Array(4), new ArrayBuffer(8)]) {
+    const memory = ArrayBuffer.isView(chunk) ? chunk.buffer : chunk;
+    structuredClone(memory, { transfer: [memory] });
+    const { writable } = createStreamPair();
+    const error = await writable
+      .getWriter()
+      .write(chunk)
+      .catch((reason) => reason);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error.code).toBe('ERR_EVBUFFER_INVALID_ARGUMENT');
+  }
 });
 
 test('a stream may be stopped by a watcher, in the middle of a read', async () => {
