@@ -29,26 +29,26 @@ function fileOf(content: string | Uint8Array): string {
   return path;
 }
 
-/** A segment, and a promise for the moment when it is cleaned up; a second clean-up rejects it. */
+/** A segment, and a promise that is kept a turn after it was cleaned up, when that has happened once and without an error. */
 async function opened(path: string, options: FileSegmentOptions = {}): Promise<[FileSegment, Promise<void>]> {
-  const { promise, resolve, reject } = withResolvers();
   let times = 0;
-  const onClose = (error?: Error) => {
-    if (error !== undefined || ++times > 1) reject(error ?? new Error('cleaned up twice'));
-    else resolve();
+  let onClose: (error?: Error) => void = () => {};
+  const first = new Promise<void>((resolve, reject) => {
+    onClose = (error) => {
+      times++;
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+  });
+  const once = async () => {
+    await first;
+    await turn();
+    expect(times, 'clean-ups').toBe(1);
   };
-  return [await FileSegment.open(path, { ...options, onClose }), promise];
+  return [await FileSegment.open(path, { ...options, onClose: (error) => onClose(error) }), once()];
 }
 
-function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
-  let resolve: () => void = () => {};
-  let reject: (error: Error) => void = () => {};
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const openDescriptors = () => readdirSync('/proc/self/fd').length;
 
@@ -264,7 +264,7 @@ test('a path, a URL or a FileHandle may be opened; the handle stays the callerâ€
   await segment.read(into, 1, 0, 2);
   expect(Buffer.from(into).toString()).toBe('\0bc\0');
   segment.close();
-  await Promise.resolve();
+  await turn();
   expect(closings).toEqual([undefined]);
   expect((await handle.read(into, 0, 1, 0)).bytesRead).toBe(1);
   await handle.close();
@@ -323,4 +323,34 @@ test('what is no part of a regular file is refused, and leaves nothing open', as
   buffer.unfreeze('back');
   expect(codeOf(() => buffer.addFileSegment(segment))).toBe('ERR_EVBUFFER_INVALID_STATE');
   expect(buffer.length).toBe(0);
+});
+
+// regress A43: nothing can be added of an empty file, and yet it is cleaned up.
+test('an empty file is a segment of which nothing can be added', async () => {
+  const before = openDescriptors();
+  const [segment, cleanedUp] = await opened(fileOf(''));
+  const buffer = new Evbuffer();
+  const changes: unknown[] = [];
+  buffer.watch((_, change) => changes.push(change));
+  buffer.addFileSegment(segment);
+  buffer.addFileSegment(segment, 0, 0);
+  expect(codeOf(() => buffer.addFileSegment(segment, 0, 1))).toBe('ERR_EVBUFFER_OUT_OF_RANGE');
+  validate(buffer);
+  expect([segment.length, buffer.length, buffer.peekFile(), changes, segment.closed]).toEqual([0, 0, null, [], false]);
+  segment.close();
+  expect(segment.closed).toBe(true);
+  await cleanedUp;
+  expect(openDescriptors()).toBe(before);
+});
+
+// regress A43: who is refused a segment has nothing to clean up.
+test('a FileHandle that is closed already is refused, and nothing is told to close', async () => {
+  const before = openDescriptors();
+  const handle = await open(fileOf('abc'));
+  await handle.close();
+  let closings = 0;
+  await expect(FileSegment.open(handle, { onClose: () => closings++ })).rejects.toMatchObject({ code: 'EBADF' });
+  await expect(FileSegment.open(handle, { length: 0, onClose: () => closings++ })).rejects.toThrow();
+  await turn();
+  expect([closings, openDescriptors()]).toEqual([0, before]);
 });

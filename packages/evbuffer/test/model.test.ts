@@ -1,9 +1,12 @@
+import { enableDebugMode } from 'evbuffer/debug';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OPERATIONS, type Step, World } from './support/model.js';
 
 const wanted = Number(process.env['MODEL_OPERATIONS'] ?? 100_000);
+const wantedInDebugMode = Math.ceil(wanted / 5);
 const seed = Number(process.env['MODEL_SEED'] ?? Date.now() & 0x7fffffff);
+const LONG = { timeout: 30 * 60_000 };
 
 const step: fc.Arbitrary<Step> = fc.record({
   operation: fc.nat({ max: OPERATIONS - 1 }),
@@ -12,11 +15,10 @@ const step: fc.Arbitrary<Step> = fc.record({
   salt: fc.nat({ max: 0x7fffffff }),
 });
 
-test(`three buffers hold the same bytes as three flat arrays through ${wanted} random operations (BU-1 to BU-8)`, {
-  timeout: 30 * 60_000,
-}, () => {
+/** Runs worlds until that many operations were executed, and returns how many were. */
+function runModel(operations: number): number {
   let executed = 0;
-  for (let round = 0; executed < wanted; round++) {
+  for (let round = 0; executed < operations; round++) {
     try {
       fc.assert(
         fc.property(fc.array(step, { minLength: 1, maxLength: 400, size: 'max' }), (steps) => {
@@ -36,5 +38,23 @@ test(`three buffers hold the same bytes as three flat arrays through ${wanted} r
     }
   }
   console.log(`model test: seed ${seed}, ${executed} operations`);
-  expect(executed).toBeGreaterThanOrEqual(wanted);
+  return executed;
+}
+
+test(
+  `three buffers hold the same bytes as three flat arrays through ${wanted} random operations (BU-1 to BU-8)`,
+  LONG,
+  () => {
+    expect(runModel(wanted)).toBeGreaterThanOrEqual(wanted);
+  },
+);
+
+test(`and so they do in debug mode, through ${wantedInDebugMode} operations`, LONG, () => {
+  const mode = enableDebugMode();
+  try {
+    expect(runModel(wantedInDebugMode)).toBeGreaterThanOrEqual(wantedInDebugMode);
+    expect(mode.loans()).toEqual([]);
+  } finally {
+    mode.disable();
+  }
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import * as main from 'evbuffer';
 import * as file from 'evbuffer/file';
 import { expect, test } from 'vitest';
@@ -34,6 +34,34 @@ function exists(here: string): boolean {
   return owner !== undefined && (path[1] === undefined || path[1] in owner || path[1] in owner.prototype);
 }
 
+/** The code spans of a remark that name something of this package, without `new` and arguments; those of libevent start with its prefix. */
+function namesIn(remark: string): string[] {
+  const spans = [...remark.matchAll(/`(?:new )?([\w.]+)(?:\([^`]*\))?`/g)].map(([, name]) => name as string);
+  return spans.filter((name) => !name.startsWith('EVBUFFER_'));
+}
+
+const declarations = readdirSync(new URL('../dist', import.meta.url))
+  .filter((name) => name.endsWith('.d.ts'))
+  .map((name) => readFileSync(new URL(`../dist/${name}`, import.meta.url), 'utf8'))
+  .join('\n');
+
+/** What is there for the compiler alone: a type, an option, and a parameter. */
+const DECLARED: ReadonlyMap<string, RegExp> = new Map([
+  ['Reservation', /\binterface Reservation\b/],
+  ['onClose', /\binterface FileSegmentOptions \{[^}]*\bonClose\?:/],
+  ['end', /\bindexOf\(needle: [^)]*\bend\?:/],
+]);
+
+/** Whether a remark may call something by this name: a member of what this package makes, or what it exports. */
+function mentionable(name: string): boolean {
+  if (name === 'Symbol.dispose') return Symbol.dispose in main.Evbuffer.prototype;
+  const declared = DECLARED.get(name);
+  if (declared !== undefined) return declared.test(declarations);
+  if (name.includes('.') || name in main) return exists(`\`${name}\``) || exists(`\`evbuffer/file\` \`${name}\``);
+  const buffer = new main.Evbuffer();
+  return [buffer, buffer.position(0), buffer.reserve(1), watch].some((made) => name in made);
+}
+
 test('docs/naming.md lists each of the 52 functions of buffer.h once', () => {
   expect(FUNCTIONS).toHaveLength(52);
   expect(rows.map(({ libevent }) => libevent).toSorted()).toEqual(FUNCTIONS.toSorted());
@@ -49,4 +77,12 @@ test('every counterpart that docs/naming.md names exists, and every other row sa
     false,
     false,
   ]);
+});
+
+test('what the remarks of docs/naming.md call by its name exists', () => {
+  const mentions = rows.flatMap(({ libevent, remark }) => namesIn(remark).map((name) => ({ libevent, name })));
+  expect(mentions.length).toBeGreaterThan(15);
+  expect(mentions.filter(({ name }) => !mentionable(name))).toEqual([]);
+  expect(['absent', 'Absent', 'Evbuffer.absent', 'FileSegment.absent'].filter(mentionable)).toEqual([]);
+  for (const name of DECLARED.keys()) expect(mentions.map((mention) => mention.name)).toContain(name);
 });

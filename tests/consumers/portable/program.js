@@ -139,11 +139,18 @@ export function run({ evbuffer, framing, debug, foreign, text: withText }) {
     }
     same(format, framing.readNumber(split, format), value);
   }
-  const wide = new Evbuffer();
-  framing.addNumber(wide, 'u64be', 2n ** 63n + 1n);
-  framing.addNumber(wide, 'varint64', 2n ** 64n - 1n);
-  same('u64be', String(framing.readNumber(wide, 'u64be')), String(2n ** 63n + 1n));
-  same('varint64', String(framing.readNumber(wide, 'varint64')), String(2n ** 64n - 1n));
+  for (const [format, value] of [
+    ['u64be', 2n ** 63n + 1n],
+    ['u64le', 2n ** 64n - 1n],
+    ['i64be', -(2n ** 63n)],
+    ['i64le', -2n],
+    ['varint64', 2n ** 64n - 1n],
+  ]) {
+    const wide = new Evbuffer();
+    framing.addNumber(wide, format, value);
+    framing.prependNumber(wide, format, 1n);
+    same(format, [framing.readNumber(wide, format), framing.readNumber(wide, format)].map(String), ['1', `${value}`]);
+  }
 
   const frames = new Evbuffer();
   framing.addNumber(frames, 'u16be', 3);
@@ -169,6 +176,11 @@ export function run({ evbuffer, framing, debug, foreign, text: withText }) {
   same('a reader reads ahead', [reader.readNumber('u16be'), reader.readBytes(2), reader.remaining], [2, null, 1]);
   parsed.add(Uint8Array.of(66, 67));
   same('a reader goes on', [reader.readText(2, 'latin1'), reader.commit(), parsed.length], ['AB', 4, 1]);
+  parsed.add('..name: value\r\nbody', 'latin1');
+  same('a reader skips, and not too far', [reader.skip(3), reader.skip(100), reader.offset], [true, false, 3]);
+  same('a line read ahead', reader.readLine('crlf', 'latin1'), 'name: value');
+  same('bytes read ahead', [...reader.readBytes(4)], [98, 111, 100, 121]);
+  same('no line is left', [reader.readLine('lf', 'latin1'), reader.remaining, parsed.length], [null, 0, 20]);
   parsed.drain();
   same(
     'a stale reader',
@@ -176,6 +188,74 @@ export function run({ evbuffer, framing, debug, foreign, text: withText }) {
     'ERR_EVBUFFER_STALE_POSITION',
   );
   reader.rollback();
+
+  const many = new Evbuffer();
+  same('a vector', many.addVector([Uint8Array.of(1, 13), new Uint8Array(0), foreign]), 2 + foreign.length);
+  many.clear();
+  framing.prependNumber(many, 'u16be', 0x0d0a);
+  const before = Evbuffer.from('ab', 'latin1');
+  const after = new Evbuffer();
+  after.addReference(Uint8Array.of(99, 0, 10));
+  many.prependBuffer(before);
+  many.addBuffer(after);
+  same('buffers moved', [many.length, before.length, after.length], [7, 0, 0]);
+  same(
+    'ends of lines',
+    [
+      many.indexOfEol('crlf'),
+      many.indexOfEol('nul', 3),
+      many.indexOfEol('lf', many.position(4)),
+      many.indexOfEol('any', 7),
+    ],
+    [{ index: 2, length: 2 }, { index: 5, length: 1 }, { index: 6, length: 1 }, null],
+  );
+  same(
+    'a part, peeked at',
+    many.peek({ start: 1, length: 5 }).flatMap((view) => [...view]),
+    [98, 13, 10, 99, 0],
+  );
+  const segments = [];
+  const filled = many.peekInto(segments, 6);
+  same(
+    'the same without views',
+    segments.slice(0, filled).flatMap(({ memory, start, end }) => [...memory.subarray(start, end)]),
+    [97, 98, 13, 10, 99, 0],
+  );
+  same('nothing in files', [many.peekFile(), many.fileBytes], [null, 0]);
+  many.pin(6);
+  many.drain(3);
+  same(
+    'pinned',
+    codeOf(() => after.addBuffer(many)),
+    'ERR_EVBUFFER_PINNED',
+  );
+  many.freeze('back');
+  const inspect = Symbol.for('nodejs.util.inspect.custom');
+  same('inspected', many[inspect](), 'Evbuffer(4) [back frozen, pinned] { "\\x0ac\\x00\\x0a" }');
+  same('described', debug.describe(many).split(' → ').at(-1), 'reference[0, 3) of 3 pinned');
+  many.unfreeze('back');
+  many.unpin();
+  many.ensureSpace(5000);
+  same('room for more', many.reserve(5000).length >= 5000, true);
+  many.clear();
+  debug.validate(many);
+
+  const mode = debug.enableDebugMode();
+  many.add(foreign);
+  many.addReference(foreign);
+  const [view] = many.peek();
+  const kept = [...view];
+  same(
+    'lent',
+    [kept, mode.loans().map(({ kind, bytes }) => [kind, bytes])],
+    [[...foreign], [['reference', foreign.length]]],
+  );
+  many.drain(1);
+  // Taken away where the runtime can do that, else poisoned.
+  same('a view used after its time', view.length === 0 || view.every((byte) => byte === debug.POISON), true);
+  many.clear();
+  mode.disable();
+  same('given back', mode.loans(), []);
 
   const releases = [];
   parsed.addReference(Uint8Array.of(1), () => releases.push('reference'));

@@ -1,15 +1,42 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, test } from 'vitest';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ScratchProject } from './scratch-project.js';
 
 const LONG = { timeout: 60_000 };
 /** The promise about the size of the main entry, minified and compressed. */
 const MAX_MAIN_BYTES = 10 * 1024;
 
+const MODEL_OPERATIONS = 20_000;
+
 const project = new ScratchProject();
 afterAll(() => project.remove());
+
+/** The model of evbuffer's own tests, bundled without the package: it finds the installed one, and what it needs of its insides. */
+async function bundleModel(name: string): Promise<void> {
+  await build({
+    entryPoints: [fileURLToPath(new URL('../../../packages/evbuffer/test/support/model.ts', import.meta.url))],
+    outfile: join(project.folder, name),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    plugins: [
+      {
+        name: 'insides of the installed package',
+        setup: ({ onResolve }) => {
+          onResolve({ filter: /\/dist\// }, ({ path }) => ({
+            path: path.replace(/.*(?=\/dist\/)/, './node_modules/evbuffer'),
+            external: true,
+          }));
+        },
+      },
+    ],
+  });
+}
 
 describe('the packed evbuffer', () => {
   test('has nothing that publint objects to', LONG, () => {
@@ -39,6 +66,21 @@ describe('the packed evbuffer', () => {
       expect(project.run(program, words)).toMatch(/^\d{2,} hold\n$/);
     });
   }
+
+  describe('holds the same bytes as flat arrays through random operations', () => {
+    beforeAll(() => bundleModel('model.js'));
+    const seed = process.env['MODEL_SEED'] ?? String(Date.now() & 0x7fffffff);
+    const words = ['model.mjs', 'model.js', String(MODEL_OPERATIONS), seed];
+    for (const [where, program, before] of [
+      ['Node', process.execPath, []],
+      ['Bun', project.tool('bun'), []],
+      ['Deno', project.tool('deno'), ['run', '--no-prompt', '--allow-read']],
+    ] as const) {
+      test(`in ${where}`, LONG, () => {
+        expect(project.run(program, [...before, ...words])).toBe(`${MODEL_OPERATIONS} operations hold\n`);
+      });
+    }
+  });
 
   test(`is at most ${MAX_MAIN_BYTES} bytes for browsers, and asks for no builtin`, LONG, () => {
     writeFileSync(join(project.folder, 'entry.js'), "export * from 'evbuffer';\n");

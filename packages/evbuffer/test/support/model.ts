@@ -430,7 +430,7 @@ export class World {
         return;
       }
       case 16:
-        this.#reserve(index, size, step.salt);
+        this.#reserve(index, other, size, step.salt);
         return;
       case 17: {
         const space = Math.min(size, 5000);
@@ -620,16 +620,83 @@ export class World {
         file.release();
         return;
       }
-      default: {
-        if (below(6) !== 0) return;
-        if (bytes.length > 0) subject.fronts++;
-        buffer[Symbol.dispose]();
-        subject.bytes = Buffer.alloc(0);
-        subject.watches = [];
-        this.#watch(index);
-        this.#watch(index);
-      }
+      case 42:
+        this.#addOwn(index, next);
+        return;
+      case 43:
+        this.#failToRead(index, next);
+        return;
+      default:
+        if (below(6) === 0) this.#dispose(index);
     }
+  }
+
+  /** Disposed of and used again: its watchers are forgotten, so it gets new ones. */
+  #dispose(index: number): void {
+    const subject = this.#subjects[index] as Subject;
+    subject.buffer[Symbol.dispose]();
+    if (subject.bytes.length > 0) subject.fronts++;
+    subject.bytes = Buffer.alloc(0);
+    subject.watches = [];
+    this.#watch(index);
+    this.#watch(index);
+  }
+
+  /** Adds views that the buffer itself has handed out, by each way of adding a copy. */
+  #addOwn(index: number, next: () => number): void {
+    const { buffer, bytes, front, back, pins } = this.#subjects[index] as Subject;
+    if (bytes.length > MAX_LENGTH) return;
+    const way = Math.floor(next() * 3);
+    if (way === 0) {
+      const start = Math.floor(next() * (bytes.length + 1));
+      const [view = new Uint8Array(0)] = buffer.peek({ start, maxSegments: 1 });
+      const added = Buffer.from(view);
+      expectBytes(added, bytes.subarray(start, start + added.length), 'a view to be added');
+      if (this.#attempt(back && 'ERR_EVBUFFER_FROZEN_BACK', () => buffer.add(view))) this.#append(index, added);
+    } else if (way === 1) {
+      const done = this.#attempt(back && 'ERR_EVBUFFER_FROZEN_BACK', () => {
+        expectEqual(buffer.addVector([...buffer]), bytes.length, 'addVector of its own views');
+      });
+      if (done) this.#append(index, bytes);
+    } else {
+      // What is pinned can not be joined.
+      const wanted = Math.floor(next() * ((pins === null ? bytes.length : buffer.contiguousLength) + 1));
+      const view = buffer.pullup(wanted) ?? new Uint8Array(0);
+      const frozen = wanted > 0 && front && 'ERR_EVBUFFER_FROZEN_FRONT';
+      if (this.#attempt(frozen, () => buffer.prepend(view))) this.#prepend(index, bytes.subarray(0, wanted));
+    }
+  }
+
+  /** While files can not be read, or have become shorter, whatever looks at all bytes throws, and `step` finds nothing changed. */
+  #failToRead(index: number, next: () => number): void {
+    const { buffer, bytes, front, pins } = this.#subjects[index] as Subject;
+    const shrank = next() < 0.5;
+    for (const file of this.#files) {
+      if (shrank) file.available = Math.floor(next() * file.length);
+      else file.readable = false;
+    }
+    let fails = false;
+    for (let node = chainOf(buffer).head; node !== null; node = node.next) {
+      if (node.extent === null) continue;
+      const { file, offset } = node.extent;
+      fails ||= !shrank || offset + node.end > (file as MemoryFile).available;
+    }
+    if (fails) {
+      const looks: (() => unknown)[] = [
+        () => buffer.peek(),
+        () => [...buffer],
+        () => buffer.toString(),
+        () => buffer.toUint8Array(),
+        () => buffer.copyOut(new Uint8Array(bytes.length)),
+        () => buffer.addVector(buffer),
+      ];
+      if (!front) looks.push(() => buffer.remove());
+      if (pins === null) looks.push(() => buffer.pullup());
+      if (!bytes.includes('z')) looks.push(() => buffer.indexOf('z'));
+      const look = looks[Math.floor(next() * looks.length)] as () => unknown;
+      this.#attempt(shrank ? 'ERR_EVBUFFER_FILE_SHRANK' : 'ERR_EVBUFFER_FILE_READ', look);
+    }
+    for (const file of this.#files) file.restore();
   }
 
   /** Uses the positions that were kept, and keeps one more. */
@@ -746,7 +813,8 @@ export class World {
     else this.#prepend(index, moved);
   }
 
-  #moveSome(index: number, other: number, bytes: number): void {
+  /** Returns how many bytes were moved. */
+  #moveSome(index: number, other: number, bytes: number): number {
     const source = this.#subjects[index] as Subject;
     const target = this.#subjects[other] as Subject;
     const nothing = source === target || bytes === 0;
@@ -761,29 +829,33 @@ export class World {
     const done = this.#attempt(code, () => {
       expectEqual(source.buffer.moveTo(target.buffer, bytes), expected, 'moveTo');
     });
-    if (!done || expected === 0) return;
+    if (!done || expected === 0) return 0;
     const moved = source.bytes.subarray(0, expected);
     if (all) this.#drop(index, expected);
     this.#append(other, moved);
     if (!all) this.#drop(index, expected);
+    return expected;
   }
 
-  #pullup(index: number, wanted: number): void {
+  /** Returns whether it was done: bytes that are pinned can not be joined. */
+  #pullup(index: number, wanted: number): boolean {
     const { buffer, bytes, pins } = this.#subjects[index] as Subject;
     if (wanted === 0 || wanted > bytes.length) {
       expectEqual(buffer.pullup(wanted), null, 'pullup');
-      return;
+      return true;
     }
     try {
       const view = buffer.pullup(wanted) as Uint8Array;
       expectBytes(view, bytes.subarray(0, wanted), 'pullup');
       if (buffer.contiguousLength < wanted) throw new Error('pullup did not join the bytes');
+      return true;
     } catch (error) {
       if (pins === null || (error as { code?: string }).code !== 'ERR_EVBUFFER_PINNED') throw error;
+      return false;
     }
   }
 
-  #reserve(index: number, bytes: number, salt: number): void {
+  #reserve(index: number, other: number, bytes: number, salt: number): void {
     const subject = this.#subjects[index] as Subject;
     const { buffer } = subject;
     const next = random(salt + 7);
@@ -807,16 +879,50 @@ export class World {
     }
     this.#attempt('ERR_EVBUFFER_OUT_OF_RANGE', () => reservation.commit(room.length + 1));
     const used = next() < 0.5 ? bytes : Math.floor(next() * (room.length + 1));
-    if (next() < 0.2) {
-      buffer.add('x');
-      this.#append(index, Buffer.from('x'));
-    } else if (next() < 0.8) {
+    const stale = next() < 0.5 && this.#changeBeforeCommit(index, other, next);
+    if (!stale) {
+      if (next() < 0.2) return;
       reservation.commit(used);
       this.#append(index, written.subarray(0, used));
-    } else {
-      return;
     }
     this.#attempt('ERR_EVBUFFER_STALE_RESERVATION', () => reservation.commit(0));
+  }
+
+  /** Does something to a buffer, whose back is not frozen, while its room is reserved; returns whether that changed it. */
+  #changeBeforeCommit(index: number, other: number, next: () => number): boolean {
+    const subject = this.#subjects[index] as Subject;
+    const { buffer, bytes } = subject;
+    const wanted = next() < 0.2 ? Number.POSITIVE_INFINITY : 1 + Math.floor(next() * bytes.length);
+    switch (Math.floor(next() * 7)) {
+      case 0:
+        buffer.add('x');
+        this.#append(index, Buffer.from('x'));
+        return true;
+      case 1: {
+        const frozen = subject.front && 'ERR_EVBUFFER_FROZEN_FRONT';
+        const done = this.#attempt(frozen, () => buffer.prepend('front'));
+        if (done) this.#prepend(index, Buffer.from('front'));
+        return done;
+      }
+      case 2: {
+        const done = this.#attempt(bytes.length > 0 && subject.front && 'ERR_EVBUFFER_FROZEN_FRONT', () =>
+          buffer.clear(),
+        );
+        if (done) this.#drop(index, bytes.length);
+        return done;
+      }
+      case 3:
+        this.#dispose(index);
+        return true;
+      case 4: {
+        const joined = wanted <= bytes.length && wanted > buffer.contiguousLength;
+        return this.#pullup(index, wanted) && joined;
+      }
+      case 5:
+        return this.#moveSome(index, other, wanted) > 0;
+      default:
+        return this.#moveSome(other, index, wanted) > 0;
+    }
   }
 
   #check(subject: Subject): void {
@@ -864,4 +970,4 @@ export class World {
   }
 }
 
-export const OPERATIONS = 42;
+export const OPERATIONS = 44;
