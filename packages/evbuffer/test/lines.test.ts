@@ -197,3 +197,17 @@ test('a line that was refused once is the same line at the next attempt (regress
     expect(file.users).toBe(0);
   }
 });
+
+test('a CR that was searched in vain belongs to the LF that comes in the next piece of memory', () => {
+  for (const take of [
+    (buffer: Evbuffer) => buffer.readLine(),
+    (buffer: Evbuffer) => buffer.readLines()[0] ?? null,
+    (buffer: Evbuffer) => text(buffer.readLine('crlf', 'bytes')),
+  ]) {
+    const buffer = pieces('abc\r');
+    expect(take(buffer)).toBeNull();
+    buffer.addReference(bytes('\nrest'));
+    expect(take(buffer)).toBe('abc');
+    expect(buffer.toString()).toBe('rest');
+  }
+});

@@ -1,6 +1,7 @@
 import { Evbuffer } from 'evbuffer';
 import { expect, test } from 'vitest';
 import { bytes, pieces } from './support/check.js';
+import { MemoryFile } from './support/memory-file.js';
 
 test('a search never looks past the end of the data, even where old bytes lie (regress A24, row 42)', () => {
   const buffer = new Evbuffer();
@@ -62,4 +63,27 @@ test('a search sees only the bytes of each piece, not the memory around them', (
   expect(buffer.indexOf('needle')).toBe(-1);
   expect(buffer.indexOf('eedl')).toBe(0);
   expect(buffer.indexOf('eedl', 1)).toBe(6);
+});
+
+test('what an earlier user left in memory behind the last byte is not found', () => {
+  const earlier = new Evbuffer();
+  earlier.add(`${'x'.repeat(300)}\nneedle\0`);
+  earlier.drain();
+  const buffer = new Evbuffer();
+  buffer.add('y'.repeat(200));
+  expect(buffer.indexOf('\n')).toBe(-1);
+  expect(buffer.indexOf('needle')).toBe(-1);
+  for (const style of ['any', 'crlf', 'crlf-strict', 'lf', 'nul'] as const) {
+    expect(buffer.indexOfEol(style)).toBeNull();
+    expect(buffer.readLine(style)).toBeNull();
+  }
+  expect(buffer.readLines()).toEqual([]);
+});
+
+test('a match may begin in memory and end in a file', () => {
+  const buffer = Evbuffer.from('a nee');
+  const file = new MemoryFile(bytes('dle, and another needle'));
+  buffer.addFileSegment(file);
+  expect(buffer.indexOf('needle')).toBe(2);
+  expect(buffer.indexOf('needle', 3)).toBe(22);
 });
