@@ -18,9 +18,11 @@ import { Bufferevent } from './bufferevent.js';
 import { ConnectRace, interleaveFamilies } from './connect-race.js';
 import { BuffereventError, disposedError, freedError } from './errors.js';
 import type { EventBase } from './event-base.js';
-import type { BuffereventHandlers, TimeoutName } from './events.js';
+import type { BuffereventEvent, BuffereventHandlers, Direction, TimeoutName } from './events.js';
 import { FileAhead, fileShrank } from './file-ahead.js';
+import type { FlushMode } from './layer.js';
 import { resolveHost } from './lookup.js';
+import { segmentBytes } from './segments.js';
 
 export interface SocketBuffereventOptions {
   /** An open, connected descriptor to take over, where `backend.supports.descriptors`. */
@@ -54,15 +56,6 @@ export interface Acceptor {
 /** Memory of the segments of one send; read by the port during the call only, so one list serves all. */
 const segments: Segment[] = [];
 const noBytes = new Uint8Array(0);
-
-function lengthOf(list: readonly Segment[], count: number): number {
-  let length = 0;
-  for (let i = 0; i < count; i++) {
-    const { start, end } = list[i] as Segment;
-    length += end - start;
-  }
-  return length;
-}
 
 /** Segments handed to one send; what is more waits for the next. */
 const MAX_SEGMENTS_PER_SEND = 1024;
@@ -235,9 +228,7 @@ export class SocketBufferevent extends Bufferevent {
         this.#race = null;
         this.#peer = address;
         this.timeouts.stop('connect');
-        this.#attach(handle);
-        this.#reportOutcome(null);
-        this.callbacks.event({ kind: 'connected' });
+        this.#attach(handle, true);
       },
       onFailed: (error) => this.#connectFailed(error),
     });
@@ -251,7 +242,6 @@ export class SocketBufferevent extends Bufferevent {
     this.#state = 'unconnected';
     this.base.leave(this);
     this.failed(undefined, error, timedOut ? { kind: 'timeout', timeout: 'connect', error } : undefined);
-    this.#reportOutcome(error);
   }
 
   #reportOutcome(error: Error | null): void {
@@ -269,14 +259,25 @@ export class SocketBufferevent extends Bufferevent {
     this.#race = null;
   }
 
-  #attach(handle: Handle): void {
+  #attach(handle: Handle, announce = false): void {
     this.#handle = handle;
     this.#state = 'open';
     this.base.enter(this);
     this.base.own(handle, this);
     if (this.#unreferenced) this.base.port.unref(handle);
-    this.opened();
+    this.opened(announce);
     this.wake();
+  }
+
+  /** @internal */
+  protected override established(): void {
+    this.#reportOutcome(null);
+  }
+
+  /** @internal */
+  protected override failed(direction: Direction | undefined, error: Error, event?: BuffereventEvent): void {
+    super.failed(direction, error, event);
+    this.#reportOutcome(error);
   }
 
   /** @internal */
@@ -290,7 +291,7 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   /** @internal */
-  protected override wake(): void {
+  override wake(): void {
     if (this.#dirty) return;
     this.#dirty = true;
     this.base.markDirty(this);
@@ -303,9 +304,10 @@ export class SocketBufferevent extends Bufferevent {
       this.freeWhenTaken();
       return;
     }
-    this.inputSide.discardIfStuck();
+    this.pump();
+    if (this.#state !== 'open') return;
     const { port } = this.base;
-    const readMax = this.inputSide.allowance();
+    const readMax = this.readAllowance();
     if (this.#receiving === 0) {
       if (readMax > 0) {
         this.#receiving = readMax;
@@ -321,7 +323,7 @@ export class SocketBufferevent extends Bufferevent {
       this.#receiving = readMax;
       port.lowerRecvMax(this.#handle, readMax);
     }
-    const writeMax = this.outputSide.allowance();
+    const writeMax = this.writeAllowance();
     if (!this.#sending) {
       if (writeMax > 0) this.#send(writeMax);
       else if (this.wantsShutdown && !this.#shutdownSubmitted) {
@@ -333,11 +335,12 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   #send(max: number): void {
-    const range = this.output.peekFile();
+    const { sendable } = this;
+    const range = sendable.peekFile();
     if (range === null) {
       this.#dropAhead();
-      const count = this.output.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
-      this.output.pin(lengthOf(segments, count));
+      const count = sendable.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
+      sendable.pin(segmentBytes(segments, count));
       this.#submitSend(count);
     } else if (this.base.backend.supports.sendFile) this.#sendFile(range, max);
     else this.#sendRead(range, max);
@@ -352,7 +355,7 @@ export class SocketBufferevent extends Bufferevent {
 
   #sendFile({ file, offset, length }: FileRange, max: number): void {
     const bytes = Math.min(length, max);
-    this.output.pin(bytes);
+    this.sendable.pin(bytes);
     this.#sending = true;
     this.timeouts.submitted('write');
     this.base.port.sendFile(this.#handle, file.descriptor, file.offset + offset, bytes);
@@ -383,6 +386,14 @@ export class SocketBufferevent extends Bufferevent {
   readonly #onFileRead = (): void => {
     if (this.#state === 'open' && !this.#sending) this.base.inTurn(() => this.wake());
   };
+
+  /** @internal Submits at once what would be submitted at the end of the turn. */
+  protected override flushTransport(_: Direction, mode: FlushMode): boolean {
+    const before = this.#sending;
+    this.reconcile();
+    if (mode !== 'normal') this.base.port.flush();
+    return this.#sending && !before;
+  }
 
   /** @internal */
   onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
@@ -429,13 +440,13 @@ export class SocketBufferevent extends Bufferevent {
 
   /** Nothing was sent although something was asked for: the file ends before it. */
   #onFileSent(result: number): void {
-    const range = result === 0 ? this.output.peekFile() : null;
+    const range = result === 0 ? this.sendable.peekFile() : null;
     this.#onSent(result, range === null ? undefined : fileShrank(range));
   }
 
   #onSent(result: number, failure?: Error): void {
     this.#sending = false;
-    this.output.unpin();
+    this.sendable.unpin();
     if (this.#state !== 'open') return;
     if (failure !== undefined) this.failed('write', failure);
     else if (result >= 0) {
@@ -445,7 +456,9 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    if (this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) this.wake();
+    if (this.writeAllowance() > 0 || this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) {
+      this.wake();
+    }
   }
 
   /** @internal */
@@ -482,7 +495,7 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   /** @internal */
-  protected override onTimeout(name: TimeoutName): void {
+  override onTimeout(name: TimeoutName): void {
     if (name !== 'connect') {
       super.onTimeout(name);
       return;
