@@ -1,5 +1,5 @@
 import type { InspectOptions } from 'node:util';
-import { argumentTypeError } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
 import type { EolStyle, Evbuffer, EvbufferEncoding, LeaseOwner } from 'evbuffer';
 import {
   checkDirection,
@@ -104,6 +104,24 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
   get handlers(): BuffereventHandlers | null {
     return this.callbacks.handlers;
+  }
+
+  /**
+   * How urgent the callbacks of this connection are: 0 to `base.priorities - 1`, 0 first; by default in the middle. In a
+   * turn those of a less urgent connection run after all of more urgent ones that wait. Setting it counts from the next
+   * callback on. Throws `RangeError` for a level that the base does not have.
+   */
+  get priority(): number {
+    return this.callbacks.priority;
+  }
+
+  set priority(level: number) {
+    this.#checkNotFreed();
+    checkInteger('priority', level, 0);
+    if (level >= this.base.priorities) {
+      throw argumentRangeError('priority', `below the ${this.base.priorities} of the base`, level);
+    }
+    this.callbacks.priority = level;
   }
 
   /** Queues `onRead` or `onWrite` if the low mark allows it, or anyway with `ignoreWatermarks`. */

@@ -37,12 +37,14 @@ export class PendingCallbacks implements CallbackSource {
   #running = false;
   #dropped = false;
   #afterRun: (() => void)[] = [];
+  priority: number;
   /** Who is told instead of the handlers. */
   upper: Upper | null = null;
 
   constructor(bev: Bufferevent, base: EventBase) {
     this.#bev = bev;
     this.#base = base;
+    this.priority = base.defaultPriority;
   }
 
   get handlers(): BuffereventHandlers | null {
