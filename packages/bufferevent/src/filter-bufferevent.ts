@@ -122,6 +122,9 @@ export class FilterBufferevent extends Bufferevent implements Upper {
         else this.failed(event.direction, event.error, event);
         this.#receive();
         break;
+      case 'peer-closed':
+        this.callbacks.event(event);
+        break;
       case 'timeout':
         this.#lowerTimedOut(event);
     }
