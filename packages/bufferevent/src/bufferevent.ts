@@ -21,10 +21,10 @@ import { BuffereventError, freedError } from './errors.js';
 import { checkBase, type EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction, TimeoutName } from './events.js';
 import type { SuspendReason } from './gate.js';
-import { type InputHost, InputSide } from './input-side.js';
+import { InputSide } from './input-side.js';
 import { inspectBufferevent } from './inspect.js';
 import type { FlushMode, Layer } from './layer.js';
-import { type OutputHost, OutputSide } from './output-side.js';
+import { OutputSide } from './output-side.js';
 import { OutputTap } from './output-tap.js';
 import { ChunkPull, ExactPull, LinePull, type PullOptions, type ReadLineOptions, type ReadOptions } from './pull.js';
 import type { BuffereventStats } from './stats.js';
@@ -40,9 +40,6 @@ export interface InsertLayerOptions {
   readonly surplus?: 'refuse' | 'decode' | 'keep';
 }
 
-/** @internal What both sides ask of the bufferevent around them. */
-type SidesHost = InputHost & OutputHost;
-
 /**
  * A buffered connection: what arrives gathers in `input`, what is written leaves from `output`, and the user hears of
  * it through handlers or pulls. This class holds what every kind shares; a kind moves the bytes.
@@ -52,7 +49,7 @@ type SidesHost = InputHost & OutputHost;
  *
  * `docs/bufferevent-contract.md` says what users may rely on.
  */
-export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint8Array>, SidesHost {
+export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint8Array> {
   readonly base: EventBase;
   /** The user's own, per connection; never looked at. */
   context: unknown = undefined;

@@ -100,7 +100,7 @@ export class PendingCallbacks implements CallbackSource {
     else this.#afterRun.push(then);
   }
 
-  /** @internal One turn's callbacks. Never throws; what users throw surfaces later (C19). */
+  /** One turn's callbacks. Never throws; what users throw surfaces later (C19). */
   runCallbacks(): void {
     this.#queued = false;
     if (this.#dropped || this.upper !== null) return;

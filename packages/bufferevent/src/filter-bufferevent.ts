@@ -2,7 +2,6 @@ import { argumentTypeError } from 'bufferevent-backend';
 import type { Evbuffer } from 'evbuffer';
 import { checkBoolean, checkObject } from './arguments.js';
 import { Bufferevent } from './bufferevent.js';
-import type { Upper } from './callbacks.js';
 import type { CoveredBufferevent } from './covered.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode, Layer, LayerResult } from './layer.js';
@@ -38,7 +37,7 @@ export interface FilterOptions {
  * Events of the one below are events of the filter (FI-9). Its end reaches the `input` function as mode `finished` before
  * it is told (FI-7).
  */
-export class FilterBufferevent extends Bufferevent implements Upper {
+export class FilterBufferevent extends Bufferevent {
   readonly #underlying: Bufferevent;
   readonly #closeOnFree: boolean;
   #covered: CoveredBufferevent | null;
