@@ -1,5 +1,5 @@
 import type { InspectOptions } from 'node:util';
-import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import { type AddressPair, argumentRangeError, argumentTypeError } from 'bufferevent-backend';
 import type { EolStyle, Evbuffer, EvbufferEncoding, LeaseOwner } from 'evbuffer';
 import {
   checkDirection,
@@ -371,6 +371,22 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.wake();
     return opened;
   }
+
+  /** The open descriptor, where `backend.supports.descriptors`; -1 while there is none, and for pairs. That of the lowest. */
+  get descriptor(): number {
+    return -1;
+  }
+
+  /** The two ends while connected; `null` for what is not known. Those of the lowest bufferevent. */
+  get address(): AddressPair {
+    return { local: null, peer: null };
+  }
+
+  /** Lets what this connection waits for keep the process alive (the default). Pairs never do. */
+  ref(): void {}
+
+  /** Lets the process exit although this connection waits for something. */
+  unref(): void {}
 
   /** The layers under this connection, from the transport up. */
   get layers(): readonly Layer[] {

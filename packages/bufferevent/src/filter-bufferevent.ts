@@ -1,4 +1,4 @@
-import { argumentTypeError } from 'bufferevent-backend';
+import { type AddressPair, argumentTypeError } from 'bufferevent-backend';
 import type { Evbuffer } from 'evbuffer';
 import { checkBoolean, checkObject } from './arguments.js';
 import { Bufferevent } from './bufferevent.js';
@@ -70,6 +70,22 @@ export class FilterBufferevent extends Bufferevent {
 
   override get underlying(): Bufferevent {
     return this.#underlying;
+  }
+
+  override get descriptor(): number {
+    return this.#underlying.descriptor;
+  }
+
+  override get address(): AddressPair {
+    return this.#underlying.address;
+  }
+
+  override ref(): void {
+    this.#underlying.ref();
+  }
+
+  override unref(): void {
+    this.#underlying.unref();
   }
 
   /** @internal */

@@ -157,15 +157,13 @@ export class SocketBufferevent extends Bufferevent {
     this.timeouts.start('connect');
   }
 
-  /** The open descriptor, where `backend.supports.descriptors`; -1 while there is none. */
-  get descriptor(): number {
+  override get descriptor(): number {
     return this.#state === 'open' && this.base.backend.supports.descriptors
       ? this.base.port.descriptor(this.#handle)
       : -1;
   }
 
-  /** The two ends while connected; `null` for what is not known. */
-  get address(): AddressPair {
+  override get address(): AddressPair {
     return this.#state === 'open' ? this.base.port.address(this.#handle) : { local: null, peer: null };
   }
 
@@ -180,14 +178,13 @@ export class SocketBufferevent extends Bufferevent {
     if (result < 0) throw systemError(result, 'setsockopt', this.#peer);
   }
 
-  /** Lets what this connection waits for keep the process alive (the default). */
-  ref(): void {
+  override ref(): void {
     this.#unreferenced = false;
     this.#race?.setReferenced(true);
     if (this.#state === 'open') this.base.port.ref(this.#handle);
   }
 
-  unref(): void {
+  override unref(): void {
     this.#unreferenced = true;
     this.#race?.setReferenced(false);
     if (this.#state === 'open') this.base.port.unref(this.#handle);
