@@ -126,6 +126,8 @@ export class FilterBufferevent extends Bufferevent {
   lowerEvent(event: BuffereventEvent): void {
     switch (event.kind) {
       case 'connected':
+        // Perhaps not at the first attempt.
+        if (!this.#opened) this.renewed();
         this.#open(true);
         break;
       case 'eof':

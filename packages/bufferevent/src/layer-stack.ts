@@ -203,8 +203,13 @@ export class LayerStack implements StageOwner {
     return moved;
   }
 
+  /** A layer that is being called is freed when it has returned. */
   free(): void {
     this.#freed = true;
+    if (!this.#running) this.#letGo();
+  }
+
+  #letGo(): void {
     for (const stage of this.#stages) {
       try {
         stage.free();
@@ -229,6 +234,7 @@ export class LayerStack implements StageOwner {
       pump();
     } finally {
       this.#running = false;
+      if (this.#freed) this.#letGo();
     }
   }
 
@@ -374,6 +380,7 @@ export class LayerStack implements StageOwner {
       const room = mode === 'normal' ? this.#roomBelow(stage) : Infinity;
       if (room <= 0 || this.#over) return moved;
       this.#fillOutgoing(stage, room);
+      if (this.#over) return moved;
       const hasNew = stage.outgoing.length > 0 && !stage.encoderStarved;
       if (!hasNew && !stage.encodeAgain && !forced) break;
       forced = false;
