@@ -103,7 +103,16 @@ export class LayerStack implements StageOwner {
     });
     // Nobody has to wait for it: a failure is an event too.
     opened.catch(() => {});
-    layer.attach?.(stage);
+    const { toPeer } = stage;
+    const before = toPeer.length;
+    try {
+      layer.attach?.(stage);
+    } catch (error) {
+      const others = toPeer.take(before);
+      toPeer.clear();
+      toPeer.addBuffer(others);
+      throw error;
+    }
     this.#stages.push(stage);
     if (below?.decodingEnded) stage.incomingEnded = true;
     if (stage.isOpen) stage.settleOpen(null);
