@@ -495,7 +495,10 @@ export class SocketBufferevent extends Bufferevent {
         this.#cancelling = false;
         if (result > 0) {
           const start = batch.start(index);
-          this.inputSide.received(batch.memory(index), start, start + result, this.base.port, batch.lease(index));
+          const end = start + result;
+          const lease = batch.lease(index);
+          if (this.isOpen) this.received(batch.memory(index), start, end, this.base.port, lease);
+          else this.inputSide.received(batch.memory(index), start, end, this.base.port, lease);
         }
         break;
       case Operation.send:
