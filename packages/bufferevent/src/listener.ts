@@ -317,10 +317,12 @@ export class Listener implements AsyncDisposable {
     const error = this.#errors.shift();
     if (error !== undefined) {
       if (handlers.onListenerError !== undefined) this.#run(handlers.onListenerError, handlers, error, this);
+    } else if (this.#enabled && this.#parked.length > 0) {
+      this.#handOut(this.#parked.shift() as Handle, handlers);
     } else if (this.#droppedPeers.length > 0) {
       const peer = this.#droppedPeers.shift() as Address | null;
       if (handlers.onDrop !== undefined) this.#run(handlers.onDrop, handlers, peer, this);
-    } else if (this.#enabled && this.#parked.length > 0) this.#handOut(this.#parked.shift() as Handle, handlers);
+    }
     if (this.#credits === 0) this.#wake();
   }
 
