@@ -116,7 +116,8 @@ describe('overflow', () => {
         }
         expect(told).toBe(many);
         expect(accepted).toHaveLength(1);
-        expect(Math.max(...perTurn)).toBeLessThanOrEqual(8);
+        // A turn of the loop holds two of the base here: for completions, and for callbacks left over.
+        expect(Math.max(...perTurn)).toBeLessThanOrEqual(16);
         expect(most).toBeLessThanOrEqual(512);
         expect(listener.stats()).toMatchObject({ accepted: 1, dropped: many });
       });
@@ -430,11 +431,11 @@ describe('cases of libevent’s suite', () => {
     it('LI-2: other code that disables the listener while its handlers run stops it at once (regress E8, E9)', async () => {
       for (const handler of ['onConnection', 'onListenerError'] as const) {
         let calls = 0;
-        const disableSoon = () => {
+        const disableSoon = (_: unknown, from: Listener) => {
           calls += 1;
-          queueMicrotask(() => listener.disable());
+          queueMicrotask(() => from.disable());
         };
-        const listener: Listener =
+        const listener =
           handler === 'onConnection'
             ? await world.listen({ onConnection: disableSoon })
             : await starved({ onListenerError: disableSoon });
