@@ -289,9 +289,7 @@ export class Listener implements AsyncDisposable {
 
   #drop(handle: Handle): void {
     this.#dropped++;
-    if (this.#handlers?.onDrop !== undefined && !this.base.disposed) {
-      this.#droppedPeers.push(this.base.port.address(handle).peer);
-    }
+    if (this.#handlers?.onDrop !== undefined) this.#droppedPeers.push(this.base.port.address(handle).peer);
     this.#closeUnclaimed(handle);
   }
 

@@ -75,7 +75,7 @@ export class SocketBufferevent extends Bufferevent {
   #state: State = 'unconnected';
   /** 0 while there is none. */
   #handle: Handle = 0;
-  /** Given up by {@link setDescriptor}, with completions to come; nothing is submitted before they came. */
+  /** Given up by {@link setDescriptor}, with completions to come: until then its recv and its send take the place of ours. */
   #former: Map<Handle, Deferred<void>> | null = null;
   #race: ConnectRace | null = null;
   #settings: StreamSettings | null = null;
@@ -374,7 +374,6 @@ export class SocketBufferevent extends Bufferevent {
       this.freeWhenTaken();
       return;
     }
-    if (this.#former !== null) return;
     this.inputSide.discardIfStuck();
     const { port } = this.base;
     const readMax = this.inputSide.allowance();

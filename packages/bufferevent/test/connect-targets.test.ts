@@ -128,6 +128,13 @@ describe('the local address', () => {
       expect(other).toMatchObject({ code: 'EINVAL', syscall: 'connect', address: '::1' });
       await world.settle();
       expect(base.stats().port).toMatchObject({ streams: 0, pending: 0 });
+      const addresses = [
+        { ip: '::1', port: 80 },
+        { ip: '127.0.0.1', port: 80 },
+      ];
+      const refused = await rejection(connect({ addresses }, {}, { base, localAddress }));
+      expect(refused).toMatchObject({ code: 'ECONNREFUSED', address: '127.0.0.1' });
+      expect('errors' in refused).toBe(false);
     });
 
     it('B13, B47: one that is none, and a family that contradicts it, are mistakes', async () => {

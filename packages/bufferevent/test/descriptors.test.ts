@@ -1,9 +1,10 @@
-// Changing the descriptor of a connection: B90–B93. Where a backend has descriptors; the memory backend does.
+// Changing the descriptor of a connection: B120–B123. Where a backend has descriptors; the memory backend does.
 import { type LookupAddress, SocketBufferevent, type SocketBuffereventOptions } from 'bufferevent';
+import { withFaults } from 'bufferevent-backend/memory';
 import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
 import { count } from './support/recorder.js';
-import { isPending } from './support/wait.js';
+import { isPending, rejection, turns } from './support/wait.js';
 import { inBothMemories, inMemory, inWorlds, ipOf, type World } from './support/world.js';
 
 /** A connection over one of two connected descriptors, and the other end. */
@@ -15,7 +16,7 @@ function onDescriptor(world: World, options: SocketBuffereventOptions = {}) {
 
 describe('setDescriptor', () => {
   inBothMemories((world) => {
-    it('B90: gives a connection to an object that had none, without an event; what was queued is sent', async () => {
+    it('B120: gives a connection to an object that had none, without an event; what was queued is sent', async () => {
       const bev = world.keep(new SocketBufferevent(world.base, { handlers: world.record('mine') }));
       bev.enable('read');
       bev.write('queued before');
@@ -35,7 +36,7 @@ describe('setDescriptor', () => {
       expect(world.network.openDescriptors).toBe(0);
     });
 
-    it('B90: the old descriptor stays open and is the caller’s, with every byte that was not received', async () => {
+    it('B120: the old descriptor stays open and is the caller’s, with every byte that was not received', async () => {
       const { bev, mine, peer } = onDescriptor(world, { handlers: world.record('bev') });
       bev.enable('read');
       peer.write('first');
@@ -59,28 +60,26 @@ describe('setDescriptor', () => {
       expect(world.network.openDescriptors).toBe(0);
     });
 
-    it('B90: what the system took before the change is not sent twice, and the rest goes to the new peer', async () => {
-      const { bev, mine, peer } = onDescriptor(world);
-      const total = world.bytes(50_000);
-      const pattern = Uint8Array.from({ length: total }, (_, index) => (index * 7) % 251);
-      bev.write(pattern);
-      await world.until(() => bev.output.length < total, 'something to be sent');
-      const [next, other] = world.network.socketPair();
-      await bev.setDescriptor(next);
-      const newPeer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
-      const old = world.keep(new SocketBufferevent(world.base, { descriptor: mine }));
-      old.halfClose();
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of peer) chunks.push(chunk);
-      const before = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-      expect(before).toBeGreaterThan(0);
-      if (before < total) chunks.push((await newPeer.read(total - before)) as Uint8Array);
-      expect(Buffer.concat(chunks).equals(pattern)).toBe(true);
-      for (const one of [bev, old, peer, newPeer]) one.free();
-      await world.settle();
+    it('B120: what the system took before the change is not sent twice, and the rest goes to the new peer', async () => {
+      const pattern = Uint8Array.from({ length: 40 }, (_, index) => 48 + index);
+      for (let steps = 0; steps < 16; steps++) {
+        const { bev, mine, peer } = onDescriptor(world);
+        bev.write(pattern);
+        await turns(steps);
+        const [next, other] = world.network.socketPair();
+        await bev.setDescriptor(next);
+        const newPeer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
+        const old = world.keep(new SocketBufferevent(world.base, { descriptor: mine }));
+        old.halfClose();
+        bev.halfClose();
+        const chunks: Uint8Array[] = [];
+        for (const end of [peer, newPeer]) for await (const chunk of end) chunks.push(chunk);
+        expect(text(Buffer.concat(chunks)), `after ${steps} turns`).toBe(text(pattern));
+        for (const one of [bev, old, peer, newPeer]) one.free();
+      }
     });
 
-    it('B91: -1 leaves the object without a connection; it may get another one or connect', async () => {
+    it('B121: -1 leaves the object without a connection; it may get another one or connect', async () => {
       const { bev, mine, peer } = onDescriptor(world, { handlers: world.record('bev') });
       bev.enable('read');
       peer.write('bytes');
@@ -102,8 +101,29 @@ describe('setDescriptor', () => {
       peer.free();
     });
 
-    it('B91: freed at any moment of a change, everything is given back', async () => {
-      for (let steps = 0; steps < 6; steps++) {
+    it('B121: at whatever moment a descriptor is given up, each byte is in the input or still to be received', async () => {
+      for (let steps = 0; steps < 12; steps++) {
+        for (const to of ['none', 'another']) {
+          const { bev, mine, peer } = onDescriptor(world);
+          bev.enable('read');
+          await turns(2);
+          peer.write('0123456789');
+          await turns(steps);
+          const [next, other] = world.network.socketPair();
+          await bev.setDescriptor(to === 'none' ? -1 : next);
+          if (to === 'none') world.network.closeDescriptor(next);
+          const here = text(bev.input.remove(bev.input.length)) as string;
+          const again = world.keep(new SocketBufferevent(world.base, { descriptor: mine }));
+          const there = here.length === 10 ? '' : text(await again.read(10 - here.length));
+          expect(here + there, `after ${steps} turns, to ${to}`).toBe('0123456789');
+          world.network.closeDescriptor(other);
+          for (const one of [bev, again, peer]) one.free();
+        }
+      }
+    });
+
+    it('B121: freed at any moment of a change, everything is given back', async () => {
+      for (let steps = 0; steps < 12; steps++) {
         const { bev, mine, peer } = onDescriptor(world);
         bev.enable('read');
         bev.write('x'.repeat(world.bytes(40_000)));
@@ -111,7 +131,7 @@ describe('setDescriptor', () => {
         const [next, other] = world.network.socketPair();
         const released = bev.setDescriptor(steps % 2 === 0 ? next : -1);
         if (steps % 2 === 1) world.network.closeDescriptor(next);
-        for (let step = 0; step < steps; step++) await new Promise((resolve) => setImmediate(resolve));
+        await turns(steps >> 1);
         bev.free();
         await released;
         await bev.end();
@@ -124,7 +144,7 @@ describe('setDescriptor', () => {
       }
     });
 
-    it('B90: several changes in a row end with the last, and each descriptor is given back', async () => {
+    it('B120: several changes in a row end with the last, and each descriptor is given back', async () => {
       const { bev, mine, peer } = onDescriptor(world);
       bev.write('for the last');
       const pairs = [world.network.socketPair(), world.network.socketPair(), world.network.socketPair()] as const;
@@ -141,7 +161,7 @@ describe('setDescriptor', () => {
       expect(world.network.openDescriptors).toBe(0);
     });
 
-    it('B92: replaceDescriptor closes the old one', async () => {
+    it('B122: replaceDescriptor closes the old one', async () => {
       const { bev, peer } = onDescriptor(world);
       const [next, other] = world.network.socketPair();
       await bev.replaceDescriptor(next);
@@ -154,7 +174,7 @@ describe('setDescriptor', () => {
       expect(world.network.openDescriptors).toBe(0);
     });
 
-    it('B93: an end and a failure of the connection before are forgotten', async () => {
+    it('B123: an end and a failure of the connection before are forgotten', async () => {
       const { bev, peer } = onDescriptor(world, { handlers: world.record('bev') });
       bev.enable('read');
       peer.halfClose();
@@ -177,8 +197,26 @@ describe('setDescriptor', () => {
     });
   });
 
+  inBothMemories((world) => {
+    it('B123: our own end is told to the new peer, too', async () => {
+      const { bev, mine, peer } = onDescriptor(world);
+      bev.write('last words');
+      bev.halfClose();
+      expect(text(await peer.read(10))).toBe('last words');
+      expect(await peer.read()).toBeNull();
+      const [next, other] = world.network.socketPair();
+      await bev.setDescriptor(next);
+      const newPeer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
+      expect(await newPeer.read()).toBeNull();
+      newPeer.write('answer');
+      expect(text(await bev.read(6))).toBe('answer');
+      world.network.closeDescriptor(mine);
+      for (const one of [bev, peer, newPeer]) one.free();
+    });
+  });
+
   inMemory((world) => {
-    it('B90: a pull that waits gets its bytes from the new peer, and output in memory survives', async () => {
+    it('B120: a pull that waits gets its bytes from the new peer, and output in memory survives', async () => {
       const { bev, mine, peer } = onDescriptor(world);
       const line = bev.readLine();
       const closed = bev.closed;
@@ -197,7 +235,7 @@ describe('setDescriptor', () => {
       peer.free();
     });
 
-    it('B91: a lookup and attempts that are under way are given up without an event', async () => {
+    it('B121: a lookup and attempts that are under way are given up without an event', async () => {
       world.network.blackhole({ ip: '127.0.0.9', port: 0 });
       let answer: (addresses: LookupAddress[]) => void = () => {};
       const base = world.newBase({
@@ -234,7 +272,7 @@ describe('setDescriptor', () => {
       }
     });
 
-    it('B90: what is no connected stream is refused by the system, and nothing changes', async () => {
+    it('B120: what is no connected stream is refused by the system, and nothing changes', async () => {
       const { bev, mine, peer } = onDescriptor(world);
       expect(() => bev.setDescriptor(5)).toThrow(expect.objectContaining({ code: 'EBADF' }));
       const file = world.network.openFile(new Uint8Array(1));
@@ -252,7 +290,7 @@ describe('setDescriptor', () => {
       peer.free();
     });
 
-    it('B91: a connection that is over takes no descriptor', async () => {
+    it('B121: a connection that is over takes no descriptor', async () => {
       const { bev, peer } = onDescriptor(world);
       const ended = Promise.all([bev.end(), peer.end()]);
       await ended;
@@ -278,6 +316,52 @@ describe('setDescriptor', () => {
       await world.settle();
       expect(accepted).toHaveLength(2);
       world.network.closeDescriptor(descriptor);
+    });
+
+    it('B121, C4: freed while the old descriptor is slower to go than the new one, everything is given back', async () => {
+      for (let seed = 1; seed <= 40; seed++) {
+        const base = world.newBase({ backend: withFaults(world.plain, { random: { seed } }) });
+        const [mine, other] = world.network.socketPair();
+        const bev = world.keep(new SocketBufferevent(base, { descriptor: mine }));
+        bev.enable('read');
+        bev.write('x'.repeat(20_000));
+        await turns(seed % 5);
+        const [next, nextOther] = world.network.socketPair();
+        const released = bev.setDescriptor(seed % 2 === 0 ? next : -1);
+        bev.free();
+        await Promise.all([released, bev.closed, bev.end()]);
+        expect(bev.output.length, `seed ${seed}`).toBe(0);
+        if (seed % 2 === 1) world.network.closeDescriptor(next);
+        for (const descriptor of [mine, other, nextOther]) world.network.closeDescriptor(descriptor);
+        expect(base.stats().port).toMatchObject({ streams: 0, pending: 0, leases: 0 });
+      }
+      expect(world.network.openDescriptors).toBe(0);
+    });
+
+    it('B120, B45: failures name the peer of the descriptor that they happen on', async () => {
+      const { bev: first, peer } = await world.accepted({});
+      const { descriptor } = first;
+      const { ip, port } = first.address.peer as { ip: string; port: number };
+      await first.setDescriptor(-1);
+      const bev = world.keep(new SocketBufferevent(world.base));
+      await bev.setDescriptor(descriptor);
+      const reading = rejection(bev.read());
+      await world.settle();
+      peer.reset();
+      expect(await reading).toMatchObject({ code: 'ECONNRESET', address: ip, port });
+      bev.free();
+    });
+
+    it('B121, B67: without a connection an object outlives its base, and takes no descriptor after it', async () => {
+      const base = world.newBase();
+      const [mine, other] = world.network.socketPair();
+      const bev = world.keep(new SocketBufferevent(base, { descriptor: mine }));
+      await bev.setDescriptor(-1);
+      await base[Symbol.asyncDispose]();
+      expect(bev.freed).toBe(false);
+      expect(() => bev.setDescriptor(mine)).toThrow(expect.objectContaining({ code: 'ERR_BUFFEREVENT_CLOSED' }));
+      bev.free();
+      for (const descriptor of [mine, other]) world.network.closeDescriptor(descriptor);
     });
 
     it('C16: ref() and unref() before a change hold for the new descriptor', async () => {
@@ -312,7 +396,7 @@ describe('setDescriptor', () => {
   });
 
   inWorlds(['net'], (world) => {
-    it('B90: a backend without descriptors refuses', async () => {
+    it('B120: a backend without descriptors refuses', async () => {
       const bev = world.keep(new SocketBufferevent(world.base));
       const unsupported = expect.objectContaining({ code: 'ERR_BUFFEREVENT_UNSUPPORTED' });
       expect(() => bev.setDescriptor(3)).toThrow(unsupported);

@@ -261,3 +261,42 @@ it('C16: unref() before connect() lets the process end while the attempt is pend
   await referenced.says('attempting');
   expect(await referenced.kill()).toMatchObject({ signal: 'SIGKILL', stdout: 'attempting\n' });
 });
+
+it('C16: unref() and ref() reach every attempt of a race, those that begin later too, and the connection', async () => {
+  const racing = (body: string): string => `
+    import { EventBase, listen, SocketBufferevent } from 'bufferevent';
+    import { ManualClock } from 'bufferevent/testing';
+    import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const streams = async (count) => { while (base.stats().port.streams !== count) await turn(); };
+    const network = new MemoryNetwork();
+    for (const ip of ['127.0.0.7', '127.0.0.8', '127.0.0.9']) network.blackhole({ ip, port: 0 });
+    const clock = new ManualClock();
+    const base = new EventBase({ clock, backend: createMemoryBackend(network) });
+    const listener = await listen({ ip: '127.0.0.9', port: 80 }, {}, { base });
+    listener.unref();
+    const bev = new SocketBufferevent(base, { handlers: { onRead() {}, onEvent: (_, { kind }) => console.log(kind) } });
+    bev.enable('read');
+    bev.connect({ addresses: [7, 8, 9].map((last) => ({ ip: '127.0.0.' + last, port: 80 })) });
+    ${body}
+    await turn();
+    console.log(base.stats().port.streams, 'streams');
+  `;
+  const next = `clock.advance(250); await turn();`;
+  const ended = async (body: string) => {
+    const outcome = await run(racing(body));
+    expect(outcome, body).toMatchObject({ code: 0, signal: null, stderr: '' });
+    return outcome.stdout;
+  };
+  expect(await ended(`bev.unref();`)).toBe('1 streams\n');
+  expect(await ended(`${next} bev.unref();`)).toBe('2 streams\n');
+  expect(await ended(`bev.unref(); ${next} ${next}`)).toBe('3 streams\n');
+  const connect = `${next} ${next} network.restore({ ip: '127.0.0.9', port: 0 }); await streams(2);`;
+  expect(await ended(`bev.unref(); ${connect}`)).toBe('connected\n2 streams\n');
+  expect(await ended(`${connect} bev.unref();`)).toBe('connected\n2 streams\n');
+  for (const body of [`bev.unref(); ${next} bev.ref();`, `bev.unref(); ${connect} bev.ref();`, `${connect}`]) {
+    const program = new Program(racing(body));
+    await program.says('streams');
+    expect(await program.kill(), body).toMatchObject({ signal: 'SIGKILL' });
+  }
+});
