@@ -1,6 +1,7 @@
 // Changing the descriptor of a connection: B120–B123. Where a backend has descriptors; the memory backend does.
 import { type LookupAddress, SocketBufferevent, type SocketBuffereventOptions } from 'bufferevent';
-import { withFaults } from 'bufferevent-backend/memory';
+import type { Backend, Handle } from 'bufferevent-backend';
+import { PortDecorator, withFaults } from 'bufferevent-backend/memory';
 import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
 import { count } from './support/recorder.js';
@@ -327,15 +328,49 @@ describe('setDescriptor', () => {
         bev.write('x'.repeat(20_000));
         await turns(seed % 5);
         const [next, nextOther] = world.network.socketPair();
-        const released = bev.setDescriptor(seed % 2 === 0 ? next : -1);
+        let given = false;
+        const released = bev.setDescriptor(seed % 2 === 0 ? next : -1).then(() => {
+          given = true;
+        });
         bev.free();
-        await Promise.all([released, bev.closed, bev.end()]);
-        expect(bev.output.length, `seed ${seed}`).toBe(0);
+        // Not over before the system has let go of what it may be sending from the output.
+        await bev.end();
+        expect(given, `seed ${seed}`).toBe(true);
+        await released;
+        expect(bev.output.length).toBe(0);
         if (seed % 2 === 1) world.network.closeDescriptor(next);
         for (const descriptor of [mine, other, nextOther]) world.network.closeDescriptor(descriptor);
         expect(base.stats().port).toMatchObject({ streams: 0, pending: 0, leases: 0 });
       }
       expect(world.network.openDescriptors).toBe(0);
+    });
+
+    it('B121, C4: freed while the system is slow to give the old descriptor back, it is over after that', async () => {
+      class SlowPort extends PortDecorator {
+        override detach(stream: Handle): void {
+          void turns(20).then(() => super.detach(stream));
+        }
+      }
+      const backend: Backend = {
+        ...world.plain,
+        createPort: (sink, options) => new SlowPort(backend, world.plain.createPort(sink, options)),
+      };
+      const base = world.newBase({ backend });
+      const [mine, other] = world.network.socketPair();
+      const [next, nextOther] = world.network.socketPair();
+      const bev = world.keep(new SocketBufferevent(base, { descriptor: mine }));
+      bev.write('x'.repeat(20_000));
+      await world.settle();
+      let given = false;
+      const released = bev.setDescriptor(next).then(() => {
+        given = true;
+      });
+      bev.free();
+      await bev.end();
+      expect(given).toBe(true);
+      await released;
+      for (const descriptor of [mine, other, nextOther]) world.network.closeDescriptor(descriptor);
+      expect(base.stats().port).toMatchObject({ streams: 0, pending: 0 });
     });
 
     it('B120, B45: failures name the peer of the descriptor that they happen on', async () => {

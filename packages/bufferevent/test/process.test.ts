@@ -294,9 +294,36 @@ it('C16: unref() and ref() reach every attempt of a race, those that begin later
   const connect = `${next} ${next} network.restore({ ip: '127.0.0.9', port: 0 }); await streams(2);`;
   expect(await ended(`bev.unref(); ${connect}`)).toBe('connected\n2 streams\n');
   expect(await ended(`${connect} bev.unref();`)).toBe('connected\n2 streams\n');
-  for (const body of [`bev.unref(); ${next} bev.ref();`, `bev.unref(); ${connect} bev.ref();`, `${connect}`]) {
-    const program = new Program(racing(body));
-    await program.says('streams');
-    expect(await program.kill(), body).toMatchObject({ signal: 'SIGKILL' });
+  // The memory backend holds the process with a timer.
+  const held = `await turn(); console.log(process.getActiveResourcesInfo().includes('Timeout')); process.exit();`;
+  const holds = async (body: string) => (await ended(`${body} ${held}`)).replace('connected\n', '');
+  expect(await holds(`bev.unref(); ${next} bev.ref();`)).toBe('true\n');
+  expect(await holds(`bev.unref(); ${next} bev.ref(); bev.unref();`)).toBe('false\n');
+  expect(await holds(`bev.unref(); ${connect} bev.ref();`)).toBe('true\n');
+  expect(await holds(`bev.unref(); ${connect}`)).toBe('false\n');
+  expect(await holds(connect)).toBe('true\n');
+});
+
+it('C16: unref() holds for a descriptor that is given later', async () => {
+  const changing = (body: string): string => `
+    import { EventBase, SocketBufferevent } from 'bufferevent';
+    import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
+    const network = new MemoryNetwork();
+    const bev = new SocketBufferevent(new EventBase({ backend: createMemoryBackend(network) }));
+    bev.enable('read');
+    ${body}
+    await new Promise((resolve) => setImmediate(resolve));
+    console.log(process.getActiveResourcesInfo().includes('Timeout'));
+    process.exit();
+  `;
+  const give = 'void bev.setDescriptor(network.socketPair()[0]);';
+  const outcomes: Record<string, string> = {
+    [give]: 'true\n',
+    [`bev.unref(); ${give}`]: 'false\n',
+    [`bev.unref(); ${give} bev.ref();`]: 'true\n',
+    [`bev.unref(); ${give} ${give}`]: 'false\n',
+  };
+  for (const [body, stdout] of Object.entries(outcomes)) {
+    expect(await run(changing(body)), body).toEqual({ code: 0, signal: null, stdout, stderr: '' });
   }
 });
