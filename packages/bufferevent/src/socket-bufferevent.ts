@@ -201,6 +201,7 @@ export class SocketBufferevent extends Bufferevent {
     const handle = descriptor === -1 ? 0 : this.base.port.adopt(descriptor);
     if (this.#state === 'connecting') this.#stopConnecting();
     const released = this.#state === 'open' ? this.#giveUpHandle(closeOld) : Promise.resolve();
+    this.timeouts.rest();
     this.renewed();
     this.inputSide.ended = false;
     this.#shutdownSubmitted = false;

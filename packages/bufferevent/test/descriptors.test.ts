@@ -373,6 +373,27 @@ describe('setDescriptor', () => {
       expect(base.stats().port).toMatchObject({ streams: 0, pending: 0 });
     });
 
+    it('B121, TO-1: no time-out runs without a descriptor, and with the next one they start anew', async () => {
+      const { bev, mine, peer } = onDescriptor(world, { handlers: world.record('bev') });
+      bev.enable('read');
+      bev.setTimeouts({ readMs: 100, idleMs: 1000 });
+      await world.advance(90);
+      await bev.setDescriptor(-1);
+      await world.advance(10_000);
+      expect(world.log).toEqual([]);
+      expect(world.clock.pendingTimers).toBe(0);
+      await bev.setDescriptor(mine);
+      await world.settle();
+      await world.advance(99);
+      expect(world.log).toEqual([]);
+      await world.advance(1);
+      expect(world.log).toEqual(['bev timeout read']);
+      await world.advance(900);
+      expect(world.log).toEqual(['bev timeout read', 'bev timeout idle']);
+      bev.free();
+      peer.free();
+    });
+
     it('B120, B45: failures name the peer of the descriptor that they happen on', async () => {
       const { bev: first, peer } = await world.accepted({});
       const { descriptor } = first;
