@@ -17,6 +17,9 @@ import type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction, Time
 import { InputSide } from './input-side.js';
 import { OutputSide } from './output-side.js';
 import { ChunkPull, ExactPull, LinePull, type PullOptions, type ReadLineOptions, type ReadOptions } from './pull.js';
+import type { RateLimitGroup, RateLimitOptions } from './rate-limit/group.js';
+import { RateLimits } from './rate-limit/limits.js';
+import { checkConfig, checkCount, type TokenBucketConfig } from './rate-limit/token-bucket.js';
 import { type TimeoutOptions, Timeouts } from './timeouts.js';
 import type { Watermarks } from './watermarks.js';
 
@@ -43,6 +46,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal */
   protected readonly callbacks: PendingCallbacks;
   readonly #closing: Closing = new Closing();
+  /** `null` for a connection that was never limited. */
+  #rates: RateLimits | null = null;
   #failure: Error | null = null;
   #freed = false;
 
@@ -172,6 +177,98 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   }
 
   /**
+   * Limits how fast bytes are received and sent; `null` lifts the limit. The first limit starts with one tick's worth;
+   * another one cuts what was saved up to its bursts, and never adds any; the same object does nothing.
+   *
+   * @param options `count`: the bytes on the wire (the default), or those of the user
+   */
+  setRateLimit(config: TokenBucketConfig | null, options: RateLimitOptions = {}): void {
+    this.#checkNotFreed();
+    if (config !== null) checkConfig(config);
+    checkObject('options', options);
+    const { count = 'wire' } = options;
+    checkCount(count);
+    if (config !== null || this.#rates !== null) this.limited().configure(config, count);
+  }
+
+  /** The limit of its own, not that of its group. */
+  get rateLimit(): TokenBucketConfig | null {
+    return this.#rates?.config ?? null;
+  }
+
+  get rateLimitGroup(): RateLimitGroup | null {
+    return this.#rates?.group ?? null;
+  }
+
+  /** Bytes left of its own limit, whatever its group has; negative for a deficit, `Infinity` without a limit. */
+  get readLimit(): number {
+    return this.#rates?.read.level ?? Infinity;
+  }
+
+  get writeLimit(): number {
+    return this.#rates?.write.level ?? Infinity;
+  }
+
+  /**
+   * Charges its own limit for bytes that did not move here; a negative number gives some back, up to the burst (RL-5).
+   * Does nothing without a limit. The group is not concerned.
+   */
+  debitRead(bytes: number): void {
+    this.#debit('read', bytes);
+  }
+
+  debitWrite(bytes: number): void {
+    this.#debit('write', bytes);
+  }
+
+  /** What one receive would be allowed to bring now, at least 0: the least of all limits of the rate and `maxSingleRead`. */
+  get maxToRead(): number {
+    return Math.min(this.#rates?.read.most ?? Infinity, this.base.limits.bytesPerTurn);
+  }
+
+  get maxToWrite(): number {
+    return Math.min(this.#rates?.write.most ?? Infinity, this.base.limits.bytesPerTurn);
+  }
+
+  /** The most that one receive brings, in bytes. Default, and upper bound: `bytesPerTurn` of the base (RL-6). */
+  get maxSingleRead(): number {
+    return Math.min(this.#rates?.read.maxSingle ?? Infinity, this.base.limits.bytesPerTurn);
+  }
+
+  set maxSingleRead(bytes: number) {
+    this.#setMaxSingle('read', bytes);
+  }
+
+  /** The most that is handed to the system at a time; as {@link maxSingleRead}. */
+  get maxSingleWrite(): number {
+    return Math.min(this.#rates?.write.maxSingle ?? Infinity, this.base.limits.bytesPerTurn);
+  }
+
+  set maxSingleWrite(bytes: number) {
+    this.#setMaxSingle('write', bytes);
+  }
+
+  #debit(direction: Direction, bytes: number): void {
+    this.#checkNotFreed();
+    checkInteger('bytes', bytes, Number.MIN_SAFE_INTEGER);
+    this.#rates?.side(direction).debit(bytes);
+  }
+
+  #setMaxSingle(direction: Direction, bytes: number): void {
+    this.#checkNotFreed();
+    checkLimit('bytes', bytes, 1);
+    this.limited().side(direction).maxSingle = bytes;
+    this.wake();
+  }
+
+  /** @internal Its limits, for a group too; made by the first who asks. */
+  limited(): RateLimits {
+    this.#checkNotFreed();
+    this.#rates ??= new RateLimits(this.base, this.inputSide.gate, this.outputSide.gate, () => this.wake());
+    return this.#rates;
+  }
+
+  /**
    * Queues bytes: copies a string or an array of bytes, moves everything out of an `Evbuffer` without copying. Works
    * in any state before `end()`; what is queued leaves when it can (WR-5). After a failure the bytes are dropped.
    *
@@ -294,6 +391,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#closing.cause ??= { kind: 'freed' };
     this.callbacks.drop();
     this.timeouts.cancel();
+    this.#rates?.free();
+    this.#rates = null;
     this.inputSide.free();
     this.outputSide.free();
     this.closeTransport(false);
@@ -318,6 +417,18 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal Closes, at once; tells {@link transportGone} when that is done. May be called more than once. */
   protected abstract closeTransport(abrupt: boolean): void;
 
+  /** @internal Bytes that the transport may ask for now; 0: do not receive. */
+  protected readAllowance(): number {
+    const most = this.inputSide.allowance();
+    return this.#rates === null || most <= 0 ? most : Math.min(most, this.#rates.read.allowance('both'));
+  }
+
+  /** @internal Bytes that the transport may send now; 0: do not send. */
+  protected writeAllowance(): number {
+    const most = this.outputSide.allowance();
+    return this.#rates === null || most <= 0 ? most : Math.min(most, this.#rates.write.allowance('both'));
+  }
+
   /** @internal Whether our side is to be ended now. */
   protected get wantsShutdown(): boolean {
     return this.#closing.writeClosed && this.output.length === 0 && this.outputSide.failure === null && !this.#freed;
@@ -336,6 +447,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       return;
     }
     this.timeouts.progress('read');
+    this.#rates?.read.moved(end - start, 'both');
     this.inputSide.received(memory, start, end, owner, lease);
   }
 
@@ -350,6 +462,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   protected sent(count: number): void {
     this.timeouts.progress('write');
     if (this.#closing.ending) this.timeouts.touch('close');
+    this.#rates?.write.moved(count, 'both');
     this.outputSide.sent(count);
   }
 

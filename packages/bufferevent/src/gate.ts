@@ -1,7 +1,7 @@
 /** Why a direction rests although the user has enabled it. */
-export type SuspendReason = 'watermark' | 'lookup';
+export type SuspendReason = 'watermark' | 'lookup' | 'rate' | 'group-rate';
 
-const bits: Readonly<Record<SuspendReason, number>> = { watermark: 1, lookup: 2 };
+const bits: Readonly<Record<SuspendReason, number>> = { watermark: 1, lookup: 2, rate: 4, 'group-rate': 8 };
 
 /**
  * One direction of a bufferevent. It acts iff the user enabled it and no reason suspends it (RD-9); enabling never

@@ -19,6 +19,8 @@ export { type ListenOptions, type ListenTarget, listen } from './listen.js';
 export { Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
 export type { Lookup, LookupAddress } from './lookup.js';
 export type { PullOptions, ReadLineOptions, ReadOptions } from './pull.js';
+export { RateLimitGroup, type RateLimitOptions, type RateLimitTotals } from './rate-limit/group.js';
+export { type RateLimitCount, TokenBucketConfig, type TokenBucketOptions } from './rate-limit/token-bucket.js';
 export {
   type ConnectTarget,
   type HostTarget,

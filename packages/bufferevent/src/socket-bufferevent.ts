@@ -305,7 +305,7 @@ export class SocketBufferevent extends Bufferevent {
     }
     this.inputSide.discardIfStuck();
     const { port } = this.base;
-    const readMax = this.inputSide.allowance();
+    const readMax = this.readAllowance();
     if (this.#receiving === 0) {
       if (readMax > 0) {
         this.#receiving = readMax;
@@ -321,7 +321,7 @@ export class SocketBufferevent extends Bufferevent {
       this.#receiving = readMax;
       port.lowerRecvMax(this.#handle, readMax);
     }
-    const writeMax = this.outputSide.allowance();
+    const writeMax = this.writeAllowance();
     if (!this.#sending) {
       if (writeMax > 0) this.#send(writeMax);
       else if (this.wantsShutdown && !this.#shutdownSubmitted) {
