@@ -1,0 +1,381 @@
+// Rate limits of groups: shares, waiting, membership. RL-7 to RL-10, B95 to B99.
+import { type Bufferevent, type BuffereventHandlers, EventBase, RateLimitGroup, type SocketBufferevent, TokenBucketConfig } from 'bufferevent';
+import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { KiB, pattern, same } from './support/bytes.js';
+import { Collector } from './support/recorder.js';
+import { turns } from './support/wait.js';
+import { inMemory, onEveryBackend, type World } from './support/world.js';
+
+/** Takes everything, and counts it in `context`. */
+const counting: BuffereventHandlers = {
+  onRead(bev) {
+    const received = bev.context as Received;
+    received.bytes += bev.input.length;
+    received.pieces.push(bev.input.length);
+    bev.input.drain(bev.input.length);
+  },
+};
+
+/**
+ * So many connections, both ends of which receive. (Over memory that has nothing in flight anywhere, turns are left to a
+ * timer of the process: with an end that always receives, nothing is late.)
+ */
+async function connections(world: World, count: number, base = world.base) {
+  const arrived: SocketBufferevent[] = [];
+  const listener = await world.listen(
+    {
+      ...counting,
+      onConnection(bev) {
+        bev.context = { bytes: 0, pieces: [] } satisfies Received;
+        arrived.push(world.keep(bev));
+      },
+    },
+    { base },
+  );
+  const clients = Array.from({ length: count }, async () => {
+    const bev = await world.connect(listener, counting, { base });
+    bev.context = { bytes: 0, pieces: [] } satisfies Received;
+    return bev;
+  });
+  const dialled = await Promise.all(clients);
+  await world.until(() => arrived.length === count, 'the connections');
+  await listener.close();
+  return { members: arrived, peers: dialled };
+}
+
+interface Received {
+  bytes: number;
+  pieces: number[];
+}
+
+const receivedBy = (bev: Bufferevent): Received => bev.context as Received;
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+describe('a group', () => {
+  inMemory((world) => {
+    const groupOf = (members: readonly Bufferevent[], config: TokenBucketConfig) => {
+      const group = new RateLimitGroup(world.base, config);
+      for (const member of members) group.add(member);
+      return group;
+    };
+
+    for (const direction of ['read', 'write'] as const) {
+      it(`RL-7: one member that moves bytes has the whole rate, though 1,000 others are at rest (${direction})`, async () => {
+        const { members, peers } = await connections(world, 1001);
+        const config = new TokenBucketConfig({ readRate: 6000, writeRate: 6000, tickMs: 100 });
+        const group = groupOf(direction === 'read' ? members : peers, config);
+        peers[500]?.write(pattern(100_000));
+        const received = [];
+        for (let tick = 0; tick < 6; tick++) {
+          await world.settle();
+          received.push(group.totals[direction === 'read' ? 'read' : 'written']);
+          await world.advance(100);
+        }
+        expect(received).toEqual([6000, 12_000, 18_000, 24_000, 30_000, 36_000]);
+      });
+    }
+
+    it('RL-7, RL-8: members that move bytes share what is left, so that it is used up in ever smaller pieces', async () => {
+      const { members, peers } = await connections(world, 3);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 100, tickMs: 50 }));
+      group.minShare = 10;
+      await world.settle();
+      for (const peer of peers) peer.write(pattern(1000));
+      await world.settle();
+      expect(group.readLimit).toBe(-29); // 100 − 3·33 = 1, which is less than 10 for each
+      await world.advance(50);
+      expect(group.readLimit).toBe(-28); // 71 − 3·23 = 2
+      for (const member of members) expect(receivedBy(member).pieces).toEqual([33, 10, 23, 10]);
+    });
+
+    it('RL-8: a lone mover is given all that is left once it has moved', async () => {
+      const { members, peers } = await connections(world, 4);
+      groupOf(members, new TokenBucketConfig({ readRate: 400, tickMs: 50 }));
+      await world.settle();
+      peers[0]?.write(pattern(2000));
+      await world.settle();
+      await world.advance(50);
+      expect(receivedBy(members[0] as Bufferevent).pieces).toEqual([100, 300, 400]);
+    });
+
+    it('RL-7: members that come to rest no longer count, and may not keep a large share in flight', async () => {
+      const { members, peers } = await connections(world, 10);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 1000, readBurst: 100_000, tickMs: 50 }));
+      // Each has the group to itself for a while, and a receive in flight with a share of its own afterwards.
+      for (const peer of peers) {
+        peer.write(pattern(300));
+        await world.settle();
+        for (let tick = 0; tick < 3; tick++) await world.advance(50);
+      }
+      const level = group.readLimit;
+      expect(level).toBeGreaterThan(20_000);
+      const before = members.map((member) => receivedBy(member).pieces.length);
+      for (const peer of peers) peer.write(pattern(100_000).subarray(0, 60_000));
+      await world.settle();
+      // The first piece of each is at most an equal part of all there was, but for those that moved last.
+      const first = members.map((member, index) => receivedBy(member).pieces[before[index] as number] as number);
+      expect(first.slice(0, -2).every((bytes) => bytes <= Math.floor(level / 10))).toBe(true);
+    });
+
+    it('RL-7: those that wake up all at once overdraw by little, and the ticks that follow pay for it', async () => {
+      const { members, peers } = await connections(world, 50);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 5000, tickMs: 50 }));
+      await world.settle();
+      for (const peer of peers) peer.write(pattern(10_000));
+      await world.settle();
+      expect(group.totals.read).toBeLessThanOrEqual(5000 + 50 * group.minShare);
+      for (let tick = 0; tick < 39; tick++) await world.advance(50);
+      expect(group.totals.read).toBeGreaterThan(40 * 5000 - 5000);
+      expect(group.totals.read).toBeLessThanOrEqual(40 * 5000 + 50 * group.minShare);
+    });
+
+    it('RL-7: a rate too small for all serves some each tick, in turn, so that each gets the same', async () => {
+      const { members, peers } = await connections(world, 20);
+      groupOf(members, new TokenBucketConfig({ readRate: 128, tickMs: 10 }));
+      await world.settle();
+      for (const peer of peers) peer.write(pattern(10_000));
+      await world.settle();
+      for (let tick = 0; tick < 500; tick++) {
+        await turns(10);
+        world.clock.advance(10);
+      }
+      const bytes = members.map((member) => receivedBy(member).bytes);
+      expect(sum(bytes)).toBeGreaterThan(128 * 480);
+      expect(sum(bytes)).toBeLessThanOrEqual(128 * 501 + 20 * 64);
+      expect(Math.max(...bytes) - Math.min(...bytes)).toBeLessThanOrEqual(128);
+    });
+
+    it('RL-6: a member with a limit of its own has the least of both, and both are charged', async () => {
+      const { members, peers } = await connections(world, 2);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 1000 }));
+      const [slow, fast] = members as [SocketBufferevent, SocketBufferevent];
+      slow.setRateLimit(new TokenBucketConfig({ readRate: 100 }));
+      for (const peer of peers) peer.write(pattern(5000));
+      await world.settle();
+      expect([receivedBy(slow).bytes, slow.readLimit]).toEqual([100, 0]);
+      expect(receivedBy(fast).bytes).toBe(group.totals.read - 100);
+      expect(group.readLimit).toBeLessThanOrEqual(0);
+      fast.setRateLimit(new TokenBucketConfig({ readRate: 10_000 }));
+      expect(fast.maxToRead).toBe(0);
+    });
+
+    it('the least share is 64 bytes, is never above the rates in effect, and is remembered', async () => {
+      const { members } = await connections(world, 10);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 20, writeRate: 300 }));
+      const [member] = members as [SocketBufferevent];
+      expect([group.minShare, member.maxToRead, member.maxToWrite]).toEqual([64, 20, 30]);
+      group.setConfig(new TokenBucketConfig({ readRate: 500, readBurst: 500, writeRate: 500 }));
+      expect([member.maxToRead, member.maxToWrite]).toEqual([64, 64]);
+      group.minShare = 1;
+      expect([member.maxToRead, member.maxToWrite]).toEqual([2, 30]);
+      for (const bytes of [0, -1, 2.5]) {
+        expect(() => {
+          group.minShare = bytes;
+        }).toThrow(RangeError);
+      }
+    });
+
+    it('RL-9: who joins a group that has nothing left waits; who leaves goes on', async () => {
+      const { members, peers } = await connections(world, 2);
+      const [first, second] = members as [SocketBufferevent, SocketBufferevent];
+      const group = groupOf([first], new TokenBucketConfig({ readRate: 100, writeRate: 100 }));
+      group.debitRead(500);
+      group.debitWrite(500);
+      group.add(second);
+      await world.settle();
+      expect([second.maxToRead, second.maxToWrite]).toEqual([0, 0]);
+      for (const peer of peers) peer.write('hello');
+      second.write('world');
+      await world.settle();
+      expect([receivedBy(first).bytes, receivedBy(second).bytes, second.output.length]).toEqual([0, 0, 5]);
+      expect(world.clock.pendingTimers).toBe(1);
+      group.remove(second);
+      await world.settle();
+      expect([receivedBy(first).bytes, receivedBy(second).bytes, second.output.length]).toEqual([0, 5, 0]);
+      group.remove(first);
+      await world.settle();
+      expect([receivedBy(first).bytes, group.size, world.clock.pendingTimers]).toEqual([5, 0, 0]);
+      expect(group.totals).toEqual({ read: 0, written: 0 });
+    });
+
+    it('RL-10: levels are those of now; they are charged and given back by hand, up to the burst (RL-5)', async () => {
+      const { members, peers } = await connections(world, 3);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 100, readBurst: 250, writeRate: 10 }));
+      expect([group.readLimit, group.writeLimit]).toEqual([100, 10]);
+      world.clock.advance(1000);
+      expect([group.readLimit, group.writeLimit]).toEqual([200, 10]);
+      group.debitRead(-500);
+      group.debitWrite(30);
+      expect([group.readLimit, group.writeLimit]).toEqual([250, -20]);
+      group.debitRead(250);
+      await world.settle();
+      for (const peer of peers) peer.write(pattern(100));
+      await world.settle();
+      expect(group.totals.read).toBe(0);
+      group.debitRead(-90);
+      await world.settle();
+      expect(group.totals.read).toBeGreaterThanOrEqual(90);
+      expect(() => group.debitRead(1.5)).toThrow(RangeError);
+      expect(() => group.debitWrite(undefined as never)).toThrow(TypeError);
+    });
+
+    it('another config cuts what was saved up, and lets members go on when there is enough', async () => {
+      const { members, peers } = await connections(world, 2);
+      const config = new TokenBucketConfig({ readRate: 10, readBurst: 1000, tickMs: 100 });
+      const group = groupOf(members, config);
+      await world.advance(10_000);
+      expect(group.readLimit).toBe(1000);
+      group.setConfig(config);
+      expect([group.readLimit, group.config]).toEqual([1000, config]);
+      group.setConfig(new TokenBucketConfig({ readRate: 5, readBurst: 50, tickMs: 1000 }));
+      expect(group.readLimit).toBe(50);
+      for (const peer of peers) peer.write(pattern(500));
+      await world.settle();
+      expect(group.readLimit).toBeLessThanOrEqual(0);
+      group.setConfig(new TokenBucketConfig({ writeRate: 5 }));
+      await world.settle();
+      expect([group.readLimit, group.totals.read, world.clock.pendingTimers]).toEqual([Infinity, 1000, 0]);
+    });
+
+    it('counts what its members move in both directions, beyond every limit, until reset', async () => {
+      const { members, peers } = await connections(world, 3);
+      const group = groupOf(members, new TokenBucketConfig({}));
+      for (const peer of peers) peer.write(pattern(70));
+      for (const member of members) member.write(pattern(20));
+      await world.settle();
+      expect(group.totals).toEqual({ read: 210, written: 60 });
+      group.resetTotals();
+      members[0]?.write('x');
+      await world.settle();
+      expect(group.totals).toEqual({ read: 0, written: 1 });
+    });
+
+    it('has a member once; another group takes it over; who is no member is not removed', async () => {
+      const { members } = await connections(world, 2);
+      const [first, second] = members as [SocketBufferevent, SocketBufferevent];
+      const config = new TokenBucketConfig({ readRate: 100 });
+      const [one, other] = [groupOf([first, first], config), groupOf([], config)];
+      expect([one.size, first.rateLimitGroup]).toEqual([1, one]);
+      other.remove(first);
+      one.remove(second);
+      expect([one.size, first.rateLimitGroup, second.rateLimitGroup]).toEqual([1, one, null]);
+      other.add(first);
+      expect([one.size, other.size, first.rateLimitGroup]).toEqual([0, 1, other]);
+      other.remove(first);
+      other.remove(first);
+      expect([other.size, first.rateLimitGroup, first.maxToRead]).toEqual([0, null, world.base.limits.bytesPerTurn]);
+    });
+
+    it('takes members of its own base only, and none that is freed', async () => {
+      const { members } = await connections(world, 1);
+      const [bev] = members as [SocketBufferevent];
+      const config = new TokenBucketConfig({ readRate: 100 });
+      expect(() => new RateLimitGroup(world.newBase(), config).add(bev)).toThrow(TypeError);
+      const group = new RateLimitGroup(world.base, config);
+      for (const none of [null, {}, 5]) expect(() => group.add(none as never)).toThrow(TypeError);
+      bev.free();
+      expect(() => group.add(bev)).toThrow(expect.objectContaining({ code: 'ERR_BUFFEREVENT_FREED' }));
+      group.remove(bev);
+      expect(() => new RateLimitGroup({} as never, config)).toThrow(TypeError);
+      expect(() => new RateLimitGroup(world.base, { readRate: 5 } as never)).toThrow(TypeError);
+      expect(() => new RateLimitGroup(world.base, config, { count: 5 as never })).toThrow(TypeError);
+      expect(() => group.setConfig(null as never)).toThrow(TypeError);
+    });
+
+    it('is left by a member that is freed, also while it waits, and in its own callback', async () => {
+      const { members, peers } = await connections(world, 4);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 100, tickMs: 50 }));
+      const [first, second, third, fourth] = members as [
+        SocketBufferevent,
+        SocketBufferevent,
+        SocketBufferevent,
+        SocketBufferevent,
+      ];
+      second.setHandlers({ onRead: (bev) => bev.free() });
+      third.setHandlers({
+        onRead(bev) {
+          group.remove(bev);
+          fourth.free();
+        },
+      });
+      for (const peer of peers) peer.write(pattern(1000));
+      await world.settle();
+      expect([group.size, second.freed, fourth.freed]).toEqual([1, true, true]);
+      expect(world.clock.pendingTimers).toBe(1);
+      first.free();
+      expect([group.size, world.clock.pendingTimers]).toEqual([0, 0]);
+      const read = group.totals.read;
+      await world.advance(500);
+      expect([group.totals.read, third.input.length]).toEqual([read, 1000]);
+    });
+
+    it('sets one timer for all who wait, and none while nobody does, whatever it owes', async () => {
+      const { members, peers } = await connections(world, 10);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 1000, writeRate: 1000 }));
+      await world.settle();
+      expect(world.clock.pendingTimers).toBe(0);
+      for (const bev of [...peers, ...members]) bev.write(pattern(5000));
+      await world.settle();
+      expect(world.clock.pendingTimers).toBe(1);
+      for (const member of members) member.disable('read', 'write');
+      await world.advance(60_000);
+      expect(world.clock.pendingTimers).toBe(0);
+      group.debitRead(1e9);
+      await world.settle();
+      expect(world.clock.pendingTimers).toBe(0);
+    });
+
+    it('10,000 members at rest cost nothing: no timer, no operation, no callback, while one of them is busy', async () => {
+      const { members, peers } = await connections(world, 10_000);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 6000, tickMs: 100 }));
+      await world.settle();
+      const { batches, completions } = world.base.stats().port;
+      await world.advance(60_000);
+      expect(world.base.stats().port).toMatchObject({ batches, completions });
+      expect(world.clock.pendingTimers).toBe(0);
+      peers[0]?.write(pattern(20_000));
+      await world.settle();
+      for (let tick = 0; tick < 4; tick++) await world.advance(100);
+      expect(group.totals.read).toBe(20_000);
+      expect(world.base.stats().port.completions - completions).toBeLessThan(100);
+    }, 60_000);
+
+    it('dies with the base: members that wait leave no timer behind', async () => {
+      const base = world.newBase();
+      const { members, peers } = await connections(world, 3, base);
+      const group = new RateLimitGroup(base, new TokenBucketConfig({ readRate: 10 }));
+      for (const member of members) group.add(member);
+      for (const peer of peers) peer.write(pattern(100));
+      await world.settle();
+      expect(world.clock.pendingTimers).toBe(1);
+      await base[Symbol.asyncDispose]();
+      expect([group.size, world.clock.pendingTimers]).toEqual([0, 0]);
+    });
+  });
+
+  onEveryBackend((world) => {
+    it('loses, doubles and reorders no byte of its members', async () => {
+      const group = new RateLimitGroup(
+        world.base,
+        new TokenBucketConfig({ readRate: 2000, writeRate: 2000, tickMs: 20 }),
+      );
+      const bytes = world.bytes(5 * KiB);
+      const collectors: Collector[] = [];
+      for (let index = 0; index < 4; index++) {
+        const collector = new Collector();
+        const { client, server } = await world.pair({}, { onRead: collector.take });
+        collectors.push(collector);
+        group.add(server);
+        group.add(client);
+        client.write(pattern(bytes, index));
+      }
+      const complete = () => collectors.every((collector) => collector.bytes >= bytes);
+      while (world.isMemory && !complete()) await world.advance(20);
+      await world.until(complete, 'all bytes');
+      for (const [index, { data }] of collectors.entries()) expect(same(data, pattern(bytes, index))).toBe(true);
+      expect(group.totals).toEqual({ read: 4 * bytes, written: 4 * bytes });
+    });
+  });
+});
