@@ -1,5 +1,12 @@
 // Rate limits of groups: shares, waiting, membership. RL-7 to RL-10, B95 to B99.
-import { type Bufferevent, type BuffereventHandlers, EventBase, RateLimitGroup, type SocketBufferevent, TokenBucketConfig } from 'bufferevent';
+import {
+  type Bufferevent,
+  type BuffereventHandlers,
+  EventBase,
+  RateLimitGroup,
+  type SocketBufferevent,
+  TokenBucketConfig,
+} from 'bufferevent';
 import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

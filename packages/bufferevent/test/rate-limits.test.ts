@@ -185,7 +185,9 @@ describe('levels', () => {
       expect([bev.maxToRead, bev.maxToWrite]).toEqual([bytesPerTurn, 500]);
       bev.maxSingleRead = 16_384;
       bev.maxSingleWrite = 300;
-      expect([bev.maxToRead, bev.maxToWrite, bev.maxSingleRead, bev.maxSingleWrite]).toEqual([16_384, 300, 16_384, 300]);
+      expect([bev.maxToRead, bev.maxToWrite, bev.maxSingleRead, bev.maxSingleWrite]).toEqual([
+        16_384, 300, 16_384, 300,
+      ]);
       const group = new RateLimitGroup(world.base, new TokenBucketConfig({ readRate: 1000, writeRate: 1000 }));
       group.add(bev);
       expect([bev.maxToRead, bev.maxToWrite]).toEqual([1000, 300]);
