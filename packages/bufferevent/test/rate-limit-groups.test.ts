@@ -2,18 +2,21 @@
 import {
   type Bufferevent,
   type BuffereventHandlers,
+  connect,
   EventBase,
+  listen,
   RateLimitGroup,
   type SocketBufferevent,
   TokenBucketConfig,
 } from 'bufferevent';
-import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
+import { ManualClock } from 'bufferevent/testing';
+import { createMemoryBackend, MemoryNetwork, withFaults } from 'bufferevent-backend/memory';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same } from './support/bytes.js';
 import { Collector } from './support/recorder.js';
 import { turns } from './support/wait.js';
-import { inMemory, onEveryBackend, type World } from './support/world.js';
+import { inMemory, ipOf, onEveryBackend, type World } from './support/world.js';
 
 /** Takes everything, and counts it in `context`. */
 const counting: BuffereventHandlers = {
@@ -349,6 +352,19 @@ describe('a group', () => {
       expect(world.base.stats().port.completions - completions).toBeLessThan(100);
     }, 60_000);
 
+    it('bytes given back shorten the wait of its members for the rest', async () => {
+      const { members, peers } = await connections(world, 2);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 100 }));
+      group.debitRead(5000);
+      for (const peer of peers) peer.write('hello');
+      await world.settle();
+      group.debitRead(-4950);
+      await world.advance(999);
+      expect(group.totals.read).toBe(0);
+      await world.advance(1);
+      expect([group.totals.read, world.clock.pendingTimers]).toEqual([10, 0]);
+    });
+
     it('dies with the base: members that wait leave no timer behind', async () => {
       const base = world.newBase();
       const { members, peers } = await connections(world, 3, base);
@@ -385,4 +401,112 @@ describe('a group', () => {
       expect(group.totals).toEqual({ read: 4 * bytes, written: 4 * bytes });
     });
   });
+});
+
+describe('random scripts', () => {
+  const MEMBERS = 4;
+  const config = new TokenBucketConfig({ readRate: 200, readBurst: 500, writeRate: 200, writeBurst: 500, tickMs: 10 });
+  const own = new TokenBucketConfig({ readRate: 30, readBurst: 90, writeRate: 50, tickMs: 7 });
+
+  const step = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({ act: fc.constant('write' as const), bytes: fc.integer({ min: 1, max: 900 }) }),
+    },
+    { weight: 6, arbitrary: fc.record({ act: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 25 }) }) },
+    { weight: 2, arbitrary: fc.record({ act: fc.constantFrom('add' as const, 'remove' as const) }) },
+    { weight: 2, arbitrary: fc.record({ act: fc.constantFrom('limit' as const, 'lift' as const) }) },
+    { weight: 1, arbitrary: fc.record({ act: fc.constantFrom('enable' as const, 'disable' as const) }) },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant('free' as const) }) },
+  );
+  const script = fc.array(fc.tuple(fc.nat({ max: MEMBERS - 1 }), step), { minLength: 10, maxLength: 60 });
+
+  it('spend no more than the ticks have brought, lose no byte, stall nobody and leave no timer (RL-3, RL-7, RL-9)', async () => {
+    await fc.assert(
+      fc.asyncProperty(script, async (steps) => {
+        const clock = new ManualClock();
+        // A peer that always receives, so that memory never leaves its turns to a timer of the process.
+        const network = new MemoryNetwork({ capacity: 4_096 });
+        const plain = createMemoryBackend(network);
+        await using base = new EventBase({ clock, backend: withFaults(plain, { maxRecv: 300, maxSend: 250 }) });
+        const received = Array.from({ length: MEMBERS }, () => new Collector());
+        const members: SocketBufferevent[] = [];
+        const listener = await listen(
+          { ip: '127.0.0.1', port: 0 },
+          { onConnection: (bev) => void members.push(bev) },
+          { base },
+        );
+        const peers: SocketBufferevent[] = [];
+        for (const [index, collector] of received.entries()) {
+          peers.push(await connect(ipOf(listener), { onRead: () => undefined }, { base }));
+          while (members.length <= index) await turns(1);
+          members[index]?.setHandlers({ onRead: collector.take });
+          members[index]?.enable('read');
+        }
+        await listener.close();
+        const group = new RateLimitGroup(base, config);
+        group.minShare = 20;
+        const inGroup = new Set<number>();
+        const sent = received.map(() => 0);
+        const start = clock.now();
+
+        for (const [index, next] of steps) {
+          const member = members[index] as SocketBufferevent;
+          if (member.freed) continue;
+          switch (next.act) {
+            case 'write':
+              peers[index]?.write(pattern(20_000, index).subarray(sent[index], (sent[index] as number) + next.bytes));
+              sent[index] = Math.min(20_000, (sent[index] as number) + next.bytes);
+              break;
+            case 'advance':
+              await turns(12);
+              clock.advance(next.ms);
+              await turns(12);
+              break;
+            case 'add':
+              group.add(member);
+              inGroup.add(index);
+              break;
+            case 'remove':
+              group.remove(member);
+              inGroup.delete(index);
+              break;
+            case 'limit':
+              member.setRateLimit(own);
+              break;
+            case 'lift':
+              member.setRateLimit(null);
+              break;
+            case 'free':
+              member.free();
+              inGroup.delete(index);
+              break;
+            default:
+              member[next.act]('read');
+          }
+          expect(group.size).toBe(inGroup.size);
+          const ticks = Math.floor(clock.now() / 10) - Math.floor(start / 10);
+          // Beyond what the ticks have brought: a share that each member had in flight.
+          expect(group.totals.read).toBeLessThanOrEqual(200 * (ticks + 1) + MEMBERS * 500);
+          expect(group.readLimit).toBeLessThanOrEqual(500);
+          expect(clock.pendingTimers).toBeLessThanOrEqual(MEMBERS + 1);
+        }
+
+        const alive = members.flatMap((member, index) => (member.freed ? [] : [index]));
+        for (const index of alive) members[index]?.enable('read');
+        const complete = () => alive.every((index) => received[index]?.bytes === sent[index]);
+        for (let tick = 0; tick < 3_000 && !complete(); tick++) {
+          clock.advance(10);
+          await turns(4);
+        }
+        for (const index of alive) {
+          expect(received[index]?.bytes, `member ${index}`).toBe(sent[index]);
+          expect(same(received[index]?.data as Buffer, pattern(20_000, index).subarray(0, sent[index]))).toBe(true);
+        }
+        for (const member of members) member.free();
+        expect([group.size, clock.pendingTimers]).toEqual([0, 0]);
+      }),
+      { numRuns: process.env['NIGHTLY'] ? 1_000 : 40 },
+    );
+  }, 120_000);
 });

@@ -1,11 +1,13 @@
 // Rate limits of single connections: config, levels, suspension. RL-1 to RL-6, B90 to B94.
 import { type Bufferevent, EventBase, RateLimitGroup, SocketBufferevent, TokenBucketConfig } from 'bufferevent';
 import { ManualClock } from 'bufferevent/testing';
+import type { Backend } from 'bufferevent-backend';
 import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same } from './support/bytes.js';
 import { Collector } from './support/recorder.js';
+import { ScriptedFile } from './support/scripted-file.js';
 import { inMemory, onEveryBackend, type World } from './support/world.js';
 
 /** Handlers that take everything, and note what came when. */
@@ -457,6 +459,17 @@ describe('a limited connection', () => {
       expect(clock.pendingTimers).toBe(0);
     });
 
+    it('bytes given back shorten the wait for the rest', async () => {
+      const { bev } = await world.accepted({ onRead() {} });
+      bev.setRateLimit(new TokenBucketConfig({ readRate: 10 }));
+      bev.debitRead(500);
+      bev.debitRead(-475);
+      await world.advance(1999);
+      expect([bev.readLimit, world.clock.pendingTimers]).toEqual([-5, 1]);
+      await world.advance(1);
+      expect([bev.readLimit, world.clock.pendingTimers]).toEqual([5, 0]);
+    });
+
     it('a deep deficit is waited for once, not tick by tick', async () => {
       const { bev } = await world.accepted({ onRead() {} });
       bev.setRateLimit(new TokenBucketConfig({ readRate: 1, tickMs: 1 }));
@@ -490,6 +503,49 @@ describe('a limited connection', () => {
       peer.send(pattern(100));
       await world.settle();
       expect(seen).toEqual([5, 10, 90]);
+    });
+
+    it('RL-15: parts of files are sent within the limit too', async () => {
+      const calls: number[] = [];
+      const { plain } = world;
+      const backend: Backend = {
+        ...plain,
+        createPort(sink, options) {
+          const port = plain.createPort(sink, options);
+          const sendFile = port.sendFile.bind(port);
+          port.sendFile = (stream, descriptor, offset, length) => {
+            calls.push(length);
+            sendFile(stream, descriptor, offset, length);
+          };
+          return port;
+        },
+      };
+      const { bev, peer } = await world.accepted({}, { base: world.newBase({ backend }) });
+      bev.setRateLimit(new TokenBucketConfig({ writeRate: 1000 }));
+      const bytes = pattern(2500);
+      const descriptor = world.network.openFile(bytes);
+      bev.output.addFileSegment(new ScriptedFile(bytes, false, descriptor));
+      await world.settle();
+      for (let tick = 0; tick < 2; tick++) await world.advance(1000);
+      expect([calls, same(peer.received, bytes)]).toEqual([[1000, 1000, 500], true]);
+      world.network.closeDescriptor(descriptor);
+    });
+
+    it('RL-11: bytes on the wire and those of the user are the same without a layer: each is charged once', async () => {
+      for (const count of ['wire', 'payload'] as const) {
+        const { onRead, arrivals } = meter(world);
+        const { bev, peer } = await world.accepted({ onRead });
+        const now = world.clock.now();
+        bev.setRateLimit(new TokenBucketConfig({ readRate: 10, writeRate: 10 }), { count });
+        const group = new RateLimitGroup(world.base, new TokenBucketConfig({ readRate: 15 }), { count });
+        group.add(bev);
+        peer.send(pattern(20));
+        bev.write(pattern(3));
+        await world.settle();
+        expect([arrivals, bev.readLimit, bev.writeLimit]).toEqual([[`10 at ${now}`], 0, 7]);
+        expect([group.readLimit, group.totals]).toEqual([5, { read: 10, written: 3 }]);
+        bev.free();
+      }
     });
 
     it('end() sends what is queued at the speed allowed, then closes', async () => {

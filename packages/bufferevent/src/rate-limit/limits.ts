@@ -36,11 +36,11 @@ export class DirectionLimit implements Sharer {
 
   /** Bytes left in its own bucket, negative for a deficit; `Infinity` without one. */
   get level(): number {
-    this.bucket?.refill(this.#base.now());
+    this.refresh();
     return this.bucket?.level ?? Infinity;
   }
 
-  /** What one operation may move now, at least 0. Changes nothing. */
+  /** What one operation may move now, at least 0. */
   get most(): number {
     const share = this.#shared?.share(this, this.#base.now()) ?? Infinity;
     return Math.max(0, Math.min(this.maxSingle, this.level, share));
@@ -75,14 +75,21 @@ export class DirectionLimit implements Sharer {
     this.settle();
   }
 
-  /** A deficit suspends, and ends the suspension when it is gone. */
+  /** Brings the level to this time. */
+  refresh(): void {
+    if (this.bucket !== null && this.bucket.refill(this.#base.now()) > 0) this.settle();
+  }
+
+  /** The level was changed: a deficit suspends, until it is gone. */
   settle(): void {
     const exhausted = this.bucket !== null && this.bucket.level <= 0;
-    if (exhausted === this.gate.isSuspendedFor('rate')) return;
-    if (exhausted) this.gate.suspend('rate');
-    else this.gate.resume('rate');
-    this.#wake();
-    this.#onSettled();
+    const suspended = this.gate.isSuspendedFor('rate');
+    if (exhausted !== suspended) {
+      if (exhausted) this.gate.suspend('rate');
+      else this.gate.resume('rate');
+      this.#wake();
+    }
+    if (exhausted || suspended) this.#onSettled();
   }
 
   /** When it can go on; `Infinity` while its own bucket does not hold it back. */
@@ -133,8 +140,8 @@ export class RateLimits {
       base,
       () => Math.min(this.read.dueAt, this.write.dueAt),
       () => {
-        this.read.debit(0);
-        this.write.debit(0);
+        this.read.refresh();
+        this.write.refresh();
       },
     );
   }

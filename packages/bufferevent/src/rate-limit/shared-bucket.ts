@@ -111,6 +111,7 @@ export class SharedBucket {
     this.#refill(nowMs);
     this.#bucket.debit(bytes);
     this.#settle();
+    this.#onWaiting();
   }
 
   /** To be followed by {@link setMinShare}. */
