@@ -1,4 +1,4 @@
-// Rate limits of single connections: config, levels, suspension. RL-1 to RL-6, B90 to B94.
+// Rate limits of single connections: config, levels, suspension. RL-1 to RL-6, B90–B94, B99.
 import { type Bufferevent, EventBase, RateLimitGroup, SocketBufferevent, TokenBucketConfig } from 'bufferevent';
 import { ManualClock } from 'bufferevent/testing';
 import type { Backend } from 'bufferevent-backend';
