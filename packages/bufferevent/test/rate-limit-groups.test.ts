@@ -163,6 +163,37 @@ describe('a group', () => {
       expect(Math.max(...bytes) - Math.min(...bytes)).toBeLessThanOrEqual(128);
     });
 
+    it('RL-7: members wait until there is as much as the least share', async () => {
+      const { members, peers } = await connections(world, 1);
+      const group = groupOf(members, new TokenBucketConfig({ readRate: 100 }));
+      group.debitRead(190);
+      peers[0]?.write(pattern(500));
+      await world.settle();
+      await world.advance(1000);
+      expect([group.readLimit, group.totals.read]).toEqual([10, 0]);
+      await world.advance(1000);
+      expect(group.totals.read).toBe(100);
+    });
+
+    it('RL-7: a send that ends while its member waits is charged, and the member counts once', async () => {
+      const { members, peers } = await connections(world, 2);
+      const [member] = members as [SocketBufferevent];
+      const group = groupOf(members, new TokenBucketConfig({ writeRate: 50_000, tickMs: 50 }));
+      peers[0]?.disable('read');
+      await world.settle();
+      member.write(pattern(20_000));
+      await world.settle();
+      expect(member.output.length).toBeGreaterThan(0); // The network holds no more: the rest is in flight.
+      group.debitWrite(group.writeLimit);
+      await world.settle();
+      expect(member.maxToWrite).toBe(0);
+      peers[0]?.enable('read');
+      await world.settle();
+      expect([member.output.length, group.totals.written]).toEqual([0, 20_000]);
+      await world.advance(50);
+      expect([group.writeLimit, member.maxToWrite]).toEqual([50_000 - 3_616, 50_000 - 3_616]);
+    });
+
     it('RL-6: a member with a limit of its own has the least of both, and both are charged', async () => {
       const { members, peers } = await connections(world, 2);
       const group = groupOf(members, new TokenBucketConfig({ readRate: 1000 }));
