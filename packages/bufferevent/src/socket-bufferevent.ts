@@ -321,7 +321,8 @@ export class SocketBufferevent extends Bufferevent {
       this.#receiving = readMax;
       port.lowerRecvMax(this.#handle, readMax);
     }
-    const writeMax = this.writeAllowance();
+    // A send in flight asks for nothing: it can't be suspended, and its silence goes on to count.
+    const writeMax = this.#sending ? this.outputSide.allowance() : this.writeAllowance();
     if (!this.#sending) {
       if (writeMax > 0) this.#send(writeMax);
       else if (this.wantsShutdown && !this.#shutdownSubmitted) {

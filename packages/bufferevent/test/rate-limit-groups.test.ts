@@ -175,7 +175,7 @@ describe('a group', () => {
       expect(group.totals.read).toBe(100);
     });
 
-    it('RL-7: a send that ends while its member waits is charged, and the member counts once', async () => {
+    it('RL-7: a send that ends while the group has nothing left is charged, and its member counts once', async () => {
       const { members, peers } = await connections(world, 2);
       const [member] = members as [SocketBufferevent];
       const group = groupOf(members, new TokenBucketConfig({ writeRate: 50_000, tickMs: 50 }));
@@ -192,6 +192,23 @@ describe('a group', () => {
       expect([member.output.length, group.totals.written]).toEqual([0, 20_000]);
       await world.advance(50);
       expect([group.writeLimit, member.maxToWrite]).toEqual([50_000 - 3_616, 50_000 - 3_616]);
+    });
+
+    it('TO-3: a send that the peer does not take times out, whatever the group has left meanwhile', async () => {
+      const { members, peers } = await connections(world, 2);
+      const [member] = members as [SocketBufferevent];
+      const group = groupOf(members, new TokenBucketConfig({ writeRate: 50_000, tickMs: 50 }));
+      peers[0]?.disable('read');
+      member.setHandlers(world.record('member'));
+      member.setTimeouts({ writeMs: 120 });
+      member.write(pattern(20_000));
+      await world.settle();
+      for (let tick = 0; tick < 3; tick++) {
+        group.debitWrite(group.writeLimit);
+        member.write('more');
+        await world.advance(40);
+      }
+      expect(world.log).toEqual(['member timeout write']);
     });
 
     it('RL-6: a member with a limit of its own has the least of both, and both are charged', async () => {
