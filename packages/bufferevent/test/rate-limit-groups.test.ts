@@ -479,7 +479,6 @@ describe('random scripts', () => {
     await fc.assert(
       fc.asyncProperty(script, async (steps) => {
         const clock = new ManualClock();
-        // A peer that always receives, so that memory never leaves its turns to a timer of the process.
         const network = new MemoryNetwork({ capacity: 4_096 });
         const plain = createMemoryBackend(network);
         await using base = new EventBase({ clock, backend: withFaults(plain, { maxRecv: 300, maxSend: 250 }) });
@@ -492,6 +491,7 @@ describe('random scripts', () => {
         );
         const peers: SocketBufferevent[] = [];
         for (const [index, collector] of received.entries()) {
+          // It always receives: see `connections`.
           peers.push(await connect(ipOf(listener), { onRead: () => undefined }, { base }));
           while (members.length <= index) await turns(1);
           members[index]?.setHandlers({ onRead: collector.take });
