@@ -163,7 +163,7 @@ export class ConnectionLayers implements StackHost {
   }
 
   inputRoom(): number {
-    return this.#host.limitPayload('read', this.#input.allowance());
+    return this.#host.limitPayload('read', this.#input.room());
   }
 
   deliver(payload: Evbuffer): void {

@@ -1,4 +1,4 @@
-// Rate limits of groups: shares, waiting, membership. RL-7 to RL-10, B95–B99.
+// Rate limits of groups: shares, waiting, membership. RL-7 to RL-10, B125–B129.
 import {
   type Bufferevent,
   type BuffereventHandlers,

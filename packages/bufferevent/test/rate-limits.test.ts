@@ -1,4 +1,4 @@
-// Rate limits of single connections: config, levels, suspension. RL-1 to RL-6, B90–B94, B99.
+// Rate limits of single connections: config, levels, suspension. RL-1 to RL-6, B120–B124, B129.
 import { type Bufferevent, EventBase, RateLimitGroup, SocketBufferevent, TokenBucketConfig } from 'bufferevent';
 import { ManualClock } from 'bufferevent/testing';
 import type { Backend } from 'bufferevent-backend';
