@@ -1,6 +1,6 @@
 import { type ReadableByteStreamController, ReadableStream, WritableStream } from 'node:stream/web';
 import { argumentTypeError } from 'bufferevent-backend';
-import type { ByteReadableStream, ByteWritableStream, StreamBytes } from 'evbuffer/web';
+import type { ByteReadableStream, ByteWritableStream } from 'evbuffer/web';
 import { checkObject } from '../arguments.js';
 import type { Bufferevent } from '../bufferevent.js';
 import { freedError } from '../errors.js';
@@ -109,18 +109,29 @@ class Streams {
   }
 
   write(chunk: unknown): Promise<void> {
-    return new Promise((resolve, reject) => {
+    return new Promise<void>((resolve, reject) => {
       writePaced(this.#bev, asBytes(chunk), (error) => (error === null ? resolve() : reject(error)));
-    });
+    }).catch((error: unknown) => this.#failWrite(error));
   }
 
   async close(): Promise<void> {
     const bev = this.#bev;
-    if (!bev.writeEnded) {
-      bev.halfClose();
-      await bev.drained();
+    try {
+      if (!bev.writeEnded) {
+        bev.halfClose();
+        await bev.drained();
+      }
+    } catch (error) {
+      this.#failWrite(error);
     }
     this.#over('write');
+  }
+
+  /** The stream makes its own of the exception. */
+  #failWrite(error: unknown): never {
+    this.#broken = true;
+    this.#over('write');
+    throw error;
   }
 
   abort(reason: unknown): void {
@@ -180,7 +191,7 @@ export function toWeb(bev: Bufferevent): BuffereventStreams {
   checkObject('bev', bev);
   if (bev.freed) throw freedError();
   const streams = new Streams(bev);
-  const readable = new ReadableStream<StreamBytes>(
+  const readable = new ReadableStream(
     {
       type: 'bytes',
       start: (controller: ReadableByteStreamController) => streams.openSource(controller),

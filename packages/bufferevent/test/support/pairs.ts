@@ -1,0 +1,42 @@
+// Two connected bufferevents of any kind: what is laid over bufferevents is tested over each of them.
+import type { Bufferevent } from 'bufferevent';
+import { fromDuplex, toDuplex } from 'bufferevent/duplex';
+import { inWorlds, type World, type WorldKind } from './world.js';
+
+export interface ConnectedPair {
+  readonly left: Bufferevent;
+  readonly right: Bufferevent;
+}
+
+interface PairKind {
+  readonly name: string;
+  readonly worlds: readonly WorldKind[];
+  connect(world: World): Promise<ConnectedPair>;
+}
+
+const sockets = async (world: World): Promise<ConnectedPair> => {
+  const { client, server } = await world.pair({}, {});
+  return { left: client, right: server };
+};
+
+const pairKinds: readonly PairKind[] = [
+  { name: 'sockets', worlds: ['memory', 'memory with faults', 'net'], connect: sockets },
+  {
+    name: 'streams over sockets',
+    worlds: ['memory', 'net'],
+    async connect(world) {
+      const { left, right } = await sockets(world);
+      return {
+        left: world.keep(fromDuplex(toDuplex(left), world.base)),
+        right: world.keep(fromDuplex(toDuplex(right), world.base)),
+      };
+    },
+  },
+];
+
+/** Runs a group of tests over each kind of pair in each kind of world that it lives in. */
+export function onEveryPair(body: (world: World, connect: () => Promise<ConnectedPair>) => void): void {
+  for (const { name, worlds, connect } of pairKinds) {
+    inWorlds(worlds, (world) => body(world, () => connect(world)), {}, ` between ${name}`);
+  }
+}
