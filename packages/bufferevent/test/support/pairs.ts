@@ -1,6 +1,8 @@
 // Two connected bufferevents of any kind: what is laid over bufferevents is tested over each of them.
 import type { Bufferevent } from 'bufferevent';
 import { fromDuplex, toDuplex } from 'bufferevent/duplex';
+import { afterEach } from 'vitest';
+import { turns } from './wait.js';
 import { inWorlds, type World, type WorldKind } from './world.js';
 
 export interface ConnectedPair {
@@ -37,6 +39,11 @@ const pairKinds: readonly PairKind[] = [
 /** Runs a group of tests over each kind of pair in each kind of world that it lives in. */
 export function onEveryPair(body: (world: World, connect: () => Promise<ConnectedPair>) => void): void {
   for (const { name, worlds, connect } of pairKinds) {
-    inWorlds(worlds, (world) => body(world, () => connect(world)), {}, ` between ${name}`);
+    const group = (world: World): void => {
+      // Streams tell of their end in a later turn.
+      afterEach(() => turns(3));
+      body(world, () => connect(world));
+    };
+    inWorlds(worlds, group, {}, ` between ${name}`);
   }
 }
