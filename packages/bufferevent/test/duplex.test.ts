@@ -91,7 +91,7 @@ describe('toDuplex', () => {
       const { left, right } = await connect();
       const near = toDuplex(left);
       let outcome: Error | null | undefined;
-      near.write(new Uint8Array(2 ** 21), (error) => {
+      near.write(new Uint8Array(2 ** 25), (error) => {
         outcome = error;
       });
       await turns(5);

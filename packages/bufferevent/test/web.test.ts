@@ -119,7 +119,7 @@ describe('toWeb', () => {
       const read = rejection(reader.read());
       const writer = near.writable.getWriter();
       writer.closed.catch(() => {});
-      const write = rejection(writer.write(new Uint8Array(2 ** 21)));
+      const write = rejection(writer.write(new Uint8Array(2 ** 25)));
       await turn();
       const reason = new Error('enough');
       await writer.abort(reason);

@@ -30,7 +30,8 @@ const garbageCollector: LeaseOwner = { release() {} };
 
 const segments: Segment[] = [];
 
-type State = 'open' | 'closing' | 'gone';
+/** `closed`: the streams have said their last. */
+type State = 'open' | 'closing' | 'closed' | 'gone';
 
 /** A bufferevent over a Node stream: see {@link fromDuplex}. */
 export class StreamBufferevent extends Bufferevent {
@@ -79,7 +80,7 @@ export class StreamBufferevent extends Bufferevent {
   /** @internal */
   reconcile(): void {
     this.#dirty = false;
-    if (this.#state !== 'open') {
+    if (!this.isOpen) {
       this.freeWhenTaken();
       return;
     }
@@ -96,16 +97,16 @@ export class StreamBufferevent extends Bufferevent {
    * it in a later turn, also when they are the ones who feed the stream (CB-1).
    */
   readonly #onSource = (): void => {
-    if (this.#state === 'closing') this.#checkGone();
-    if (this.#state !== 'open') return;
+    this.#checkGone();
+    if (!this.isOpen) return;
     this.#receive();
     if (this.isOpen && this.inputSide.allowance() === 0) this.#source.setFlowing(false);
     this.wake();
   };
 
   readonly #onSink = (): void => {
-    if (this.#state === 'closing') this.#checkGone();
-    if (this.#state !== 'open') return;
+    this.#checkGone();
+    if (!this.isOpen) return;
     const written = this.#sink.takeWritten();
     if (written > 0) {
       this.#ahead?.sent(written);
@@ -174,7 +175,7 @@ export class StreamBufferevent extends Bufferevent {
   }
 
   readonly #onFileRead = (): void => {
-    if (this.#state === 'open') this.wake();
+    if (this.isOpen) this.wake();
   };
 
   #dropAhead(): void {
@@ -185,7 +186,6 @@ export class StreamBufferevent extends Bufferevent {
   /** @internal */
   protected override closeTransport(abrupt: boolean): void {
     this.timeouts.rest();
-    if (this.#state === 'closing') return;
     if (this.#state === 'open') {
       this.#state = 'closing';
       this.#dropAhead();
@@ -194,19 +194,22 @@ export class StreamBufferevent extends Bufferevent {
       destroy(this.#writable, abrupt);
       if (this.#readable !== (this.#writable as unknown)) destroy(this.#readable, abrupt);
       this.#checkGone();
-    } else this.#onGone();
+    } else if (this.#state === 'gone') this.#onGone();
   }
 
+  /** Gone in a later turn, as the transport of a socket is: handlers hear first of what came before. */
   #checkGone(): void {
-    if (this.#state === 'closing' && this.#source.closed && this.#sink.closed) this.#onGone();
+    if (this.#state !== 'closing' || !this.#source.closed || !this.#sink.closed) return;
+    this.#state = 'closed';
+    this.base.clock.defer(this.#onGone);
   }
 
   /** Stays a member of the base until freed too: bytes that nobody has taken yet end with the base. */
-  #onGone(): void {
+  readonly #onGone = (): void => {
     this.#state = 'gone';
     if (this.freed) this.base.leave(this);
     this.transportGone();
-  }
+  };
 
   /** @internal */
   abandon(): void {

@@ -88,7 +88,7 @@ export class StreamSource {
     if (!(chunk instanceof Uint8Array)) {
       this.failure ??= argumentTypeError('chunk', 'a Uint8Array', chunk);
       this.#stream.destroy();
-    } else if (chunk.length > 0) this.#held.push(this.#copies ? chunk.slice() : chunk);
+    } else if (chunk.length > 0) this.#held.push(this.#copies ? Buffer.from(chunk) : chunk);
     this.#news();
   }
 

@@ -2,6 +2,7 @@
 import type { Bufferevent } from 'bufferevent';
 import { fromDuplex, toDuplex } from 'bufferevent/duplex';
 import { afterEach } from 'vitest';
+import { socketPair, streamPair } from './streams.js';
 import { turns } from './wait.js';
 import { inWorlds, type World, type WorldKind } from './world.js';
 
@@ -32,6 +33,22 @@ const pairKinds: readonly PairKind[] = [
         left: world.keep(fromDuplex(toDuplex(left), world.base)),
         right: world.keep(fromDuplex(toDuplex(right), world.base)),
       };
+    },
+  },
+  {
+    name: 'streams in memory',
+    worlds: ['memory'],
+    async connect(world) {
+      const [left, right] = streamPair();
+      return { left: world.keep(fromDuplex(left, world.base)), right: world.keep(fromDuplex(right, world.base)) };
+    },
+  },
+  {
+    name: 'streams that are sockets of Node',
+    worlds: ['net'],
+    async connect(world) {
+      const [left, right] = await socketPair();
+      return { left: world.keep(fromDuplex(left, world.base)), right: world.keep(fromDuplex(right, world.base)) };
     },
   },
 ];
