@@ -33,7 +33,7 @@ const source = `
       else if (fate === 1) stream.destroy();
       else if (fate === 2) stream.destroy(new Error('x'));
       else bev.free();
-      await once(stream, 'close');
+      await new Promise((resolve) => stream.closed ? resolve() : stream.once('close', resolve));
     } else {
       const { readable, writable, closed } = toWeb(near);
       const [reader, writer] = [readable.getReader(), writable.getWriter()];
