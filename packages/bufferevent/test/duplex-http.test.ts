@@ -10,11 +10,13 @@ import { MiB, pattern } from './support/bytes.js';
 import { type ConnectedPair, onEveryPair } from './support/pairs.js';
 import { collect } from './support/streams.js';
 import { rejection } from './support/wait.js';
+import { inMemory } from './support/world.js';
 
 /** An agent whose one connection is the left end of a pair; the server gets the right end. */
 function overPair({ left, right }: ConnectedPair, server: Server, keepAlive: boolean): Agent {
   const agent = new Agent({ keepAlive, maxSockets: 1 });
-  const connection = toDuplex(left);
+  // As sockets of Node: an idle connection that the server ends is closed, and not used again.
+  const connection = toDuplex(left, { allowHalfOpen: false });
   agent.createConnection = () => connection;
   server.emit('connection', toDuplex(right));
   return agent;
@@ -23,6 +25,8 @@ function overPair({ left, right }: ConnectedPair, server: Server, keepAlive: boo
 async function respond(options: RequestOptions, body: Readable | string = ''): Promise<IncomingMessage> {
   const outgoing = request({ host: 'localhost', ...options });
   const answer = once(outgoing, 'response') as Promise<[IncomingMessage]>;
+  // A connection that is reset under an answer is told to the request, too.
+  outgoing.on('error', () => {});
   if (typeof body === 'string') outgoing.end(body);
   else await pipeline(body, outgoing);
   return (await answer)[0];
@@ -65,7 +69,7 @@ describe('http over a bufferevent', () => {
       expect(received).toBe(bytes);
       expect(hash.digest('hex')).toBe(digestOf(chunksOf(bytes)));
       // Node destroys the stream of whichever side it is done with first.
-      for (const bev of [pair.left, pair.right]) expect((await bev.closed).kind).toMatch(/^(clean|freed)$/);
+      for (const bev of [pair.left, pair.right]) expect((await bev.closed).kind).toMatch(/^(clean|freed|reset)$/);
     }, 60_000);
 
     it('keep-alive: several requests, one connection, then both ends close', async () => {
@@ -132,6 +136,21 @@ describe('http over a bufferevent', () => {
       near.end('second');
       expect((await collect(near)).toString()).toMatch(/\r\n\r\nfirst second$/);
       await world.until(() => pair.left.freed && pair.right.freed, 'both ends to close');
+    });
+  });
+});
+
+describe('http and time', () => {
+  inMemory((world) => {
+    it('B44: the keep-alive time-out of the server closes a connection that is idle', async () => {
+      const { client, server: far } = await world.pair({}, {});
+      const server = createServer({ keepAliveTimeout: 5_000 }, (_, outgoing) => outgoing.end('answer'));
+      const agent = overPair({ left: client, right: far }, server, true);
+      expect((await collect(await respond({ agent }))).toString()).toBe('answer');
+      await world.advance(4_000);
+      expect(far.freed).toBe(false);
+      await world.advance(3_000);
+      await world.until(() => client.freed && far.freed, 'both ends to close');
     });
   });
 });

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { contents, KiB, pattern, same, text } from './support/bytes.js';
 import { onEveryPair } from './support/pairs.js';
 import { Collector } from './support/recorder.js';
+import { ScriptedFile } from './support/scripted-file.js';
 import { collect, piecesOf, streamPair } from './support/streams.js';
 import { failure, rejection, turn } from './support/wait.js';
 import { inMemory, type World } from './support/world.js';
@@ -221,6 +222,37 @@ describe('fromDuplex', () => {
       await world.until(() => writable.chunks.length === 2, 'the write');
       expect(writable.chunks.join()).toBe('full,more');
       bev.free();
+    });
+
+    it('B39: bytes in files leave in their place in the order', async () => {
+      const [near, far] = streamPair();
+      const bev = over(world, near);
+      const file = new ScriptedFile(pattern(200 * KiB));
+      bev.write('<');
+      bev.output.addFileSegment(file);
+      bev.write('>');
+      bev.halfClose();
+      const got = await collect(far);
+      expect(same(got, Buffer.concat([Buffer.from('<'), pattern(200 * KiB), Buffer.from('>')]))).toBe(true);
+      bev.free();
+      await world.settle();
+      expect(file.users).toBe(0);
+    });
+
+    it('B39: a file that can not be read fails the connection after the bytes before it', async () => {
+      const [near, far] = streamPair();
+      const bev = over(world, near);
+      const heard = events(bev);
+      const file = new ScriptedFile(pattern(1_000));
+      file.readableTo = 0;
+      bev.write('before');
+      bev.output.addFileSegment(file);
+      await world.until(() => heard.length === 1, 'the error');
+      expect(heard).toMatchObject([{ kind: 'error', direction: 'write', error: { code: 'ERR_EVBUFFER_FILE_READ' } }]);
+      expect(String(far.read())).toBe('before');
+      bev.free();
+      await world.settle();
+      expect(file.users).toBe(0);
     });
 
     it('B60: halfClose() ends the stream after what is queued; reading goes on', async () => {

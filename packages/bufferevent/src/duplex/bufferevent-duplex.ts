@@ -8,7 +8,10 @@ import { writePaced } from '../paced-write.js';
 import { SocketBufferevent } from '../socket-bufferevent.js';
 
 export interface DuplexOptions {
-  /** Whether writing goes on after the peer's end. Default true; `false` ends our side then, as sockets of Node do. */
+  /**
+   * Whether writing goes on after the peer's end. Default true; `false` ends our side then, as sockets of Node do, and
+   * as agents of an http client count on.
+   */
   readonly allowHalfOpen?: boolean;
   /** Bytes that each side of the stream holds before it asks for a rest. Default: that of Node's streams. */
   readonly highWaterMark?: number;
