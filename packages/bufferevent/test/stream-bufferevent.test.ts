@@ -163,6 +163,18 @@ describe('fromDuplex', () => {
       bev.free();
     });
 
+    it('RD-4: no more than the chunk that filled the input leaves the stream', async () => {
+      const stream = new PassThrough();
+      const bev = over(world, stream);
+      bev.setWatermarks('read', { high: 100 });
+      for (const piece of piecesOf(pattern(2_000), 150)) stream.push(piece);
+      bev.enable('read');
+      await world.until(() => bev.input.length === 100, 'a full input');
+      await world.settle();
+      expect(stream.readableLength).toBe(1_850);
+      bev.free();
+    });
+
     it('the input refers to the chunks of the stream, or to copies of them with copyChunks', async () => {
       for (const copyChunks of [false, true]) {
         const stream = new PassThrough();
@@ -333,6 +345,18 @@ describe('fromDuplex', () => {
       const bev = over(world, near);
       bev.write('x');
       expect(await bev.closed).toMatchObject({ kind: 'reset', error: { code: 'EPIPE' } });
+      bev.free();
+    });
+
+    it('a writable stream that closes before its end fails writing with EPIPE; reading goes on', async () => {
+      const [readable, writable] = [new PassThrough(), new PassThrough()];
+      const bev = over(world, { readable, writable });
+      const heard = events(bev);
+      writable.destroy();
+      await world.settle();
+      expect(heard).toMatchObject([{ kind: 'error', direction: 'write', error: { code: 'EPIPE' } }]);
+      readable.write('still');
+      expect(text(await bev.read())).toBe('still');
       bev.free();
     });
 

@@ -186,6 +186,27 @@ describe('web streams over a connection that fails', () => {
       bev.free();
     });
 
+    it('cancel() drops what has come, and gives up the read that waits', async () => {
+      const { bev, peer } = await world.accepted({});
+      const reader = web(bev).readable.getReader({ mode: 'byob' });
+      peer.send('some text');
+      expect(text((await reader.read(new Uint8Array(4))).value as Uint8Array)).toBe('some');
+      expect(bev.input.length).toBe(5);
+      await reader.cancel();
+      expect(bev.input.length).toBe(0);
+      bev.free();
+
+      const other = await world.accepted({});
+      const waiting = web(other.bev).readable.getReader();
+      void waiting.read();
+      await world.settle();
+      await waiting.cancel();
+      other.peer.send('more');
+      await world.settle();
+      expect(other.bev.input.length).toBe(0);
+      other.bev.free();
+    });
+
     it('WR-4: a write waits while the peer does not read, and queues no more than the mark and one piece', async () => {
       const { bev, peer } = await world.accepted({});
       peer.setReading(false);
