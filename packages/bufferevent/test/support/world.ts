@@ -199,9 +199,14 @@ export function ipOf(listener: Listener): { ip: string; port: number } {
 }
 
 /** Runs a group of tests in each kind of world; a fresh one for each test, proved empty after it. */
-export function inWorlds(kinds: readonly WorldKind[], body: (world: World) => void, options?: EventBaseOptions): void {
+export function inWorlds(
+  kinds: readonly WorldKind[],
+  body: (world: World) => void,
+  options?: EventBaseOptions,
+  between = '',
+): void {
   for (const kind of kinds) {
-    describe(`over ${kind}`, () => {
+    describe(`over ${kind}${between}`, () => {
       const world = new World(kind);
       beforeEach(() => world.open(options));
       afterEach(() => world.close());
