@@ -498,7 +498,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       if (count === 0) return 0;
       deliver?.(count);
     }
-    this.#wroteSome();
+    this.wroteSome();
     return count;
   }
 
@@ -602,10 +602,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       layers.wire.drain(count);
       layers.sentWire(count);
     }
-    this.#wroteSome();
+    this.wroteSome();
   }
 
-  #wroteSome(): void {
+  /** @internal Bytes went towards the peer. */
+  protected wroteSome(): void {
     this.timeouts.progress('write');
     if (this.#closing.ending) this.timeouts.touch('close');
     this.callbacks.upper?.lowerSent();

@@ -172,15 +172,20 @@ export class ConnectionLayers implements StackHost {
   }
 
   takeOutput(layer: number, target: Evbuffer, max: number): number {
-    for (let i = 0; i <= layer; i++) {
-      if ((this.#owed[i] as number) > 0) return 0;
-    }
+    if (this.owes(layer)) return 0;
     const isTop = layer + 1 === this.#owed.length;
     const most = Math.min(max, isTop ? Infinity : (this.#owed[layer + 1] as number), this.#output.allowance());
     const count = this.#tap.moveTo(target, most);
     if (!isTop) this.#owed[layer + 1] = (this.#owed[layer + 1] as number) - count;
     if (count > 0) this.#output.left(count);
     return count;
+  }
+
+  owes(layer: number): boolean {
+    for (let i = 0; i <= layer; i++) {
+      if ((this.#owed[i] as number) > 0) return true;
+    }
+    return false;
   }
 
   outputEnded(): boolean {

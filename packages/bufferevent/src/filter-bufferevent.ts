@@ -99,10 +99,12 @@ export class FilterBufferevent extends Bufferevent implements Upper {
   /** @internal */
   lowerReadable(): void {
     this.#receive();
+    this.wake();
   }
 
-  /** @internal */
+  /** @internal What was handed down is part of what this one has to send, and so is its progress. */
   lowerSent(): void {
+    this.wroteSome();
     this.outputSide.checkDrained();
     this.wake();
   }

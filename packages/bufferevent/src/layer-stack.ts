@@ -27,6 +27,8 @@ export interface StackHost {
    * of `target`. What was written before a layer was inserted goes to those below it.
    */
   takeOutput(layer: number, target: Evbuffer, max: number): number;
+  /** Whether bytes that were written before the layer of that index was inserted are still in the output. */
+  owes(layer: number): boolean;
   /** Whether the user has ended the output and all of it was taken. */
   outputEnded(): boolean;
   /** Room for bytes on the wire. */
@@ -97,7 +99,7 @@ export class LayerStack implements StageOwner {
     const below = this.#stages.at(-1);
     let stage!: LayerStage;
     const opened = new Promise<void>((resolve, reject) => {
-      stage = new LayerStage(this, layer, below?.outgoing ?? this.wire, (error) =>
+      stage = new LayerStage(this, layer, below === undefined ? this.wire : new Evbuffer(), (error) =>
         error === null ? resolve() : reject(error),
       );
     });
@@ -265,7 +267,7 @@ export class LayerStack implements StageOwner {
         if (finishing) this.#transportEndReached(stage);
         else stage.decoderStarved = true;
         if (!stage.incomingEnded) break;
-      } else stage.decodeAgain = produced >= room;
+      } else stage.decodeAgain ||= produced >= room;
     }
     return delivered;
   }
@@ -302,14 +304,14 @@ export class LayerStack implements StageOwner {
   #roomAbove(stage: LayerStage): number {
     const above = this.#above(stage);
     if (above === undefined) return this.#host.inputRoom();
-    return this.#roomIn(above.incoming, above.decoderStarved || above.decodingEnded, 'read');
+    return this.#roomIn(above.incoming.length, above.decoderStarved || above.decodingEnded, 'read');
   }
 
-  /** Room in a buffer between layers. Who can do nothing with all of it gets more, up to a bound. */
-  #roomIn(buffer: Evbuffer, starved: boolean, direction: Direction): number {
-    if (!starved) return Math.max(0, STAGE_BYTES - buffer.length);
-    if (buffer.length < this.#host.maxHeldBytes) return STAGE_BYTES;
-    this.#fail(direction, heldTooMuch(buffer.length));
+  /** Room between layers, where `held` bytes wait. Who can do nothing with all of them gets more, up to a bound. */
+  #roomIn(held: number, starved: boolean, direction: Direction): number {
+    if (!starved) return Math.max(0, STAGE_BYTES - held);
+    if (held < this.#host.maxHeldBytes) return STAGE_BYTES;
+    this.#fail(direction, heldTooMuch(held));
     return 0;
   }
 
@@ -384,7 +386,7 @@ export class LayerStack implements StageOwner {
       if (result === 'pending') return moved;
       if (result === 'need-more' || consumed + produced === 0) {
         stage.encoderStarved = stage.outgoing.length > 0;
-      } else stage.encodeAgain = produced >= room;
+      } else stage.encodeAgain ||= produced >= room;
     }
     return this.#endEncoding(stage) || moved;
   }
@@ -393,7 +395,6 @@ export class LayerStack implements StageOwner {
     try {
       const outcome = stage.encode(room, mode);
       if (outcome.consumed > 0) stage.encoderStarved = false;
-      if (outcome.produced > 0) this.#fedBelow(stage);
       return this.#over ? null : outcome;
     } catch (error) {
       if (!this.#over) this.#fail('write', error as Error);
@@ -401,30 +402,31 @@ export class LayerStack implements StageOwner {
     }
   }
 
-  #fedBelow(stage: LayerStage): void {
-    const below = this.#stages[this.#stages.indexOf(stage) - 1];
-    if (below !== undefined) below.encoderStarved = false;
-  }
-
-  /** Takes what the user wrote: only as much as fits below, so that what waits is seen in the user's own output. */
+  /**
+   * Takes what the user wrote: only as much as fits below, so that what waits is seen in the user's own output. What the
+   * layer above says comes behind what was written before that one was there.
+   */
   #fillOutgoing(stage: LayerStage, room: number): void {
     const { outgoing } = stage;
-    const max = stage.encoderStarved ? this.#roomIn(outgoing, true, 'write') : room - outgoing.length;
-    if (max <= 0) return;
-    const taken = this.#host.takeOutput(this.#stages.indexOf(stage), outgoing, max);
-    if (taken > 0) stage.encoderStarved = false;
+    const before = outgoing.length;
+    const max = stage.encoderStarved ? this.#roomIn(before, true, 'write') : room - before;
+    const index = this.#stages.indexOf(stage);
+    if (max > 0) this.#host.takeOutput(index, outgoing, max);
+    const above = this.#stages[index + 1];
+    if (above !== undefined && !this.#host.owes(index + 1)) outgoing.addBuffer(above.toPeer);
+    if (outgoing.length > before) stage.encoderStarved = false;
   }
 
   #roomBelow(stage: LayerStage): number {
     const below = this.#stages[this.#stages.indexOf(stage) - 1];
     if (below === undefined) return this.#host.wireRoom();
-    return this.#roomIn(below.outgoing, below.encoderStarved, 'write');
+    return this.#roomIn(below.outgoing.length + stage.toPeer.length, below.encoderStarved, 'write');
   }
 
   /** The end goes down a stage at a time, after the last byte. @returns whether this stage ended now */
   #endEncoding(stage: LayerStage): boolean {
     const above = this.#above(stage);
-    const fedFully = above === undefined ? this.#host.outputEnded() : above.encodingEnded;
+    const fedFully = above === undefined ? this.#host.outputEnded() : above.encodingEnded && above.toPeer.length === 0;
     if (!fedFully || (stage.outgoing.length > 0 && !stage.encoderStarved)) return false;
     for (;;) {
       const outcome = this.#tryEncode(stage, Infinity, 'finished');
@@ -442,7 +444,6 @@ export class LayerStack implements StageOwner {
       return false;
     }
     stage.encodingEnded = true;
-    this.#fedBelow(stage);
     return true;
   }
 

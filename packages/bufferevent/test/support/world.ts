@@ -85,6 +85,8 @@ export class World {
     for (const bev of this.#seen) checkBuffers(bev);
     await Promise.all(this.#bases.map((base) => base[Symbol.asyncDispose]()));
     await Promise.all(this.#peers.map((peer) => peer.dispose()));
+    // What was queued for those that are freed now goes with the next turn.
+    await turn();
     expect(this.clock.pendingTimers, 'a timer is left').toBe(0);
     for (const base of this.#bases) {
       expect(base.stats().waitingCallbacks, 'a callback is left').toBe(0);
@@ -199,9 +201,14 @@ export function ipOf(listener: Listener): { ip: string; port: number } {
 }
 
 /** Runs a group of tests in each kind of world; a fresh one for each test, proved empty after it. */
-export function inWorlds(kinds: readonly WorldKind[], body: (world: World) => void, options?: EventBaseOptions): void {
+export function inWorlds(
+  kinds: readonly WorldKind[],
+  body: (world: World) => void,
+  options?: EventBaseOptions,
+  what = '',
+): void {
   for (const kind of kinds) {
-    describe(`over ${kind}`, () => {
+    describe(`${what} over ${kind}`.trim(), () => {
       const world = new World(kind);
       beforeEach(() => world.open(options));
       afterEach(() => world.close());
