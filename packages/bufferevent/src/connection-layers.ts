@@ -97,6 +97,8 @@ export class ConnectionLayers implements StackHost {
   pump(): void {
     this.#stack.pumpIn();
     this.#stack.pumpOut();
+    // A layer may have had nothing more to say.
+    this.#output.checkDrained();
   }
 
   flush(direction: Direction, mode: FlushMode): boolean {

@@ -154,7 +154,12 @@ export class FilterBufferevent extends Bufferevent implements Upper {
     this.pump();
     this.#receive();
     this.#send();
-    if (this.isOpen) this.timeouts.follow(this.readAllowance() > 0, this.writeAllowance() > 0);
+    if (this.isOpen) this.timeouts.follow(this.readAllowance() > 0, this.#isWriting);
+  }
+
+  /** Whether bytes of this one wait for the peer, here or below (TO-3). */
+  get #isWriting(): boolean {
+    return this.outputSide.gate.enabled && (this.writeAllowance() > 0 || this.#covered?.settled === false);
   }
 
   /** Takes what is there below, as far as it is wanted; the one below reads on while it is. */

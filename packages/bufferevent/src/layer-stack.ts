@@ -189,17 +189,18 @@ export class LayerStack implements StageOwner {
     });
   }
 
-  /** Runs every layer of one direction at least once, without a limit (FI-3). @returns whether one of them did something */
+  /**
+   * Runs the layers of one direction: as convenient in mode `normal`, else each at least once and without a limit (FI-3).
+   * @returns whether one of them did something
+   */
   flush(direction: Direction, mode: FlushMode): boolean {
     let moved = false;
     this.#run(() => {
       const order = direction === 'read' ? this.#stages : [...this.#stages].reverse();
       for (const stage of order) {
         if (this.#over || !this.#passes(stage)) return;
-        if (direction === 'read') {
-          const outcome = this.#tryDecode(stage, Infinity, mode);
-          if (outcome !== null && outcome.consumed + outcome.produced > 0) moved = true;
-        } else if (this.#encodeStage(stage, mode)) moved = true;
+        const didSome = direction === 'read' ? this.#flushIn(stage, mode) : this.#encodeStage(stage, mode);
+        if (didSome) moved = true;
       }
     });
     return moved;
@@ -270,6 +271,21 @@ export class LayerStack implements StageOwner {
       } else stage.decodeAgain ||= produced >= room;
     }
     return delivered;
+  }
+
+  /** @returns whether something moved */
+  #flushIn(stage: LayerStage, mode: FlushMode): boolean {
+    if (mode === 'normal') return this.#decodeStage(stage, this.#host.bytesPerTurn) > 0;
+    let moved = false;
+    while (!stage.decodingEnded) {
+      const outcome = this.#tryDecode(stage, Infinity, mode);
+      if (outcome === null) break;
+      const { result, consumed, produced } = outcome;
+      if (consumed + produced > 0) moved = true;
+      if (result === 'end') this.#endDecoding(stage);
+      if (result !== 'ok' || consumed + produced === 0 || stage.incoming.length === 0) break;
+    }
+    return moved;
   }
 
   #tryDecode(stage: LayerStage, room: number, mode: FlushMode): StepOutcome | null {
