@@ -379,10 +379,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     checkDirection(direction);
     checkFlushMode(mode);
     let moved = false;
-    this.base.inTurn(() => {
-      if (this.isOpen && this.#layers !== null) moved = this.#layers.flush(direction, mode);
-      if (this.isOpen && this.flushTransport(direction, mode)) moved = true;
-    });
+    if (this.isOpen && this.#layers !== null) moved = this.#layers.flush(direction, mode);
+    if (this.isOpen && this.flushTransport(direction, mode)) moved = true;
     return moved;
   }
 

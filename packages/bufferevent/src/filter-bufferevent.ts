@@ -231,13 +231,13 @@ export class FilterBufferevent extends Bufferevent implements Upper {
     return this.#covered?.flush(direction, mode) === true;
   }
 
-  /** @internal */
+  /** @internal Stays a member of the base until freed: bytes that nobody has taken yet end with the base. */
   protected override closeTransport(abrupt: boolean): void {
     this.timeouts.rest();
+    if (this.freed) this.base.leave(this);
     const covered = this.#covered;
     if (covered === null) return;
     this.#covered = null;
-    this.base.leave(this);
     void covered.release(this.#closeOnFree, abrupt).then(() => this.transportGoneSoon());
   }
 

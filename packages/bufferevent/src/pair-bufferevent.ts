@@ -38,6 +38,8 @@ export class PairBufferevent extends Bufferevent {
   /** The partner was cut off. */
   #peerReset = false;
   #shutDown = false;
+  /** A flush has told an end that comes behind what did not fit at once. */
+  #owesFlushedEnd = false;
 
   private constructor(base: EventBase, handlers: BuffereventHandlers | undefined) {
     super(base);
@@ -105,12 +107,19 @@ export class PairBufferevent extends Bufferevent {
     }
     const count = Math.min(this.writeAllowance(), partner.readAllowance());
     if (count > 0) this.#pass(partner, count);
+    this.#tellFlushedEnd();
     if (this.wantsShutdown && !this.#shutDown) {
       this.#shutDown = true;
       partner.#peerEnded = true;
       partner.wake();
       this.sentEnd();
     }
+  }
+
+  #tellFlushedEnd(): void {
+    if (!this.#owesFlushedEnd || this.output.length > 0 || !this.settled()) return;
+    this.#owesFlushedEnd = false;
+    this.#partner?.receivedEnd();
   }
 
   #pass(partner: PairBufferevent, max: number): boolean {
@@ -158,18 +167,20 @@ export class PairBufferevent extends Bufferevent {
     const room = high === 0 || to.input.length >= high ? Infinity : high - to.input.length;
     const moved = from.#pass(to, room);
     if (mode === 'finished') {
-      if (direction === 'write') to.receivedEnd();
-      else partner.callbacks.event({ kind: 'eof', direction: 'write' });
+      if (direction === 'write') {
+        this.#owesFlushedEnd = true;
+        this.#tellFlushedEnd();
+      } else partner.callbacks.event({ kind: 'eof', direction: 'write' });
     }
     return moved;
   }
 
-  /** @internal */
+  /** @internal Stays a member of the base until freed: bytes that nobody has taken yet end with the base. */
   protected override closeTransport(abrupt: boolean): void {
     this.timeouts.rest();
+    if (this.freed) this.base.leave(this);
     if (!this.#open) return;
     this.#open = false;
-    this.base.leave(this);
     const partner = this.#partner;
     this.#partner = null;
     if (partner !== null) {

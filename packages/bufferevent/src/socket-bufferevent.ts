@@ -388,10 +388,10 @@ export class SocketBufferevent extends Bufferevent {
   };
 
   /** @internal Submits at once what would be submitted at the end of the turn. */
-  protected override flushTransport(_: Direction, mode: FlushMode): boolean {
+  protected override flushTransport(_: Direction, __: FlushMode): boolean {
     const before = this.#sending;
     this.reconcile();
-    if (mode !== 'normal') this.base.port.flush();
+    this.base.port.flush();
     return this.#sending && !before;
   }
 
