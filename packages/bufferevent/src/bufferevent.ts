@@ -661,6 +661,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     }
     this.outputSide.fail(this.#failure);
     if (direction !== 'write') this.inputSide.fail(this.#failure);
+    this.#layers?.connectionFailed(this.#failure, event?.kind === 'timeout' && event.timeout === 'handshake');
     if (this.#closing.ending) this.#finish(causeOf(error, event), false);
   }
 

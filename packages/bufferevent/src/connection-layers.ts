@@ -156,6 +156,10 @@ export class ConnectionLayers implements StackHost {
     return count;
   }
 
+  connectionFailed(error: Error, handshaking: boolean): void {
+    this.#stack.connectionFailed(error, handshaking);
+  }
+
   free(): void {
     this.#tap.close();
     this.#stack.free();

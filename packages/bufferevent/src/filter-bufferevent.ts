@@ -247,11 +247,14 @@ export class FilterBufferevent extends Bufferevent implements Upper {
   }
 }
 
-/** The two functions as a layer without handshake and end marker. */
+/** The two functions as a layer without handshake and end marker; not called with nothing to do (FI-3). */
 class FilterLayer implements Layer {
   readonly name: string;
-  readonly decode: FilterFunction;
-  readonly encode: FilterFunction;
+  readonly #input: FilterFunction;
+  readonly #output: FilterFunction;
+  /** The last call of each stopped at its limit, and may have held something back. */
+  #inputCut = false;
+  #outputCut = false;
   readonly free: () => void;
 
   constructor({ name = 'filter', input = pass, output = pass, dispose = nothing }: FilterOptions) {
@@ -259,9 +262,25 @@ class FilterLayer implements Layer {
       if (typeof value !== 'function') throw argumentTypeError(`options.${key}`, 'a function', value);
     }
     this.name = name;
-    this.decode = input;
-    this.encode = output;
+    this.#input = input;
+    this.#output = output;
     this.free = dispose;
+  }
+
+  decode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult {
+    if (mode === 'normal' && source.length === 0 && !this.#inputCut) return 'need-more';
+    const before = target.length;
+    const result = this.#input(source, target, limit, mode);
+    this.#inputCut = target.length - before >= limit;
+    return result;
+  }
+
+  encode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult {
+    if (mode === 'normal' && source.length === 0 && !this.#outputCut) return 'need-more';
+    const before = target.length;
+    const result = this.#output(source, target, limit, mode);
+    this.#outputCut = target.length - before >= limit;
+    return result;
   }
 }
 

@@ -153,6 +153,12 @@ export class LayerStack implements StageOwner {
     this.#host.wake();
   }
 
+  /** The connection has failed for a reason of its own. `handshaking` goes no further after a time-out of it. */
+  connectionFailed(error: Error, handshaking: boolean): void {
+    if (handshaking) this.#failed = true;
+    for (const stage of this.#stages) stage.settleOpen(error);
+  }
+
   stageFailed(error: Error): void {
     this.#fail(undefined, error);
   }
@@ -266,11 +272,17 @@ export class LayerStack implements StageOwner {
       else if (result === 'pending') break;
       else if (result === 'need-more' || consumed + produced === 0) {
         if (finishing) this.#transportEndReached(stage);
-        else stage.decoderStarved = true;
+        else this.#starveDecoder(stage);
         if (!stage.incomingEnded) break;
-      } else stage.decodeAgain ||= produced >= room;
+      } else stage.decodeAgain ||= produced > 0;
     }
     return delivered;
+  }
+
+  #starveDecoder(stage: LayerStage): void {
+    stage.decoderStarved = true;
+    const held = stage.incoming.length;
+    if (held >= this.#host.maxHeldBytes) this.#fail(stage.isOpen ? 'read' : undefined, heldTooMuch(held));
   }
 
   /** @returns whether something moved */
@@ -283,7 +295,7 @@ export class LayerStack implements StageOwner {
       const { result, consumed, produced } = outcome;
       if (consumed + produced > 0) moved = true;
       if (result === 'end') this.#endDecoding(stage);
-      if (result !== 'ok' || consumed + produced === 0 || stage.incoming.length === 0) break;
+      if (result !== 'ok' || consumed + produced === 0) break;
     }
     return moved;
   }
@@ -360,19 +372,17 @@ export class LayerStack implements StageOwner {
       return false;
     }
     if (this.#over) return false;
-    stage.decoderStarved = result === 'need-more';
     if (result === 'done') {
+      stage.decoderStarved = false;
       stage.isOpen = true;
       this.#shaken = true;
       stage.settleOpen(null);
       this.#checkOpen();
       return !this.#over;
     }
-    if (stage.incomingEnded && result === 'need-more') {
-      this.#fail(undefined, endedInside(`the handshake of ${stage.layer.name}`));
-    } else if (stage.decoderStarved && stage.incoming.length >= this.#host.maxHeldBytes) {
-      this.#fail(undefined, heldTooMuch(stage.incoming.length));
-    }
+    if (result === 'pending') stage.decoderStarved = false;
+    else if (stage.incomingEnded) this.#fail(undefined, endedInside(`the handshake of ${stage.layer.name}`));
+    else this.#starveDecoder(stage);
     return false;
   }
 
@@ -402,7 +412,7 @@ export class LayerStack implements StageOwner {
       if (result === 'pending') return moved;
       if (result === 'need-more' || consumed + produced === 0) {
         stage.encoderStarved = stage.outgoing.length > 0;
-      } else stage.encodeAgain ||= produced >= room;
+      } else stage.encodeAgain ||= produced > 0;
     }
     return this.#endEncoding(stage) || moved;
   }
