@@ -315,7 +315,10 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.outputSide.free();
     this.closeTransport(false);
     if (this.#transport === 'going') this.transportGone();
-    else if (this.#transport === 'gone') this.#letGo();
+    else if (this.#transport === 'gone') {
+      this.#letGo();
+      this.#closing.finished();
+    }
     this.#tap?.close();
     if (channels.close.hasSubscribers) channels.close.publish({ bufferevent: this, cause: this.#closing.cause });
   }
@@ -378,10 +381,18 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#checkNotFreed();
     checkDirection(direction);
     checkFlushMode(mode);
-    let moved = false;
-    if (this.isOpen && this.#layers !== null) moved = this.#layers.flush(direction, mode);
-    if (this.isOpen && this.flushTransport(direction, mode)) moved = true;
-    return moved;
+    // The way of the bytes: from the transport up, or down to it.
+    const first = direction === 'read' ? this.#flushTransport(direction, mode) : this.#flushLayers(direction, mode);
+    const then = direction === 'read' ? this.#flushLayers(direction, mode) : this.#flushTransport(direction, mode);
+    return first || then;
+  }
+
+  #flushLayers(direction: Direction, mode: FlushMode): boolean {
+    return this.isOpen && this.#layers?.flush(direction, mode) === true;
+  }
+
+  #flushTransport(direction: Direction, mode: FlushMode): boolean {
+    return this.isOpen && this.flushTransport(direction, mode);
   }
 
   /** @internal The transport's part of {@link flush}. @returns whether something moved */
@@ -546,6 +557,12 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal */
   outputEnded(): boolean {
     return this.#closing.writeClosed && this.output.length === 0;
+  }
+
+  /** @internal */
+  outputSettled(): void {
+    this.outputSide.checkDrained();
+    this.callbacks.upper?.lowerSettled();
   }
 
   /** @internal Room for encoded bytes, where `held` wait for the transport already. */
@@ -806,6 +823,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#closing.finishing = true;
     this.#closing.cause ??= cause;
     this.closeTransport(abrupt);
+    if (this.#transport === 'gone') this.#closing.finished();
     this.wake();
   }
 

@@ -11,6 +11,8 @@ export interface Upper {
   lowerReadable(): void;
   /** Bytes have left. */
   lowerSent(): void;
+  /** Whatever has been handed down may have been sent by now. */
+  lowerSettled(): void;
   lowerEvent(event: BuffereventEvent): void;
 }
 

@@ -16,6 +16,8 @@ export interface LayersHost {
   outputEnded(): boolean;
   wireRoom(held: number): number;
   payloadEnded(): void;
+  /** The layers have come to rest: nothing of the output may be left in them. */
+  outputSettled(): void;
   layersOpened(shaken: boolean): void;
   layersFailed(direction: Direction | undefined, error: Error): void;
 }
@@ -97,8 +99,7 @@ export class ConnectionLayers implements StackHost {
   pump(): void {
     this.#stack.pumpIn();
     this.#stack.pumpOut();
-    // A layer may have had nothing more to say.
-    this.#output.checkDrained();
+    this.#host.outputSettled();
   }
 
   flush(direction: Direction, mode: FlushMode): boolean {

@@ -110,6 +110,12 @@ export class FilterBufferevent extends Bufferevent implements Upper {
   }
 
   /** @internal */
+  lowerSettled(): void {
+    this.outputSettled();
+    if (this.wantsShutdown) this.wake();
+  }
+
+  /** @internal */
   lowerEvent(event: BuffereventEvent): void {
     switch (event.kind) {
       case 'connected':
@@ -183,13 +189,13 @@ export class FilterBufferevent extends Bufferevent implements Upper {
     }
   }
 
-  /** Hands down what is encoded, then the end. */
-  #send(): void {
+  /** Hands down what is encoded, within the mark below unless `flushing`, then the end. */
+  #send(flushing = false): void {
     const covered = this.#covered;
     if (covered === null) return;
     const { output } = this.#underlying;
     const { high } = this.#underlying.getWatermarks('write');
-    const room = high === 0 ? Infinity : Math.max(0, high - output.length);
+    const room = flushing || high === 0 ? Infinity : Math.max(0, high - output.length);
     const count = Math.min(this.writeAllowance(), room);
     if (count > 0) {
       if (covered.writeClosed) this.failed('write', covered.closedError());
@@ -224,10 +230,12 @@ export class FilterBufferevent extends Bufferevent implements Upper {
   protected override flushTransport(direction: Direction, mode: FlushMode): boolean {
     if (direction === 'read') {
       const moved = this.#covered?.flush(direction, mode) === true;
+      const { input } = this.#underlying;
+      if (mode !== 'normal' && input.length > 0) this.receivedFrom(input, input.length);
       this.#receive();
       return moved;
     }
-    this.#send();
+    this.#send(mode !== 'normal');
     return this.#covered?.flush(direction, mode) === true;
   }
 

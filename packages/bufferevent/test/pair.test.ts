@@ -323,6 +323,15 @@ inMemory((world) => {
       expect(await a.end()).toEqual({ kind: 'clean' });
     });
 
+    it('B33, B61: end() after the hard cap of the output is over at once', async () => {
+      const [a, b] = createPair(world.newBase({ limits: { outputMaxBytes: 100 } }));
+      expect(() => world.keep(a).write(pattern(101))).toThrow(
+        expect.objectContaining({ code: 'ERR_BUFFEREVENT_OUTPUT_LIMIT' }),
+      );
+      expect(await a.end()).toMatchObject({ kind: 'error', error: { code: 'ERR_BUFFEREVENT_OUTPUT_LIMIT' } });
+      expect(await rejection(b.read())).toMatchObject({ code: 'ECONNRESET' });
+    });
+
     it('B61: end() of a half whose partner never ends is over by the time-out, and resets it', async () => {
       const [a, b] = pairOf(world, undefined, world.record('b'));
       a.setTimeouts({ closeMs: 100 });
