@@ -467,6 +467,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     return this.#layers.appetite();
   }
 
+  /** @internal Whether payload is waited for: what layers read for themselves has no read time-out (TO-1). */
+  protected get isReading(): boolean {
+    return this.readAllowance() > 0 && (this.#layers === null || this.inputSide.allowance() > 0);
+  }
+
   /** @internal Bytes that the transport may take from {@link sendable} now. */
   protected writeAllowance(): number {
     const layers = this.#layers;
@@ -606,6 +611,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#checkEnded();
   }
 
+  /** @internal The layers below the one that told the end have heard theirs. */
+  layersEnded(): void {
+    this.#checkEnded();
+  }
+
   /** @internal The first `count` bytes of {@link sendable} were taken; they are unpinned. */
   protected sent(count: number): void {
     const layers = this.#layers;
@@ -698,7 +708,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal Nobody will tell the peer's end: what has come until now is all. */
   protected endImplied(): void {
     this.inputSide.receivedEnd();
-    this.#checkEnded();
+    this.#finish({ kind: 'clean' }, false);
   }
 
   /** @internal From now on, `upper` is told what the handlers would be told. Throws when somebody is over it already. */
@@ -814,7 +824,9 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   }
 
   #checkEnded(): void {
-    if (this.#closing.ending && this.#closing.writeEnded && this.readEnded) this.#finish({ kind: 'clean' }, false);
+    const { ending, writeEnded } = this.#closing;
+    if (!ending || !writeEnded || !this.readEnded || this.#layers?.decodingEnded === false) return;
+    this.#finish({ kind: 'clean' }, false);
   }
 
   /** Closes the transport, and frees once the user has heard what there is to hear. */

@@ -16,6 +16,7 @@ export interface LayersHost {
   outputEnded(): boolean;
   wireRoom(held: number): number;
   payloadEnded(): void;
+  layersEnded(): void;
   /** The layers have come to rest: nothing of the output may be left in them. */
   outputSettled(): void;
   layersOpened(shaken: boolean): void;
@@ -83,6 +84,11 @@ export class ConnectionLayers implements StackHost {
   /** Whether the last byte for the transport is in `wire`, or has left it. */
   get ended(): boolean {
     return this.rawBytes === 0 && this.#stack.encodingEnded;
+  }
+
+  /** Whether nothing more is to come from the transport. */
+  get decodingEnded(): boolean {
+    return this.#stack.decodingEnded;
   }
 
   push(layer: Layer): Promise<void> {
@@ -176,6 +182,10 @@ export class ConnectionLayers implements StackHost {
 
   payloadEnded(): void {
     this.#host.payloadEnded();
+  }
+
+  layersEnded(): void {
+    this.#host.layersEnded();
   }
 
   takeOutput(layer: number, target: Evbuffer, max: number): number {

@@ -160,7 +160,7 @@ export class FilterBufferevent extends Bufferevent implements Upper {
     this.pump();
     this.#receive();
     this.#send();
-    if (this.isOpen) this.timeouts.follow(this.readAllowance() > 0, this.#isWriting);
+    if (this.isOpen) this.timeouts.follow(this.isReading, this.#isWriting);
   }
 
   /** Whether bytes of this one wait for the peer, here or below (TO-3). */

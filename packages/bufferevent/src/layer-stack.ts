@@ -22,6 +22,8 @@ export interface StackHost {
   deliver(payload: Evbuffer): void;
   /** The end, after all payload. */
   payloadEnded(): void;
+  /** All layers have ended, some of them after the payload. */
+  layersEnded(): void;
   /**
    * Moves up to `max` bytes of what the user wrote for the layer of that index, counted from the transport, to the back
    * of `target`. What was written before a layer was inserted goes to those below it.
@@ -86,6 +88,11 @@ export class LayerStack implements StageOwner {
     return this.#bottom.encodingEnded;
   }
 
+  /** Whether every layer has heard its end: nothing more is to come from the transport. */
+  get decodingEnded(): boolean {
+    return this.#stages.every(({ decodingEnded }) => decodingEnded);
+  }
+
   get #bottom(): LayerStage {
     return this.#stages[0] as LayerStage;
   }
@@ -123,7 +130,8 @@ export class LayerStack implements StageOwner {
   appetite(wanted: boolean): number {
     const bottom = this.#bottom;
     if (this.#failed || bottom.decodingEnded || bottom.incomingEnded) return 0;
-    if (!wanted && this.isOpen) return 0;
+    // Behind the end of the top layer come the end markers of those below.
+    if (!wanted && this.isOpen && !this.#top.decodingEnded) return 0;
     const held = bottom.incoming.length;
     return bottom.decoderStarved ? STAGE_BYTES : Math.max(0, STAGE_BYTES - held);
   }
@@ -354,7 +362,10 @@ export class LayerStack implements StageOwner {
     stage.incoming.clear();
     const above = this.#above(stage);
     if (above === undefined) this.#host.payloadEnded();
-    else above.incomingEnded = true;
+    else {
+      above.incomingEnded = true;
+      if (this.decodingEnded) this.#host.layersEnded();
+    }
   }
 
   /** @returns whether the stage is open now */

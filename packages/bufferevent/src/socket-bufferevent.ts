@@ -331,7 +331,7 @@ export class SocketBufferevent extends Bufferevent {
         port.shutdown(this.#handle);
       }
     }
-    if (this.isOpen) this.timeouts.follow(readMax > 0, writeMax > 0 && this.outputSide.failure === null);
+    if (this.isOpen) this.timeouts.follow(this.isReading, writeMax > 0 && this.outputSide.failure === null);
   }
 
   #send(max: number): void {
