@@ -614,6 +614,12 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal The layers below the one that told the end have heard theirs. */
   layersEnded(): void {
     this.#checkEnded();
+    this.callbacks.upper?.lowerEnded();
+  }
+
+  /** @internal Whether nothing more is to come: behind the end of the payload, layers below may have theirs. */
+  get receivedAll(): boolean {
+    return this.readEnded && this.#layers?.decodingEnded !== false;
   }
 
   /** @internal The first `count` bytes of {@link sendable} were taken; they are unpinned. */
@@ -825,8 +831,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
   #checkEnded(): void {
     const { ending, writeEnded } = this.#closing;
-    if (!ending || !writeEnded || !this.readEnded || this.#layers?.decodingEnded === false) return;
-    this.#finish({ kind: 'clean' }, false);
+    if (ending && writeEnded && this.receivedAll) this.#finish({ kind: 'clean' }, false);
   }
 
   /** Closes the transport, and frees once the user has heard what there is to hear. */

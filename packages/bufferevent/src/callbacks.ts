@@ -13,6 +13,8 @@ export interface Upper {
   lowerSent(): void;
   /** Whatever has been handed down may have been sent by now. */
   lowerSettled(): void;
+  /** Layers that end after the payload have ended. */
+  lowerEnded(): void;
   lowerEvent(event: BuffereventEvent): void;
 }
 

@@ -116,6 +116,16 @@ export class FilterBufferevent extends Bufferevent implements Upper {
   }
 
   /** @internal */
+  lowerEnded(): void {
+    this.layersEnded();
+  }
+
+  /** @internal */
+  override get receivedAll(): boolean {
+    return super.receivedAll && this.#underlying.receivedAll;
+  }
+
+  /** @internal */
   lowerEvent(event: BuffereventEvent): void {
     switch (event.kind) {
       case 'connected':
