@@ -1,8 +1,7 @@
-import { argumentTypeError } from 'bufferevent-backend';
+import { type AddressPair, argumentTypeError } from 'bufferevent-backend';
 import type { Evbuffer } from 'evbuffer';
 import { checkBoolean, checkObject } from './arguments.js';
 import { Bufferevent } from './bufferevent.js';
-import type { Upper } from './callbacks.js';
 import type { CoveredBufferevent } from './covered.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode, Layer, LayerResult } from './layer.js';
@@ -38,7 +37,7 @@ export interface FilterOptions {
  * Events of the one below are events of the filter (FI-9). Its end reaches the `input` function as mode `finished` before
  * it is told (FI-7).
  */
-export class FilterBufferevent extends Bufferevent implements Upper {
+export class FilterBufferevent extends Bufferevent {
   readonly #underlying: Bufferevent;
   readonly #closeOnFree: boolean;
   #covered: CoveredBufferevent | null;
@@ -71,6 +70,22 @@ export class FilterBufferevent extends Bufferevent implements Upper {
 
   override get underlying(): Bufferevent {
     return this.#underlying;
+  }
+
+  override get descriptor(): number {
+    return this.#underlying.descriptor;
+  }
+
+  override get address(): AddressPair {
+    return this.#underlying.address;
+  }
+
+  override ref(): void {
+    this.#underlying.ref();
+  }
+
+  override unref(): void {
+    this.#underlying.unref();
   }
 
   /** @internal */
@@ -129,6 +144,8 @@ export class FilterBufferevent extends Bufferevent implements Upper {
   lowerEvent(event: BuffereventEvent): void {
     switch (event.kind) {
       case 'connected':
+        // Perhaps not at the first attempt.
+        if (!this.#opened) this.renewed();
         this.#open(true);
         break;
       case 'eof':
@@ -139,6 +156,9 @@ export class FilterBufferevent extends Bufferevent implements Upper {
         if (event.direction === 'read') this.#lowerFailure = event;
         else this.failed(event.direction, event.error, event);
         this.#receive();
+        break;
+      case 'peer-closed':
+        this.callbacks.event(event);
         break;
       case 'timeout':
         this.#lowerTimedOut(event);
