@@ -2,15 +2,15 @@
 import { createPair, FilterBufferevent, type FilterFunction, type FlushMode, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { contents, pattern, same, text } from './support/bytes.js';
-import { type Flavour, inEveryFlavour } from './support/ends.js';
 import { doubling } from './support/filters.js';
+import { inEveryFlavour, type OpenFlavour } from './support/flavours.js';
 import { ToyLayer } from './support/toy-layer.js';
 import { turn } from './support/wait.js';
 import { inMemory, inWorlds } from './support/world.js';
 
 const modes: readonly FlushMode[] = ['normal', 'flush', 'finished'];
 
-inEveryFlavour((flavour: Flavour) => {
+inEveryFlavour((flavour: OpenFlavour) => {
   const { world } = flavour;
 
   for (const mode of modes) {
@@ -26,7 +26,7 @@ inEveryFlavour((flavour: Flavour) => {
       expect(same(contents(far.input), pattern(size))).toBe(true);
       // Only pairs tell an end, and go on.
       const ends = world.log.filter((line) => !/ (read \d+|write)$/.test(line));
-      if (mode !== 'finished' || flavour.kind.includes('socket')) expect(ends).toEqual([]);
+      if (mode !== 'finished' || flavour.name.includes('sockets')) expect(ends).toEqual([]);
     });
 
     it(`CB-1: ${mode} calls nobody before it returns, whatever it moves`, async () => {

@@ -2,7 +2,7 @@
 import { type Bufferevent, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, pattern, same, text } from './support/bytes.js';
-import { type Flavour, inEveryFlavour } from './support/ends.js';
+import { inEveryFlavour, type OpenFlavour } from './support/flavours.js';
 import { ToyLayer } from './support/toy-layer.js';
 import { rejection, turn } from './support/wait.js';
 import { inWorlds, ipOf, onEveryBackend } from './support/world.js';
@@ -67,9 +67,9 @@ describe('a layer inserted at birth', () => {
   });
 });
 
-inEveryFlavour((flavour: Flavour) => {
+inEveryFlavour((flavour: OpenFlavour) => {
   const { world } = flavour;
-  const size = flavour.kind === 'filters over sockets' ? 20 * KiB : world.bytes(300 * KiB);
+  const size = flavour.name.startsWith('filters') ? 20 * KiB : world.bytes(300 * KiB);
 
   it('what was written before a layer leaves unchanged, in front of its first byte', async () => {
     const { near, far } = await flavour.connect();

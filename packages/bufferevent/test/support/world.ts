@@ -208,7 +208,7 @@ export function inWorlds(
   what = '',
 ): void {
   for (const kind of kinds) {
-    describe(`${what} over ${kind}`.trim(), () => {
+    describe(what || `over ${kind}`, () => {
       const world = new World(kind);
       beforeEach(() => world.open(options));
       afterEach(() => world.close());
