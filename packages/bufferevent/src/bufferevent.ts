@@ -429,7 +429,10 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.outputSide.free();
     this.closeTransport(false);
     if (this.#transport === 'going') this.transportGone();
-    else if (this.#transport === 'gone') this.#letGo();
+    else if (this.#transport === 'gone') {
+      this.#letGo();
+      this.#closing.finished();
+    }
     this.#tap?.close();
     if (channels.close.hasSubscribers) channels.close.publish({ bufferevent: this, cause: this.#closing.cause });
   }
@@ -508,12 +511,18 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#checkNotFreed();
     checkDirection(direction);
     checkFlushMode(mode);
-    let moved = false;
-    this.base.inTurn(() => {
-      if (this.isOpen && this.#layers !== null) moved = this.#layers.flush(direction, mode);
-      if (this.isOpen && this.flushTransport(direction, mode)) moved = true;
-    });
-    return moved;
+    // The way of the bytes: from the transport up, or down to it.
+    const first = direction === 'read' ? this.#flushTransport(direction, mode) : this.#flushLayers(direction, mode);
+    const then = direction === 'read' ? this.#flushLayers(direction, mode) : this.#flushTransport(direction, mode);
+    return first || then;
+  }
+
+  #flushLayers(direction: Direction, mode: FlushMode): boolean {
+    return this.isOpen && this.#layers?.flush(direction, mode) === true;
+  }
+
+  #flushTransport(direction: Direction, mode: FlushMode): boolean {
+    return this.isOpen && this.flushTransport(direction, mode);
   }
 
   /** @internal The transport's part of {@link flush}. @returns whether something moved */
@@ -590,6 +599,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     if (this.#layers === null) return this.inputSide.allowance();
     if (this.#freed || this.inputSide.failure !== null || this.#closing.finishing) return 0;
     return this.#layers.appetite();
+  }
+
+  /** @internal Whether payload is waited for: what layers read for themselves has no read time-out (TO-1). */
+  protected isReading(allowance: number): boolean {
+    return allowance > 0 && (this.#layers === null || this.inputSide.allowance() > 0);
   }
 
   /** @internal Bytes that the transport may take from {@link sendable} now. Asks the rate limits: for who will take them. */
@@ -709,6 +723,12 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     return this.#closing.writeClosed && this.output.length === 0;
   }
 
+  /** @internal */
+  outputSettled(): void {
+    this.outputSide.checkDrained();
+    this.callbacks.upper?.lowerSettled();
+  }
+
   /** @internal Room for encoded bytes, where `held` wait for the transport already. */
   wireRoom(held: number): number {
     const { high } = this.outputSide.marks;
@@ -752,6 +772,17 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#checkEnded();
   }
 
+  /** @internal The layers below the one that told the end have heard theirs. */
+  layersEnded(): void {
+    this.#checkEnded();
+    this.callbacks.upper?.lowerEnded();
+  }
+
+  /** @internal Whether nothing more is to come: behind the end of the payload, layers below may have theirs. */
+  get receivedAll(): boolean {
+    return this.readEnded && this.#layers?.decodingEnded !== false;
+  }
+
   /** @internal The first `count` bytes of {@link sendable} were taken; they are unpinned. */
   protected sent(count: number): void {
     const layers = this.#layers;
@@ -769,6 +800,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
   #wroteSome(count: number, bytes: CountedBytes): void {
     this.#rates?.write.moved(count, bytes);
+    this.wroteSome();
+  }
+
+  /** @internal Bytes went towards the peer. */
+  protected wroteSome(): void {
     this.timeouts.progress('write');
     if (this.#closing.ending) this.timeouts.touch('close');
     this.callbacks.upper?.lowerSent();
@@ -825,6 +861,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     }
     this.outputSide.fail(this.#failure);
     if (direction !== 'write') this.inputSide.fail(this.#failure);
+    this.#layers?.connectionFailed(this.#failure, event?.kind === 'timeout' && event.timeout === 'handshake');
     if (this.#closing.ending) this.#finish(causeOf(error, event), false);
   }
 
@@ -844,7 +881,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal Nobody will tell the peer's end: what has come until now is all. */
   protected endImplied(): void {
     this.inputSide.receivedEnd();
-    this.#checkEnded();
+    this.#finish({ kind: 'clean' }, false);
   }
 
   /** @internal From now on, `upper` is told what the handlers would be told. Throws when somebody is over it already. */
@@ -960,7 +997,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   }
 
   #checkEnded(): void {
-    if (this.#closing.ending && this.#closing.writeEnded && this.readEnded) this.#finish({ kind: 'clean' }, false);
+    const { ending, writeEnded } = this.#closing;
+    if (ending && writeEnded && this.receivedAll) this.#finish({ kind: 'clean' }, false);
   }
 
   /** Closes the transport, and frees once the user has heard what there is to hear. */
@@ -969,6 +1007,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#closing.finishing = true;
     this.#closing.cause ??= cause;
     this.closeTransport(abrupt);
+    if (this.#transport === 'gone') this.#closing.finished();
     this.wake();
   }
 

@@ -11,6 +11,10 @@ export interface Upper {
   lowerReadable(): void;
   /** Bytes have left. */
   lowerSent(): void;
+  /** Whatever has been handed down may have been sent by now. */
+  lowerSettled(): void;
+  /** Layers that end after the payload have ended. */
+  lowerEnded(): void;
   lowerEvent(event: BuffereventEvent): void;
 }
 

@@ -19,6 +19,9 @@ export interface LayersHost {
   /** What of `most` bytes of the user may pass now, for the rate limits. */
   limitPayload(direction: Direction, most: number): number;
   payloadMoved(direction: Direction, count: number): void;
+  layersEnded(): void;
+  /** The layers have come to rest: nothing of the output may be left in them. */
+  outputSettled(): void;
   layersOpened(shaken: boolean): void;
   layersFailed(direction: Direction | undefined, error: Error): void;
 }
@@ -86,6 +89,11 @@ export class ConnectionLayers implements StackHost {
     return this.rawBytes === 0 && this.#stack.encodingEnded;
   }
 
+  /** Whether nothing more is to come from the transport. */
+  get decodingEnded(): boolean {
+    return this.#stack.decodingEnded;
+  }
+
   push(layer: Layer): Promise<void> {
     const opened = this.#stack.push(layer);
     const owed = this.#owed.reduce((sum, bytes) => sum + bytes, 0);
@@ -100,6 +108,7 @@ export class ConnectionLayers implements StackHost {
   pump(): void {
     this.#stack.pumpIn();
     this.#stack.pumpOut();
+    this.#host.outputSettled();
   }
 
   flush(direction: Direction, mode: FlushMode): boolean {
@@ -157,6 +166,10 @@ export class ConnectionLayers implements StackHost {
     return count;
   }
 
+  connectionFailed(error: Error, handshaking: boolean): void {
+    this.#stack.connectionFailed(error, handshaking);
+  }
+
   free(): void {
     this.#tap.close();
     this.#stack.free();
@@ -175,10 +188,12 @@ export class ConnectionLayers implements StackHost {
     this.#host.payloadEnded();
   }
 
+  layersEnded(): void {
+    this.#host.layersEnded();
+  }
+
   takeOutput(layer: number, target: Evbuffer, max: number): number {
-    for (let i = 0; i <= layer; i++) {
-      if ((this.#owed[i] as number) > 0) return 0;
-    }
+    if (this.owes(layer)) return 0;
     const isTop = layer + 1 === this.#owed.length;
     const most = Math.min(max, isTop ? Infinity : (this.#owed[layer + 1] as number), this.#output.allowance());
     const count = this.#tap.moveTo(target, this.#host.limitPayload('write', most));
@@ -188,6 +203,13 @@ export class ConnectionLayers implements StackHost {
       this.#output.left(count);
     }
     return count;
+  }
+
+  owes(layer: number): boolean {
+    for (let i = 0; i <= layer; i++) {
+      if ((this.#owed[i] as number) > 0) return true;
+    }
+    return false;
   }
 
   outputEnded(): boolean {

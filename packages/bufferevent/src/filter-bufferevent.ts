@@ -114,12 +114,30 @@ export class FilterBufferevent extends Bufferevent {
   /** @internal */
   lowerReadable(): void {
     this.#receive();
+    this.wake();
+  }
+
+  /** @internal What was handed down is part of what this one has to send, and so is its progress. */
+  lowerSent(): void {
+    this.wroteSome();
+    this.outputSide.checkDrained();
+    this.wake();
   }
 
   /** @internal */
-  lowerSent(): void {
-    this.outputSide.checkDrained();
-    this.wake();
+  lowerSettled(): void {
+    this.outputSettled();
+    if (this.wantsShutdown) this.wake();
+  }
+
+  /** @internal */
+  lowerEnded(): void {
+    this.layersEnded();
+  }
+
+  /** @internal */
+  override get receivedAll(): boolean {
+    return super.receivedAll && this.#underlying.receivedAll;
   }
 
   /** @internal */
@@ -172,7 +190,12 @@ export class FilterBufferevent extends Bufferevent {
     this.pump();
     this.#receive();
     this.#send();
-    if (this.isOpen) this.timeouts.follow(this.readAllowance() > 0, this.writeAllowance() > 0);
+    if (this.isOpen) this.timeouts.follow(this.isReading(this.readAllowance()), this.#isWriting);
+  }
+
+  /** Whether bytes of this one wait for the peer, here or below (TO-3). */
+  get #isWriting(): boolean {
+    return this.outputSide.gate.enabled && (this.writeAllowance() > 0 || this.#covered?.settled === false);
   }
 
   /** Takes what is there below, as far as it is wanted; the one below reads on while it is. */
@@ -196,13 +219,13 @@ export class FilterBufferevent extends Bufferevent {
     }
   }
 
-  /** Hands down what is encoded, then the end. */
-  #send(): void {
+  /** Hands down what is encoded, within the mark below unless `flushing`, then the end. */
+  #send(flushing = false): void {
     const covered = this.#covered;
     if (covered === null) return;
     const { output } = this.#underlying;
     const { high } = this.#underlying.getWatermarks('write');
-    const room = high === 0 ? Infinity : Math.max(0, high - output.length);
+    const room = flushing || high === 0 ? Infinity : Math.max(0, high - output.length);
     const count = Math.min(this.writeAllowance(), room);
     if (count > 0) {
       if (covered.writeClosed) this.failed('write', covered.closedError());
@@ -237,20 +260,22 @@ export class FilterBufferevent extends Bufferevent {
   protected override flushTransport(direction: Direction, mode: FlushMode): boolean {
     if (direction === 'read') {
       const moved = this.#covered?.flush(direction, mode) === true;
+      const { input } = this.#underlying;
+      if (mode !== 'normal' && input.length > 0) this.receivedFrom(input, input.length);
       this.#receive();
       return moved;
     }
-    this.#send();
+    this.#send(mode !== 'normal');
     return this.#covered?.flush(direction, mode) === true;
   }
 
-  /** @internal */
+  /** @internal Stays a member of the base until freed: bytes that nobody has taken yet end with the base. */
   protected override closeTransport(abrupt: boolean): void {
     this.timeouts.rest();
+    if (this.freed) this.base.leave(this);
     const covered = this.#covered;
     if (covered === null) return;
     this.#covered = null;
-    this.base.leave(this);
     void covered.release(this.#closeOnFree, abrupt).then(() => this.transportGoneSoon());
   }
 
@@ -260,11 +285,14 @@ export class FilterBufferevent extends Bufferevent {
   }
 }
 
-/** The two functions as a layer without handshake and end marker. */
+/** The two functions as a layer without handshake and end marker; not called with nothing to do (FI-3). */
 class FilterLayer implements Layer {
   readonly name: string;
-  readonly decode: FilterFunction;
-  readonly encode: FilterFunction;
+  readonly #input: FilterFunction;
+  readonly #output: FilterFunction;
+  /** The last call of each stopped at its limit, and may have held something back. */
+  #inputCut = false;
+  #outputCut = false;
   readonly free: () => void;
 
   constructor({ name = 'filter', input = pass, output = pass, dispose = nothing }: FilterOptions) {
@@ -272,9 +300,25 @@ class FilterLayer implements Layer {
       if (typeof value !== 'function') throw argumentTypeError(`options.${key}`, 'a function', value);
     }
     this.name = name;
-    this.decode = input;
-    this.encode = output;
+    this.#input = input;
+    this.#output = output;
     this.free = dispose;
+  }
+
+  decode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult {
+    if (mode === 'normal' && source.length === 0 && !this.#inputCut) return 'need-more';
+    const before = target.length;
+    const result = this.#input(source, target, limit, mode);
+    this.#inputCut = target.length - before >= limit;
+    return result;
+  }
+
+  encode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult {
+    if (mode === 'normal' && source.length === 0 && !this.#outputCut) return 'need-more';
+    const before = target.length;
+    const result = this.#output(source, target, limit, mode);
+    this.#outputCut = target.length - before >= limit;
+    return result;
   }
 }
 

@@ -22,11 +22,15 @@ export interface StackHost {
   deliver(payload: Evbuffer): void;
   /** The end, after all payload. */
   payloadEnded(): void;
+  /** All layers have ended, some of them after the payload. */
+  layersEnded(): void;
   /**
    * Moves up to `max` bytes of what the user wrote for the layer of that index, counted from the transport, to the back
    * of `target`. What was written before a layer was inserted goes to those below it.
    */
   takeOutput(layer: number, target: Evbuffer, max: number): number;
+  /** Whether bytes that were written before the layer of that index was inserted are still in the output. */
+  owes(layer: number): boolean;
   /** Whether the user has ended the output and all of it was taken. */
   outputEnded(): boolean;
   /** Room for bytes on the wire. */
@@ -84,6 +88,11 @@ export class LayerStack implements StageOwner {
     return this.#bottom.encodingEnded;
   }
 
+  /** Whether every layer has heard its end: nothing more is to come from the transport. */
+  get decodingEnded(): boolean {
+    return this.#stages.every(({ decodingEnded }) => decodingEnded);
+  }
+
   get #bottom(): LayerStage {
     return this.#stages[0] as LayerStage;
   }
@@ -97,7 +106,7 @@ export class LayerStack implements StageOwner {
     const below = this.#stages.at(-1);
     let stage!: LayerStage;
     const opened = new Promise<void>((resolve, reject) => {
-      stage = new LayerStage(this, layer, below?.outgoing ?? this.wire, (error) =>
+      stage = new LayerStage(this, layer, below === undefined ? this.wire : new Evbuffer(), (error) =>
         error === null ? resolve() : reject(error),
       );
     });
@@ -130,7 +139,8 @@ export class LayerStack implements StageOwner {
   appetite(wanted: boolean): number {
     const bottom = this.#bottom;
     if (this.#failed || bottom.decodingEnded || bottom.incomingEnded) return 0;
-    if (!wanted && this.isOpen) return 0;
+    // Behind the end of the top layer come the end markers of those below.
+    if (!wanted && this.isOpen && !this.#top.decodingEnded) return 0;
     const held = bottom.incoming.length;
     return bottom.decoderStarved ? STAGE_BYTES : Math.max(0, STAGE_BYTES - held);
   }
@@ -158,6 +168,12 @@ export class LayerStack implements StageOwner {
 
   stageWoken(): void {
     this.#host.wake();
+  }
+
+  /** The connection has failed for a reason of its own. `handshaking` goes no further after a time-out of it. */
+  connectionFailed(error: Error, handshaking: boolean): void {
+    if (handshaking) this.#failed = true;
+    for (const stage of this.#stages) stage.settleOpen(error);
   }
 
   stageFailed(error: Error): void {
@@ -196,17 +212,18 @@ export class LayerStack implements StageOwner {
     });
   }
 
-  /** Runs every layer of one direction at least once, without a limit (FI-3). @returns whether one of them did something */
+  /**
+   * Runs the layers of one direction: as convenient in mode `normal`, else each at least once and without a limit (FI-3).
+   * @returns whether one of them did something
+   */
   flush(direction: Direction, mode: FlushMode): boolean {
     let moved = false;
     this.#run(() => {
       const order = direction === 'read' ? this.#stages : [...this.#stages].reverse();
       for (const stage of order) {
         if (this.#over || !this.#passes(stage)) return;
-        if (direction === 'read') {
-          const outcome = this.#tryDecode(stage, Infinity, mode);
-          if (outcome !== null && outcome.consumed + outcome.produced > 0) moved = true;
-        } else if (this.#encodeStage(stage, mode)) moved = true;
+        const didSome = direction === 'read' ? this.#flushIn(stage, mode) : this.#encodeStage(stage, mode);
+        if (didSome) moved = true;
       }
     });
     return moved;
@@ -278,11 +295,32 @@ export class LayerStack implements StageOwner {
       else if (result === 'pending') break;
       else if (result === 'need-more' || consumed + produced === 0) {
         if (finishing) this.#transportEndReached(stage);
-        else stage.decoderStarved = true;
+        else this.#starveDecoder(stage);
         if (!stage.incomingEnded) break;
-      } else stage.decodeAgain = produced >= room;
+      } else stage.decodeAgain ||= produced > 0;
     }
     return delivered;
+  }
+
+  #starveDecoder(stage: LayerStage): void {
+    stage.decoderStarved = true;
+    const held = stage.incoming.length;
+    if (held >= this.#host.maxHeldBytes) this.#fail(stage.isOpen ? 'read' : undefined, heldTooMuch(held));
+  }
+
+  /** @returns whether something moved */
+  #flushIn(stage: LayerStage, mode: FlushMode): boolean {
+    if (mode === 'normal') return this.#decodeStage(stage, this.#host.bytesPerTurn) > 0;
+    let moved = false;
+    while (!stage.decodingEnded) {
+      const outcome = this.#tryDecode(stage, Infinity, mode);
+      if (outcome === null) break;
+      const { result, consumed, produced } = outcome;
+      if (consumed + produced > 0) moved = true;
+      if (result === 'end') this.#endDecoding(stage);
+      if (result !== 'ok' || consumed + produced === 0) break;
+    }
+    return moved;
   }
 
   #tryDecode(stage: LayerStage, room: number, mode: FlushMode): StepOutcome | null {
@@ -317,14 +355,14 @@ export class LayerStack implements StageOwner {
   #roomAbove(stage: LayerStage): number {
     const above = this.#above(stage);
     if (above === undefined) return this.#host.inputRoom();
-    return this.#roomIn(above.incoming, above.decoderStarved || above.decodingEnded, 'read');
+    return this.#roomIn(above.incoming.length, above.decoderStarved || above.decodingEnded, 'read');
   }
 
-  /** Room in a buffer between layers. Who can do nothing with all of it gets more, up to a bound. */
-  #roomIn(buffer: Evbuffer, starved: boolean, direction: Direction): number {
-    if (!starved) return Math.max(0, STAGE_BYTES - buffer.length);
-    if (buffer.length < this.#host.maxHeldBytes) return STAGE_BYTES;
-    this.#fail(direction, heldTooMuch(buffer.length));
+  /** Room between layers, where `held` bytes wait. Who can do nothing with all of them gets more, up to a bound. */
+  #roomIn(held: number, starved: boolean, direction: Direction): number {
+    if (!starved) return Math.max(0, STAGE_BYTES - held);
+    if (held < this.#host.maxHeldBytes) return STAGE_BYTES;
+    this.#fail(direction, heldTooMuch(held));
     return 0;
   }
 
@@ -339,7 +377,10 @@ export class LayerStack implements StageOwner {
     stage.incoming.clear();
     const above = this.#above(stage);
     if (above === undefined) this.#host.payloadEnded();
-    else above.incomingEnded = true;
+    else {
+      above.incomingEnded = true;
+      if (this.decodingEnded) this.#host.layersEnded();
+    }
   }
 
   /** @returns whether the stage is open now */
@@ -357,19 +398,17 @@ export class LayerStack implements StageOwner {
       return false;
     }
     if (this.#over) return false;
-    stage.decoderStarved = result === 'need-more';
     if (result === 'done') {
+      stage.decoderStarved = false;
       stage.isOpen = true;
       this.#shaken = true;
       stage.settleOpen(null);
       this.#checkOpen();
       return !this.#over;
     }
-    if (stage.incomingEnded && result === 'need-more') {
-      this.#fail(undefined, endedInside(`the handshake of ${stage.layer.name}`));
-    } else if (stage.decoderStarved && stage.incoming.length >= this.#host.maxHeldBytes) {
-      this.#fail(undefined, heldTooMuch(stage.incoming.length));
-    }
+    if (result === 'pending') stage.decoderStarved = false;
+    else if (stage.incomingEnded) this.#fail(undefined, endedInside(`the handshake of ${stage.layer.name}`));
+    else this.#starveDecoder(stage);
     return false;
   }
 
@@ -400,7 +439,7 @@ export class LayerStack implements StageOwner {
       if (result === 'pending') return moved;
       if (result === 'need-more' || consumed + produced === 0) {
         stage.encoderStarved = stage.outgoing.length > 0;
-      } else stage.encodeAgain = produced >= room;
+      } else stage.encodeAgain ||= produced > 0;
     }
     return this.#endEncoding(stage) || moved;
   }
@@ -409,7 +448,6 @@ export class LayerStack implements StageOwner {
     try {
       const outcome = stage.encode(room, mode);
       if (outcome.consumed > 0) stage.encoderStarved = false;
-      if (outcome.produced > 0) this.#fedBelow(stage);
       return this.#over ? null : outcome;
     } catch (error) {
       if (!this.#over) this.#fail('write', error as Error);
@@ -417,30 +455,31 @@ export class LayerStack implements StageOwner {
     }
   }
 
-  #fedBelow(stage: LayerStage): void {
-    const below = this.#stages[this.#stages.indexOf(stage) - 1];
-    if (below !== undefined) below.encoderStarved = false;
-  }
-
-  /** Takes what the user wrote: only as much as fits below, so that what waits is seen in the user's own output. */
+  /**
+   * Takes what the user wrote: only as much as fits below, so that what waits is seen in the user's own output. What the
+   * layer above says comes behind what was written before that one was there.
+   */
   #fillOutgoing(stage: LayerStage, room: number): void {
     const { outgoing } = stage;
-    const max = stage.encoderStarved ? this.#roomIn(outgoing, true, 'write') : room - outgoing.length;
-    if (max <= 0) return;
-    const taken = this.#host.takeOutput(this.#stages.indexOf(stage), outgoing, max);
-    if (taken > 0) stage.encoderStarved = false;
+    const before = outgoing.length;
+    const max = stage.encoderStarved ? this.#roomIn(before, true, 'write') : room - before;
+    const index = this.#stages.indexOf(stage);
+    if (max > 0) this.#host.takeOutput(index, outgoing, max);
+    const above = this.#stages[index + 1];
+    if (above !== undefined && !this.#host.owes(index + 1)) outgoing.addBuffer(above.toPeer);
+    if (outgoing.length > before) stage.encoderStarved = false;
   }
 
   #roomBelow(stage: LayerStage): number {
     const below = this.#stages[this.#stages.indexOf(stage) - 1];
     if (below === undefined) return this.#host.wireRoom();
-    return this.#roomIn(below.outgoing, below.encoderStarved, 'write');
+    return this.#roomIn(below.outgoing.length + stage.toPeer.length, below.encoderStarved, 'write');
   }
 
   /** The end goes down a stage at a time, after the last byte. @returns whether this stage ended now */
   #endEncoding(stage: LayerStage): boolean {
     const above = this.#above(stage);
-    const fedFully = above === undefined ? this.#host.outputEnded() : above.encodingEnded;
+    const fedFully = above === undefined ? this.#host.outputEnded() : above.encodingEnded && above.toPeer.length === 0;
     if (!fedFully || (stage.outgoing.length > 0 && !stage.encoderStarved)) return false;
     for (;;) {
       const outcome = this.#tryEncode(stage, Infinity, 'finished');
@@ -458,7 +497,6 @@ export class LayerStack implements StageOwner {
       return false;
     }
     stage.encodingEnded = true;
-    this.#fedBelow(stage);
     return true;
   }
 

@@ -21,8 +21,8 @@ export interface StepOutcome {
 /**
  * One layer of one connection with its two buffers and how far its ends have come.
  *
- *      payload from above ─► [ outgoing ] ─ encode ─► toPeer (outgoing of the stage below, or the wire)
- *      payload for above  ◄──── decode ─ [ incoming ] ◄────── (stage below, or the wire)
+ *      payload from above ─► [ outgoing ] ─ encode ─► [ toPeer ] ─► (outgoing of the stage below; the lowest one's is the wire)
+ *      payload for above  ◄──── decode ─ [ incoming ] ◄───────────── (stage below, or the wire)
  */
 export class LayerStage implements LayerHost {
   readonly base: EventBase;
@@ -98,7 +98,7 @@ export class LayerStage implements LayerHost {
 
   /** Whether payload is held on its way down. */
   get holdsOutput(): boolean {
-    return this.outgoing.length > 0 || this.encoding || this.encodeAgain;
+    return this.outgoing.length > 0 || this.toPeer.length > 0 || this.encoding || this.encodeAgain;
   }
 
   free(): void {
@@ -106,6 +106,7 @@ export class LayerStage implements LayerHost {
     this.#freed = true;
     this.incoming.clear();
     this.outgoing.clear();
+    this.toPeer.clear();
     this.layer.free?.();
   }
 }

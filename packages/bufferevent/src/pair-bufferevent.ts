@@ -35,6 +35,8 @@ export class PairBufferevent extends Bufferevent {
   /** The partner was cut off. */
   #peerReset = false;
   #shutDown = false;
+  /** A flush has told an end that comes behind what did not fit at once. */
+  #owesFlushedEnd = false;
   /** Bytes on their way to the partner; of this half alone, because watchers run meanwhile. */
   readonly #passing: Evbuffer = new Evbuffer();
 
@@ -91,7 +93,7 @@ export class PairBufferevent extends Bufferevent {
     this.#give();
     if (this.#partner !== null) this.#partner.#give();
     this.#hearEnd();
-    if (this.#open) this.timeouts.follow(this.readAllowance() > 0, this.writeAllowance() > 0);
+    if (this.#open) this.timeouts.follow(this.isReading(this.readAllowance()), this.writeAllowance() > 0);
   }
 
   /** Hands over what may be handed over, then the end. */
@@ -104,12 +106,19 @@ export class PairBufferevent extends Bufferevent {
     }
     const count = Math.min(this.writeAllowance(), partner.readAllowance());
     if (count > 0) this.#pass(partner, count);
+    this.#tellFlushedEnd();
     if (this.wantsShutdown && !this.#shutDown) {
       this.#shutDown = true;
       partner.#peerEnded = true;
       partner.wake();
       this.sentEnd();
     }
+  }
+
+  #tellFlushedEnd(): void {
+    if (!this.#owesFlushedEnd || this.output.length > 0 || !this.settled()) return;
+    this.#owesFlushedEnd = false;
+    this.#partner?.receivedEnd();
   }
 
   #pass(partner: PairBufferevent, max: number): boolean {
@@ -157,18 +166,20 @@ export class PairBufferevent extends Bufferevent {
     const room = high === 0 || to.input.length >= high ? Infinity : high - to.input.length;
     const moved = from.#pass(to, room);
     if (mode === 'finished') {
-      if (direction === 'write') to.receivedEnd();
-      else partner.callbacks.event({ kind: 'eof', direction: 'write' });
+      if (direction === 'write') {
+        this.#owesFlushedEnd = true;
+        this.#tellFlushedEnd();
+      } else partner.callbacks.event({ kind: 'eof', direction: 'write' });
     }
     return moved;
   }
 
-  /** @internal */
+  /** @internal Stays a member of the base until freed: bytes that nobody has taken yet end with the base. */
   protected override closeTransport(abrupt: boolean): void {
     this.timeouts.rest();
+    if (this.freed) this.base.leave(this);
     if (!this.#open) return;
     this.#open = false;
-    this.base.leave(this);
     const partner = this.#partner;
     this.#partner = null;
     if (partner !== null) {

@@ -433,7 +433,7 @@ export class SocketBufferevent extends Bufferevent {
         port.shutdown(this.#handle);
       }
     }
-    if (this.isOpen) this.timeouts.follow(readMax > 0, writeMax > 0 && this.outputSide.failure === null);
+    if (this.isOpen) this.timeouts.follow(this.isReading(readMax), writeMax > 0 && this.outputSide.failure === null);
   }
 
   /** The peer is watched while nothing is received. */
@@ -513,10 +513,10 @@ export class SocketBufferevent extends Bufferevent {
   };
 
   /** @internal Submits at once what would be submitted at the end of the turn. */
-  protected override flushTransport(_: Direction, mode: FlushMode): boolean {
+  protected override flushTransport(_: Direction, __: FlushMode): boolean {
     const before = this.#sending;
     this.reconcile();
-    if (mode !== 'normal') this.base.port.flush();
+    this.base.port.flush();
     return this.#sending && !before;
   }
 

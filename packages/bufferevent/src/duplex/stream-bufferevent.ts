@@ -132,9 +132,9 @@ export class StreamBufferevent extends Bufferevent {
 
   /** @returns whether bytes are waited for */
   #adjustFlow(): boolean {
-    const reading = this.readAllowance() > 0;
-    if (this.#source.setFlowing(reading) && reading) this.timeouts.submitted('read');
-    return reading;
+    const allowance = this.readAllowance();
+    if (this.#source.setFlowing(allowance > 0) && allowance > 0) this.timeouts.submitted('read');
+    return this.isReading(allowance);
   }
 
   /** @returns whether bytes wait to be taken */

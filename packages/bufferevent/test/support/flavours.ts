@@ -1,6 +1,6 @@
 // Two connected bufferevents of every kind, for tests that hold for all of them.
-import { type Bufferevent, createPair, FilterBufferevent } from 'bufferevent';
-import type { World, WorldKind } from './world.js';
+import { type Bufferevent, createPair, type EventBaseOptions, FilterBufferevent } from 'bufferevent';
+import { inWorlds, type World, type WorldKind } from './world.js';
 
 export interface Flavour {
   readonly name: string;
@@ -33,3 +33,42 @@ export const flavours: readonly Flavour[] = [
   { name: 'filters over sockets', world: 'net', open: filtered('over sockets', sockets) },
   { name: 'filters over filters over pairs', world: 'memory', open: filtered('upper', filtered('lower', pair)) },
 ];
+
+/** A flavour in a world that is open: what a test body gets. */
+export interface OpenFlavour {
+  readonly name: string;
+  readonly world: World;
+  connect(): Promise<{ readonly near: Bufferevent; readonly far: Bufferevent }>;
+}
+
+export interface FlavourOptions {
+  /** Of the event bases. */
+  readonly options?: EventBaseOptions;
+  readonly worlds?: readonly WorldKind[];
+  readonly only?: (flavour: Flavour) => boolean;
+}
+
+/** Runs a group of tests over every flavour, or those that `worlds` and `only` leave. */
+export function inEveryFlavour(
+  body: (flavour: OpenFlavour) => void,
+  { options, worlds, only }: FlavourOptions = {},
+): void {
+  for (const flavour of flavours) {
+    if (worlds?.includes(flavour.world) === false || only?.(flavour) === false) continue;
+    const connect = async (world: World): ReturnType<OpenFlavour['connect']> => {
+      const [near, far] = await flavour.open(world);
+      return { near: world.keep(near), far: world.keep(far) };
+    };
+    inWorlds(
+      [flavour.world],
+      (world) => body({ name: flavour.name, world, connect: () => connect(world) }),
+      options,
+      ` between ${flavour.name}`,
+    );
+  }
+}
+
+/** Over everything that is in memory and unharmed, where time is driven by hand. */
+export function inEveryMemoryFlavour(body: (flavour: OpenFlavour) => void): void {
+  inEveryFlavour(body, { worlds: ['memory'] });
+}

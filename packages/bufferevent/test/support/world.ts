@@ -85,6 +85,8 @@ export class World {
     for (const bev of this.#seen) checkBuffers(bev);
     await Promise.all(this.#bases.map((base) => base[Symbol.asyncDispose]()));
     await Promise.all(this.#peers.map((peer) => peer.dispose()));
+    // What was queued for those that are freed now goes with the next turn.
+    await turn();
     expect(this.clock.pendingTimers, 'a timer is left').toBe(0);
     for (const base of this.#bases) {
       expect(base.stats().waitingCallbacks, 'a callback is left').toBe(0);
