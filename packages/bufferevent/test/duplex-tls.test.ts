@@ -44,7 +44,7 @@ describe.skipIf(certificate === null)('tls over a bufferevent (needs the openssl
     it('destroying one end is seen by the other', async () => {
       const pair = await connect();
       const { client, server } = await secured(pair);
-      const outcome = finished(client.resume()).then(
+      const outcome = finished(client.resume(), { writable: false }).then(
         () => 'end',
         (error: NodeJS.ErrnoException) => error.code,
       );
