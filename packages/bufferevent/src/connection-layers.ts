@@ -18,6 +18,7 @@ export interface LayersHost {
   payloadEnded(): void;
   layersOpened(shaken: boolean): void;
   layersFailed(direction: Direction | undefined, error: Error): void;
+  flushedLate(mode: FlushMode): void;
 }
 
 /**
@@ -97,6 +98,11 @@ export class ConnectionLayers implements StackHost {
   pump(): void {
     this.#stack.pumpIn();
     this.#stack.pumpOut();
+  }
+
+  /** Whether a flush of the output has not come down to the transport yet. */
+  get isFlushing(): boolean {
+    return this.#stack.isFlushing;
   }
 
   flush(direction: Direction, mode: FlushMode): boolean {
@@ -197,6 +203,10 @@ export class ConnectionLayers implements StackHost {
 
   layersFailed(direction: Direction | undefined, error: Error): void {
     this.#host.layersFailed(direction, error);
+  }
+
+  flushedLate(mode: FlushMode): void {
+    this.#host.flushedLate(mode);
   }
 
   wake(): void {
