@@ -98,6 +98,8 @@ export class ConnectionLayers implements StackHost {
   pump(): void {
     this.#stack.pumpIn();
     this.#stack.pumpOut();
+    // A layer may be done with the last byte without anything to send for it.
+    this.#output.checkDrained();
   }
 
   /** Whether a flush of the output has not come down to the transport yet. */

@@ -456,9 +456,8 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    if (this.writeAllowance() > 0 || this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) {
-      this.wake();
-    }
+    const more = this.writeAllowance() > 0 || this.output.length > 0 || !this.settled() || this.wantsShutdown;
+    if (more || this.timeouts.timesProgress) this.wake();
   }
 
   /** @internal */
