@@ -1,5 +1,5 @@
 import type { InspectOptions } from 'node:util';
-import { argumentTypeError } from 'bufferevent-backend';
+import { type AddressPair, argumentRangeError, argumentTypeError } from 'bufferevent-backend';
 import type { EolStyle, Evbuffer, EvbufferEncoding, LeaseOwner } from 'evbuffer';
 import {
   checkDirection,
@@ -23,10 +23,10 @@ import { BuffereventError, freedError } from './errors.js';
 import { checkBase, type EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction, TimeoutName } from './events.js';
 import type { SuspendReason } from './gate.js';
-import { type InputHost, InputSide } from './input-side.js';
+import { InputSide } from './input-side.js';
 import { inspectBufferevent } from './inspect.js';
 import type { FlushMode, Layer } from './layer.js';
-import { type OutputHost, OutputSide } from './output-side.js';
+import { OutputSide } from './output-side.js';
 import { OutputTap } from './output-tap.js';
 import {
   ChunkPull,
@@ -50,9 +50,6 @@ export interface InsertLayerOptions {
   readonly surplus?: 'refuse' | 'decode' | 'keep';
 }
 
-/** @internal What both sides ask of the bufferevent around them. */
-type SidesHost = InputHost & OutputHost;
-
 /**
  * A buffered connection: what arrives gathers in `input`, what is written leaves from `output`, and the user hears of
  * it through handlers or pulls. This class holds what every kind shares; a kind moves the bytes.
@@ -62,7 +59,7 @@ type SidesHost = InputHost & OutputHost;
  *
  * `docs/bufferevent-contract.md` says what users may rely on.
  */
-export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint8Array>, SidesHost {
+export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint8Array> {
   readonly base: EventBase;
   /** The user's own, per connection; never looked at. */
   context: unknown = undefined;
@@ -114,6 +111,24 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
   get handlers(): BuffereventHandlers | null {
     return this.callbacks.handlers;
+  }
+
+  /**
+   * How urgent the callbacks of this connection are: 0 to `base.priorities - 1`, 0 first; by default in the middle. In a
+   * turn those of a less urgent connection run after all of more urgent ones that wait. Setting it counts from the next
+   * callback on. Throws `RangeError` for a level that the base does not have.
+   */
+  get priority(): number {
+    return this.callbacks.priority;
+  }
+
+  set priority(level: number) {
+    this.#checkNotFreed();
+    checkInteger('priority', level, 0);
+    if (level >= this.base.priorities) {
+      throw argumentRangeError('priority', `below the ${this.base.priorities} of the base`, level);
+    }
+    this.callbacks.priority = level;
   }
 
   /** Queues `onRead` or `onWrite` if the low mark allows it, or anyway with `ignoreWatermarks`. */
@@ -364,6 +379,22 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.wake();
     return opened;
   }
+
+  /** The open descriptor, where `backend.supports.descriptors`; -1 while there is none, and for pairs. That of the lowest. */
+  get descriptor(): number {
+    return -1;
+  }
+
+  /** The two ends while connected; `null` for what is not known. Those of the lowest bufferevent. */
+  get address(): AddressPair {
+    return { local: null, peer: null };
+  }
+
+  /** Lets what this connection waits for keep the process alive (the default). Pairs never do. */
+  ref(): void {}
+
+  /** Lets the process exit although this connection waits for something. */
+  unref(): void {}
 
   /** The layers under this connection, from the transport up. */
   get layers(): readonly Layer[] {

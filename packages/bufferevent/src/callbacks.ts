@@ -37,12 +37,14 @@ export class PendingCallbacks implements CallbackSource {
   #running = false;
   #dropped = false;
   #afterRun: (() => void)[] = [];
+  priority: number;
   /** Who is told instead of the handlers. */
   upper: Upper | null = null;
 
   constructor(bev: Bufferevent, base: EventBase) {
     this.#bev = bev;
     this.#base = base;
+    this.priority = base.defaultPriority;
   }
 
   get handlers(): BuffereventHandlers | null {
@@ -98,7 +100,7 @@ export class PendingCallbacks implements CallbackSource {
     else this.#afterRun.push(then);
   }
 
-  /** @internal One turn's callbacks. Never throws; what users throw surfaces later (C19). */
+  /** One turn's callbacks. Never throws; what users throw surfaces later (C19). */
   runCallbacks(): void {
     this.#queued = false;
     if (this.#dropped || this.upper !== null) return;

@@ -28,5 +28,5 @@ if (log.enabled) {
 function logMessage(message: unknown, name: string | symbol): void {
   const { bufferevent, ...details } = message as { bufferevent: unknown };
   const about = inspect(bufferevent, { depth: -1 });
-  log('%s %s %s', String(name), about, inspect(details, { depth: 0, breakLength: Infinity }));
+  log('%s %s %s', String(name), about, inspect(details, { depth: 1, breakLength: Infinity }));
 }

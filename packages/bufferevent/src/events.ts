@@ -13,6 +13,11 @@ export type BuffereventEvent =
    * reading as `finished`; nothing changes.
    */
   | { readonly kind: 'eof'; readonly direction: Direction }
+  /**
+   * The peer has closed while reading rested: see `SocketBufferevent.watchPeer`. What it sent before is still to be read;
+   * reading tells the end.
+   */
+  | { readonly kind: 'peer-closed' }
   /** At most one in the life of a connection. Without a direction: it could not be made. */
   | { readonly kind: 'error'; readonly direction?: Direction; readonly error: Error }
   /** `read` and `write` disable their direction, which may be enabled again; `connect`, `handshake` and `close` are final. */

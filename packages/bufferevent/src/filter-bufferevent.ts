@@ -1,8 +1,7 @@
-import { argumentTypeError } from 'bufferevent-backend';
+import { type AddressPair, argumentTypeError } from 'bufferevent-backend';
 import type { Evbuffer } from 'evbuffer';
 import { checkBoolean, checkLayer, checkObject } from './arguments.js';
 import { Bufferevent } from './bufferevent.js';
-import type { Upper } from './callbacks.js';
 import type { CoveredBufferevent } from './covered.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode, Layer, LayerResult } from './layer.js';
@@ -41,7 +40,7 @@ export interface FilterOptions {
  * Events of the one below are events of the filter (FI-9). Its end reaches the `input` function as mode `finished` before
  * it is told (FI-7).
  */
-export class FilterBufferevent extends Bufferevent implements Upper {
+export class FilterBufferevent extends Bufferevent {
   readonly #underlying: Bufferevent;
   readonly #closeOnFree: boolean;
   #covered: CoveredBufferevent | null;
@@ -86,6 +85,22 @@ export class FilterBufferevent extends Bufferevent implements Upper {
     return this.#underlying;
   }
 
+  override get descriptor(): number {
+    return this.#underlying.descriptor;
+  }
+
+  override get address(): AddressPair {
+    return this.#underlying.address;
+  }
+
+  override ref(): void {
+    this.#underlying.ref();
+  }
+
+  override unref(): void {
+    this.#underlying.unref();
+  }
+
   /** @internal */
   protected override get isOpen(): boolean {
     return this.#opened && this.#covered !== null;
@@ -124,6 +139,8 @@ export class FilterBufferevent extends Bufferevent implements Upper {
   lowerEvent(event: BuffereventEvent): void {
     switch (event.kind) {
       case 'connected':
+        // Perhaps not at the first attempt.
+        if (!this.#opened) this.renewed();
         this.#open(true);
         break;
       case 'eof':
@@ -134,6 +151,9 @@ export class FilterBufferevent extends Bufferevent implements Upper {
         if (event.direction === 'read') this.#lowerFailure = event;
         else this.failed(event.direction, event.error, event);
         this.#receive();
+        break;
+      case 'peer-closed':
+        this.callbacks.event(event);
         break;
       case 'timeout':
         this.#lowerTimedOut(event);

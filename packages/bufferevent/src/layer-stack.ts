@@ -107,7 +107,16 @@ export class LayerStack implements StageOwner {
     });
     // Nobody has to wait for it: a failure is an event too.
     opened.catch(() => {});
-    layer.attach?.(stage);
+    const { toPeer } = stage;
+    const before = toPeer.length;
+    try {
+      layer.attach?.(stage);
+    } catch (error) {
+      const others = toPeer.take(before);
+      toPeer.clear();
+      toPeer.addBuffer(others);
+      throw error;
+    }
     this.#stages.push(stage);
     if (below?.decodingEnded) stage.incomingEnded = true;
     if (stage.isOpen) stage.settleOpen(null);
@@ -218,8 +227,13 @@ export class LayerStack implements StageOwner {
     return moved;
   }
 
+  /** A layer that is being called is freed when it has returned. */
   free(): void {
     this.#freed = true;
+    if (!this.#running) this.#letGo();
+  }
+
+  #letGo(): void {
     for (const stage of this.#stages) {
       try {
         stage.free();
@@ -244,6 +258,7 @@ export class LayerStack implements StageOwner {
       pump();
     } finally {
       this.#running = false;
+      if (this.#freed) this.#letGo();
     }
   }
 
@@ -405,6 +420,7 @@ export class LayerStack implements StageOwner {
       const room = mode === 'normal' ? this.#roomBelow(stage) : Infinity;
       if (room <= 0 || this.#over) return moved;
       this.#fillOutgoing(stage, room);
+      if (this.#over) return moved;
       const hasNew = stage.outgoing.length > 0 && !stage.encoderStarved;
       if (!hasNew && !stage.encodeAgain && !forced) break;
       forced = false;

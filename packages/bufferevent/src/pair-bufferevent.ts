@@ -24,9 +24,6 @@ export function createPair(
   return PairBufferevent.create(base, options);
 }
 
-/** Bytes between two buffers; empty before and after each use. */
-const passing = new Evbuffer();
-
 /** One half of a pair; made by {@link createPair}. */
 export class PairBufferevent extends Bufferevent {
   #partner: PairBufferevent | null = null;
@@ -38,6 +35,8 @@ export class PairBufferevent extends Bufferevent {
   /** The partner was cut off. */
   #peerReset = false;
   #shutDown = false;
+  /** Bytes on their way to the partner; of this half alone, because watchers run meanwhile. */
+  readonly #passing: Evbuffer = new Evbuffer();
 
   private constructor(base: EventBase, handlers: BuffereventHandlers | undefined) {
     super(base);
@@ -114,7 +113,7 @@ export class PairBufferevent extends Bufferevent {
   }
 
   #pass(partner: PairBufferevent, max: number): boolean {
-    const count = this.takeSendable(passing, max, (bytes) => partner.receivedFrom(passing, bytes));
+    const count = this.takeSendable(this.#passing, max, (bytes) => partner.receivedFrom(this.#passing, bytes));
     if (count === 0) return false;
     if (this.#open) this.wake();
     partner.wake();

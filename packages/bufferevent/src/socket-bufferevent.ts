@@ -81,6 +81,11 @@ export class SocketBufferevent extends Bufferevent {
   /** Reads what is sent next, while it comes from a file that the backend can't send from. A send in flight is from it. */
   #ahead: FileAhead | null = null;
   #shutdownSubmitted = false;
+  #watchPeer = false;
+  /** A watch for the peer's close is in flight. */
+  #watching = false;
+  #watchCancelled = false;
+  #peerClosed = false;
 
   /**
    * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED` for `descriptor`, or `closeOnFree: false`, over a backend
@@ -152,15 +157,13 @@ export class SocketBufferevent extends Bufferevent {
     this.timeouts.start('connect');
   }
 
-  /** The open descriptor, where `backend.supports.descriptors`; -1 while there is none. */
-  get descriptor(): number {
+  override get descriptor(): number {
     return this.#state === 'open' && this.base.backend.supports.descriptors
       ? this.base.port.descriptor(this.#handle)
       : -1;
   }
 
-  /** The two ends while connected; `null` for what is not known. */
-  get address(): AddressPair {
+  override get address(): AddressPair {
     return this.#state === 'open' ? this.base.port.address(this.#handle) : { local: null, peer: null };
   }
 
@@ -175,17 +178,38 @@ export class SocketBufferevent extends Bufferevent {
     if (result < 0) throw systemError(result, 'setsockopt', this.#peer);
   }
 
-  /** Lets what this connection waits for keep the process alive (the default). */
-  ref(): void {
+  override ref(): void {
     this.#unreferenced = false;
     this.#race?.setReferenced(true);
     if (this.#state === 'open') this.base.port.ref(this.#handle);
   }
 
-  unref(): void {
+  override unref(): void {
     this.#unreferenced = true;
     this.#race?.setReferenced(false);
     if (this.#state === 'open') this.base.port.unref(this.#handle);
+  }
+
+  /**
+   * Whether to notice that the peer has closed while reading is disabled or suspended: one `peer-closed` event, nothing is
+   * read for it. A reset is an `error` as always. Default false. Setting it throws `ERR_BUFFEREVENT_UNSUPPORTED` where
+   * `backend.supports.peerClose` is false. (user-pain item 12, RD-7)
+   */
+  get watchPeer(): boolean {
+    return this.#watchPeer;
+  }
+
+  set watchPeer(watch: boolean) {
+    if (this.freed) throw freedError();
+    checkBoolean('watchPeer', watch);
+    if (watch && !this.base.backend.supports.peerClose) {
+      throw new BuffereventError(
+        'ERR_BUFFEREVENT_UNSUPPORTED',
+        `backend ${this.base.backend.name} does not notice the close of a peer that is not read`,
+      );
+    }
+    this.#watchPeer = watch;
+    this.wake();
   }
 
   #lookup(target: HostTarget, localAddress: IpAddress | undefined): void {
@@ -323,6 +347,7 @@ export class SocketBufferevent extends Bufferevent {
       this.#receiving = readMax;
       port.lowerRecvMax(this.#handle, readMax);
     }
+    this.#reconcileWatch();
     const writeMax = this.writeAllowance();
     if (!this.#sending) {
       if (writeMax > 0) this.#send(writeMax);
@@ -332,6 +357,29 @@ export class SocketBufferevent extends Bufferevent {
       }
     }
     if (this.isOpen) this.timeouts.follow(readMax > 0, writeMax > 0 && this.outputSide.failure === null);
+  }
+
+  /** The peer is watched while nothing is received. */
+  #reconcileWatch(): void {
+    const wanted = this.#watchPeer && this.#receiving === 0 && !this.#peerClosed && !this.readEnded;
+    if (wanted && !this.#watching) {
+      this.#watching = true;
+      this.base.port.watchPeer(this.#handle);
+    } else if (!wanted && this.#watching && !this.#watchCancelled) {
+      this.#watchCancelled = true;
+      this.base.port.cancel(this.#handle, Operation.watchPeer);
+    }
+  }
+
+  #onPeerClosed(result: number): void {
+    this.#watching = false;
+    this.#watchCancelled = false;
+    if (this.#state !== 'open') return;
+    this.wake();
+    if (result === -Errno.ECANCELED) return;
+    this.#peerClosed = true;
+    if (result < 0) this.failed('read', systemError(result, 'read', this.#peer));
+    else this.callbacks.event({ kind: 'peer-closed' });
   }
 
   #send(max: number): void {
@@ -411,6 +459,9 @@ export class SocketBufferevent extends Bufferevent {
         if (this.#state !== 'open') break;
         if (result < 0) this.failed('write', systemError(result, 'shutdown', this.#peer));
         else this.sentEnd();
+        break;
+      case Operation.watchPeer:
+        this.#onPeerClosed(result);
         break;
       case Operation.close:
       case Operation.reset:
