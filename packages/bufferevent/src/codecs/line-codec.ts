@@ -1,14 +1,17 @@
 import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
 import type { EolStyle, Evbuffer } from 'evbuffer';
-import { checkEncoding, checkLimit, checkLineStyle, checkObject } from '../arguments.js';
+import { checkEncoding, checkLimit, checkObject } from '../arguments.js';
 import { defaultLimits } from '../limits.js';
 import { isTooLong, lineTooLong, type ReadLineOptions } from '../pull.js';
 import type { MessageCodec } from './message-codec.js';
 
 export interface LineCodecOptions extends Omit<ReadLineOptions, 'signal'> {
-  /** What ends a line. Lines are sent with LF for `lf`, NUL for `nul`, CR LF for the others. Default `crlf`: LF, or CR LF. */
-  readonly style?: EolStyle;
+  /** What ends a line. Lines are sent with LF for `lf`, NUL for `nul`, else CR LF. Default `crlf`: LF, or CR LF. */
+  readonly style?: LineStyle;
 }
+
+/** Not `any`: what its lines are depends on how the bytes arrive, as soon as CR and LF arrive apart. */
+export type LineStyle = Exclude<EolStyle, 'any'>;
 
 /**
  * Lines as strings, without their terminators; text is copied both ways. Decoding throws `ERR_BUFFEREVENT_LINE_LIMIT` for
@@ -19,15 +22,16 @@ export interface LineCodecOptions extends Omit<ReadLineOptions, 'signal'> {
 export function lineCodec(options: LineCodecOptions = {}): MessageCodec<string> {
   checkObject('options', options);
   const { style = 'crlf', encoding = 'utf8', maxBytes = defaultLimits.lineMaxBytes } = options;
-  checkLineStyle(style);
+  if (!Object.hasOwn(endings, style)) {
+    throw argumentTypeError('style', `one of ${Object.keys(endings).join(', ')}`, style);
+  }
   checkEncoding(encoding);
   checkLimit('maxBytes', maxBytes, 1);
   return new LineCodec(style, encoding, maxBytes);
 }
 
 /** Characters that no line holds: inside a regular expression. */
-const endings: Readonly<Record<EolStyle, string>> = {
-  any: '\\r\\n',
+const endings: Readonly<Record<LineStyle, string>> = {
   crlf: '\\r\\n',
   'crlf-strict': '\\r\\n',
   lf: '\\n',
@@ -36,13 +40,13 @@ const endings: Readonly<Record<EolStyle, string>> = {
 
 class LineCodec implements MessageCodec<string> {
   readonly maxEncodedBytes: number;
-  readonly #style: EolStyle;
+  readonly #style: LineStyle;
   readonly #encoding: 'utf8' | 'latin1';
   readonly #maxBytes: number;
   readonly #terminator: string;
   readonly #forbidden: RegExp;
 
-  constructor(style: EolStyle, encoding: 'utf8' | 'latin1', maxBytes: number) {
+  constructor(style: LineStyle, encoding: 'utf8' | 'latin1', maxBytes: number) {
     this.#style = style;
     this.#encoding = encoding;
     this.#maxBytes = maxBytes;
