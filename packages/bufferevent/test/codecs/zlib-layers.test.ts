@@ -55,7 +55,7 @@ async function readAll(bev: Bufferevent): Promise<Buffer> {
 
 describe('regress', () => {
   onEveryBackend((world) => {
-    it('regress G1: a deflate filter writes 1800 and 6533 bytes and is flushed; the reader gets 8333 at once', async () => {
+    it('regress B30, G1: a deflate filter writes 1800 and 6533 bytes and is flushed; the reader gets 8333 at once', async () => {
       const { client, server } = await world.pair({}, {});
       const writer = new FilterBufferevent(client, {
         layer: deflateLayer({ decompress: false }),
