@@ -282,12 +282,12 @@ for (const format of formats) {
         bev.setWatermarks('read', { high: 1000 });
         bev.enable('read');
         peer.send(format.compress(new Uint8Array(100_000).fill(7)));
-        peer.end();
         let bytes = 0;
         while (bytes < 100_000) {
           await world.until(() => bev.input.length === Math.min(1000, 100_000 - bytes), `byte ${bytes}`);
           bytes += bev.input.drain(bev.input.length);
         }
+        peer.end();
         expect(await bev.read()).toBeNull();
       });
 
@@ -478,6 +478,29 @@ describe('memory', () => {
       expect(bev.input.length).toBe(1000);
       expect(process.memoryUsage().external - before).toBeLessThan(MiB);
       bev.free();
+    });
+
+    it('free() gives the memory of zlib back, not the garbage collector', async () => {
+      const resident = (): number => process.memoryUsage.rss();
+      const held: Bufferevent[] = [];
+      const use = async (): Promise<void> => {
+        for (let index = 0; index < 300; index++) {
+          const ends = pairOf(world, deflateLayer);
+          ends.client.write(pattern(1000));
+          held.push(ends.client, ends.server);
+        }
+        await turns();
+      };
+      const idle = resident();
+      await use();
+      const used = resident() - idle;
+      expect(used).toBeGreaterThan(40 * MiB);
+      for (const bev of held) bev.free();
+      await turns();
+      // What is freed is used again.
+      await use();
+      expect(resident() - idle).toBeLessThan(1.5 * used);
+      expect(held.length).toBe(1200);
     });
 
     it('1,000 connections with compressors leave no memory when they are freed', async () => {
