@@ -24,6 +24,8 @@ export { Listener, type ListenerOptions, type ListenerStats, type ListenHandlers
 export type { Lookup, LookupAddress, LookupError, LookupOptions } from './lookup.js';
 export { createPair, PairBufferevent, type PairOptions } from './pair-bufferevent.js';
 export type { PullOptions, ReadLineOptions, ReadOptions } from './pull.js';
+export { RateLimitGroup, type RateLimitOptions, type RateLimitTotals } from './rate-limit/group.js';
+export { type RateLimitCount, TokenBucketConfig, type TokenBucketOptions } from './rate-limit/token-bucket.js';
 export {
   SocketBufferevent,
   type SocketBuffereventOptions,

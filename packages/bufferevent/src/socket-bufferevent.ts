@@ -424,7 +424,8 @@ export class SocketBufferevent extends Bufferevent {
       port.lowerRecvMax(this.#handle, readMax);
     }
     this.#reconcileWatch();
-    const writeMax = this.writeAllowance();
+    // A send in flight asks for nothing: it can't be suspended, and its silence goes on to count.
+    const writeMax = this.#sending ? this.sendableBytes() : this.writeAllowance();
     if (!this.#sending) {
       if (writeMax > 0) this.#send(writeMax);
       else if (this.wantsShutdown && !this.#shutdownSubmitted) {
@@ -633,7 +634,7 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    const more = this.writeAllowance() > 0 || this.output.length > 0 || !this.settled() || this.wantsShutdown;
+    const more = this.sendableBytes() > 0 || this.output.length > 0 || !this.settled() || this.wantsShutdown;
     if (more || this.timeouts.timesProgress) this.wake();
   }
 
