@@ -65,6 +65,13 @@ module.exports = {
       to: { path: '^packages/evbuffer/src/file-segment[.]ts$', dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'bufferevent-main-without-codecs',
+      severity: 'error',
+      comment: 'Who compresses nothing loads no zlib: codecs are on top of the main entry, not inside it.',
+      from: { path: '^packages/bufferevent/src/', pathNot: '^packages/bufferevent/src/codecs/' },
+      to: { path: '^(packages/bufferevent/src/codecs/|(node:)?zlib$)' },
+    },
+    {
       name: 'other-packages-by-name',
       severity: 'error',
       comment: 'A relative path into another package goes around its `exports` map.',

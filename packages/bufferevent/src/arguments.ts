@@ -1,4 +1,5 @@
 import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import type { EolStyle } from 'evbuffer';
 import type { Direction } from './events.js';
 import type { FlushMode, Layer } from './layer.js';
 
@@ -60,6 +61,17 @@ export function checkDirections(value: unknown): void {
 /** Throws `TypeError` unless `value` is left out or a boolean. */
 export function checkBoolean(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') throw argumentTypeError(name, 'a boolean', value);
+}
+
+const lineStyles: readonly unknown[] = ['any', 'crlf', 'crlf-strict', 'lf', 'nul'] satisfies EolStyle[];
+
+export function checkLineStyle(value: unknown): void {
+  if (!lineStyles.includes(value)) throw argumentTypeError('style', `one of ${lineStyles.join(', ')}`, value);
+}
+
+/** Throws unless `value` is an encoding of text that is read in pieces. */
+export function checkEncoding(value: unknown): void {
+  if (value !== 'utf8' && value !== 'latin1') throw argumentTypeError('encoding', "'utf8' or 'latin1'", value);
 }
 
 /** Throws unless `value` is left out or works like an `AbortSignal`. */

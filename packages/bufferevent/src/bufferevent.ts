@@ -3,11 +3,13 @@ import { type AddressPair, argumentRangeError, argumentTypeError } from 'buffere
 import type { EolStyle, Evbuffer, EvbufferEncoding, LeaseOwner } from 'evbuffer';
 import {
   checkDirection,
+  checkEncoding,
   checkFlushMode,
   checkHandlers,
   checkInteger,
   checkLayer,
   checkLimit,
+  checkLineStyle,
   checkObject,
   checkSignal,
   connectionHandlers,
@@ -26,7 +28,15 @@ import { inspectBufferevent } from './inspect.js';
 import type { FlushMode, Layer } from './layer.js';
 import { OutputSide } from './output-side.js';
 import { OutputTap } from './output-tap.js';
-import { ChunkPull, ExactPull, LinePull, type PullOptions, type ReadLineOptions, type ReadOptions } from './pull.js';
+import {
+  ChunkPull,
+  ExactPull,
+  LinePull,
+  type Pull,
+  type PullOptions,
+  type ReadLineOptions,
+  type ReadOptions,
+} from './pull.js';
 import type { RateLimitGroup, RateLimitOptions } from './rate-limit/group.js';
 import { type CountedBytes, RateLimits } from './rate-limit/limits.js';
 import { checkConfig, checkCount, type TokenBucketConfig } from './rate-limit/token-bucket.js';
@@ -351,10 +361,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   readLine(style: EolStyle = 'crlf', options: ReadLineOptions = {}): Promise<string | null> {
     checkObject('options', options);
     const { maxBytes = this.base.limits.lineMaxBytes, encoding = 'utf8', signal } = options;
-    if (!lineStyles.includes(style)) throw argumentTypeError('style', `one of ${lineStyles.join(', ')}`, style);
-    if (encoding !== 'utf8' && encoding !== 'latin1') {
-      throw argumentTypeError('encoding', "'utf8' or 'latin1'", encoding);
-    }
+    checkLineStyle(style);
+    checkEncoding(encoding);
     checkLimit('maxBytes', maxBytes, 1);
     checkSignal(signal);
     return this.inputSide.pull(new LinePull(style, maxBytes, encoding), signal);
@@ -503,7 +511,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /**
    * Does now what would be done by and by. `normal`: moves what may move (one direction, without waiting for the end of
    * the turn). `flush`: layers hold nothing back. `finished`: layers end their stream, too; a pair tells its partner the
-   * end. Every mode goes down the whole stack, and never waits. (FI-3, PA-3, PA-4)
+   * end. Every mode goes down the whole stack, and the call never waits: under a layer that works elsewhere, such as
+   * those of `bufferevent/codecs`, it goes on by itself when that is done. (FI-3, PA-3, PA-4)
    *
    * @returns whether something moved
    */
@@ -511,14 +520,14 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#checkNotFreed();
     checkDirection(direction);
     checkFlushMode(mode);
-    // The way of the bytes: from the transport up, or down to it.
-    const first = direction === 'read' ? this.#flushTransport(direction, mode) : this.#flushLayers(direction, mode);
-    const then = direction === 'read' ? this.#flushLayers(direction, mode) : this.#flushTransport(direction, mode);
-    return first || then;
-  }
-
-  #flushLayers(direction: Direction, mode: FlushMode): boolean {
-    return this.isOpen && this.#layers?.flush(direction, mode) === true;
+    if (direction === 'read') {
+      // The way of the bytes, from the transport up.
+      const moved = this.#flushTransport(direction, mode);
+      return (this.isOpen && this.#layers?.flush(direction, mode) === true) || moved;
+    }
+    const moved = this.isOpen && this.#layers?.flush(direction, mode) === true;
+    if (this.#layers?.isFlushing === true) return moved;
+    return this.#flushTransport(direction, mode) || moved;
   }
 
   #flushTransport(direction: Direction, mode: FlushMode): boolean {
@@ -716,6 +725,16 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.timeouts.stop('handshake');
     this.failed(direction, error);
     this.wake();
+  }
+
+  /** @internal A flush that waited for a layer has come down to the transport. */
+  flushedLate(mode: FlushMode): void {
+    if (this.isOpen) this.flushTransport('write', mode);
+  }
+
+  /** @internal Waits in line with `read()` and `readLine()` for what `pull` asks for. */
+  pull<Value>(pull: Pull<Value>, signal: AbortSignal | undefined): Promise<Value> {
+    return this.inputSide.pull(pull, signal);
   }
 
   /** @internal */
@@ -1038,5 +1057,3 @@ function checkSurplus(options: InsertLayerOptions): InsertLayerOptions['surplus'
   if (!surpluses.includes(surplus)) throw argumentTypeError('surplus', `one of ${surpluses.join(', ')}`, surplus);
   return surplus;
 }
-
-const lineStyles: readonly EolStyle[] = ['any', 'crlf', 'crlf-strict', 'lf', 'nul'];

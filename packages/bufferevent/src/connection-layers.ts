@@ -24,6 +24,7 @@ export interface LayersHost {
   outputSettled(): void;
   layersOpened(shaken: boolean): void;
   layersFailed(direction: Direction | undefined, error: Error): void;
+  flushedLate(mode: FlushMode): void;
 }
 
 /**
@@ -109,6 +110,11 @@ export class ConnectionLayers implements StackHost {
     this.#stack.pumpIn();
     this.#stack.pumpOut();
     this.#host.outputSettled();
+  }
+
+  /** Whether a flush of the output has not come down to the transport yet. */
+  get isFlushing(): boolean {
+    return this.#stack.isFlushing;
   }
 
   flush(direction: Direction, mode: FlushMode): boolean {
@@ -226,6 +232,10 @@ export class ConnectionLayers implements StackHost {
 
   layersFailed(direction: Direction | undefined, error: Error): void {
     this.#host.layersFailed(direction, error);
+  }
+
+  flushedLate(mode: FlushMode): void {
+    this.#host.flushedLate(mode);
   }
 
   wake(): void {

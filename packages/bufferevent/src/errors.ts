@@ -14,6 +14,7 @@ export type BuffereventErrorCode =
   | 'ERR_BUFFEREVENT_CLOSED'
   | 'ERR_BUFFEREVENT_COVERED'
   | 'ERR_BUFFEREVENT_LAYER_LIMIT'
+  | 'ERR_BUFFEREVENT_MALFORMED_INPUT'
   | 'ERR_BUFFEREVENT_SURPLUS_INPUT';
 
 const brand = Symbol.for('bufferevent.BuffereventError');
@@ -22,8 +23,8 @@ const brand = Symbol.for('bufferevent.BuffereventError');
 export class BuffereventError extends Error {
   readonly code: BuffereventErrorCode;
 
-  constructor(code: BuffereventErrorCode, message: string) {
-    super(message);
+  constructor(code: BuffereventErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
     Object.defineProperty(this, brand, { value: true });
   }

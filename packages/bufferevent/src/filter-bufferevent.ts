@@ -1,10 +1,11 @@
 import { type AddressPair, argumentTypeError } from 'bufferevent-backend';
 import type { Evbuffer } from 'evbuffer';
-import { checkBoolean, checkObject } from './arguments.js';
+import { checkBoolean, checkLayer, checkObject } from './arguments.js';
 import { Bufferevent } from './bufferevent.js';
 import type { CoveredBufferevent } from './covered.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode, Layer, LayerResult } from './layer.js';
+import { passThrough } from './pass-through.js';
 
 /**
  * Moves bytes from the front of `source` to the back of `target`, changed on the way; `limit` is the room there, a
@@ -22,6 +23,8 @@ export interface FilterOptions {
   readonly dispose?: () => void;
   /** Shown by `inspect` and in messages. Default `filter`. */
   readonly name?: string;
+  /** Instead of the four above: a layer, which the filter owns from then on and frees with itself. */
+  readonly layer?: Layer;
   /** Free the underlying bufferevent with this one (the default), or give it back to its user (FR-4). */
   readonly closeOnFree?: boolean;
   readonly handlers?: BuffereventHandlers;
@@ -50,20 +53,30 @@ export class FilterBufferevent extends Bufferevent {
 
   /**
    * @throws BuffereventError `ERR_BUFFEREVENT_COVERED` when another filter is over `underlying` already,
-   *   `ERR_BUFFEREVENT_FREED`; `TypeError` for malformed options. Nothing was taken over then.
+   *   `ERR_BUFFEREVENT_FREED`; `TypeError` for malformed options; what the layer's `attach` throws. Nothing was taken
+   *   over then.
    */
   constructor(underlying: Bufferevent, options: FilterOptions = {}) {
     checkUnderlying(underlying);
     checkObject('options', options);
     checkBoolean('closeOnFree', options.closeOnFree);
-    const layer = new FilterLayer(options);
+    const layer = layerOf(options);
     super(underlying.base);
     this.#closeOnFree = options.closeOnFree ?? true;
     this.#underlying = underlying;
     if (options.handlers !== undefined) this.setHandlers(options.handlers);
     this.#covered = underlying.cover(this);
     this.base.enter(this);
-    void this.insertLayer(layer);
+    try {
+      void this.insertLayer(layer);
+    } catch (error) {
+      // Of the layer's `attach`.
+      const covered = this.#covered;
+      this.#covered = null;
+      this.base.leave(this);
+      void covered.release(false, false);
+      throw error;
+    }
     if (this.#covered.isOpen) this.#open(false);
     this.wake();
   }
@@ -295,7 +308,7 @@ class FilterLayer implements Layer {
   #outputCut = false;
   readonly free: () => void;
 
-  constructor({ name = 'filter', input = pass, output = pass, dispose = nothing }: FilterOptions) {
+  constructor({ name = 'filter', input = passThrough, output = passThrough, dispose = nothing }: FilterOptions) {
     for (const [key, value] of Object.entries({ input, output, dispose })) {
       if (typeof value !== 'function') throw argumentTypeError(`options.${key}`, 'a function', value);
     }
@@ -322,8 +335,14 @@ class FilterLayer implements Layer {
   }
 }
 
-function pass(source: Evbuffer, target: Evbuffer, limit: number): LayerResult {
-  return source.moveTo(target, limit) > 0 ? 'ok' : 'need-more';
+function layerOf(options: FilterOptions): Layer {
+  const { layer } = options;
+  if (layer === undefined) return new FilterLayer(options);
+  checkLayer(layer);
+  for (const key of ['input', 'output', 'dispose', 'name'] as const) {
+    if (options[key] !== undefined) throw argumentTypeError(`options.${key}`, 'left out beside a layer', options[key]);
+  }
+  return layer;
 }
 
 function nothing(): void {}

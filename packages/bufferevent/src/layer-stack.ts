@@ -38,6 +38,8 @@ export interface StackHost {
   /** Every handshake is done; `shaken` when there was one. */
   layersOpened(shaken: boolean): void;
   layersFailed(direction: Direction | undefined, error: Error): void;
+  /** A flush that had to wait for a layer has come down: what it has encoded is in `wire`. */
+  flushedLate(mode: FlushMode): void;
   /** Look again at the end of the turn. */
   wake(): void;
 }
@@ -63,6 +65,8 @@ export class LayerStack implements StageOwner {
   #encodingFailed = false;
   #freed = false;
   #running = false;
+  /** The flush that the bottom layer is done with, until the transport is told. */
+  #flushed: FlushMode | null = null;
 
   constructor(host: StackHost) {
     this.base = host.base;
@@ -203,27 +207,37 @@ export class LayerStack implements StageOwner {
   /** Encodes what the user wrote, as far as there is room below, and the end after it. */
   pumpOut(): void {
     this.#run(() => {
-      for (let moved = true; moved && !this.#over; ) {
-        moved = false;
-        for (let i = this.#stages.length - 1; i >= 0 && !this.#over; i--) {
-          if (this.#encodeStage(this.#stages[i] as LayerStage, 'normal')) moved = this.#stages.length > 1;
-        }
-      }
+      while (this.#encodeAll() && this.#stages.length > 1 && !this.#over);
     });
+    const flushed = this.#flushed;
+    this.#flushed = null;
+    if (flushed !== null && !this.#over) this.#host.flushedLate(flushed);
+  }
+
+  /** Whether a flush waits for a layer that answered `pending`. */
+  get isFlushing(): boolean {
+    return this.#stages.some((stage) => stage.flushing !== null);
   }
 
   /**
    * Runs the layers of one direction: as convenient in mode `normal`, else each at least once and without a limit (FI-3).
+   * One that encodes elsewhere is waited for: those below have their turn when it is done.
    * @returns whether one of them did something
    */
   flush(direction: Direction, mode: FlushMode): boolean {
     let moved = false;
+    if (direction === 'write' && mode !== 'normal' && this.#started && this.#passes(this.#top)) {
+      if (this.#top.flushing !== 'finished') this.#top.flushing = mode;
+    }
     this.#run(() => {
-      const order = direction === 'read' ? this.#stages : [...this.#stages].reverse();
-      for (const stage of order) {
+      if (direction === 'write') {
+        moved = this.#encodeAll();
+        this.#flushed = null;
+        return;
+      }
+      for (const stage of this.#stages) {
         if (this.#over || !this.#passes(stage)) return;
-        const didSome = direction === 'read' ? this.#flushIn(stage, mode) : this.#encodeStage(stage, mode);
-        if (didSome) moved = true;
+        if (this.#flushIn(stage, mode)) moved = true;
       }
     });
     return moved;
@@ -417,6 +431,22 @@ export class LayerStack implements StageOwner {
     const shaken = this.#shaken;
     this.#shaken = false;
     this.#host.layersOpened(shaken);
+  }
+
+  /** From the user down, each in the mode of the flush that has come to it. @returns whether something moved */
+  #encodeAll(): boolean {
+    let moved = false;
+    for (let i = this.#stages.length - 1; i >= 0 && !this.#over; i--) {
+      const stage = this.#stages[i] as LayerStage;
+      const mode = stage.flushing ?? 'normal';
+      if (this.#encodeStage(stage, mode)) moved = true;
+      if (mode === 'normal' || stage.encoding) continue;
+      stage.flushing = null;
+      const below = this.#stages[i - 1];
+      if (below === undefined) this.#flushed = mode;
+      else if (below.flushing !== 'finished') below.flushing = mode;
+    }
+    return moved;
   }
 
   /** @returns whether something moved */

@@ -48,6 +48,8 @@ export class LayerStage implements LayerHost {
   encodeAgain = false;
   /** The last encode answered `pending`: bytes are on their way through the layer. */
   encoding = false;
+  /** A flush that the layer is not done with: encoding goes on in its mode, and then passes it on below. */
+  flushing: FlushMode | null = null;
   readonly #owner: StageOwner;
   #onOpen: ((error: Error | null) => void) | null;
   #freed = false;

@@ -15,7 +15,7 @@ export type FlushMode = 'normal' | 'flush' | 'finished';
  * How far a call has come. `ok`: something was done; it is called again while there is room, until it answers
  * `need-more`, also with an empty source after it has added bytes. `need-more`: nothing can be done with what is there;
  * what was left in the source is offered again with what comes next (FI-1).
- * `pending`: work goes on elsewhere; {@link LayerHost.wake} asks to be called again.
+ * `pending`: work goes on elsewhere; {@link LayerHost.wake} asks to be called again, in the same mode when it is a flush.
  */
 export type LayerResult = 'ok' | 'need-more' | 'pending';
 

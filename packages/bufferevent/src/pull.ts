@@ -1,5 +1,5 @@
 import { surface } from 'bufferevent-backend';
-import type { EolStyle, Evbuffer } from 'evbuffer';
+import type { EolMatch, EolStyle, Evbuffer } from 'evbuffer';
 import { listenForAbort } from './abort.js';
 import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError } from './errors.js';
@@ -135,11 +135,7 @@ export class LinePull extends Pull<string | null> {
   serve(input: Evbuffer, ended: boolean): boolean {
     const eol = input.indexOfEol(this.#style, this.#searched);
     this.#searched = Math.max(0, input.length - 1);
-    const lineLength = eol === null ? input.length : eol.index;
-    if (lineLength > this.#maxBytes + (eol === null ? 1 : 0)) {
-      const message = `no line end within ${this.#maxBytes} bytes`;
-      return this.reject(new BuffereventError('ERR_BUFFEREVENT_LINE_LIMIT', message));
-    }
+    if (isTooLong(input, eol, this.#maxBytes)) return this.reject(lineTooLong(this.#maxBytes));
     if (eol !== null) {
       return this.take(input, eol.index + eol.length, (bytes) => bytes.toString(this.#encoding, 0, eol.index));
     }
@@ -149,11 +145,21 @@ export class LinePull extends Pull<string | null> {
   }
 }
 
+/** Whether the first line of `input`, which ends at `eol` or not yet, has more than `maxBytes` without its terminator. */
+export function isTooLong(input: Evbuffer, eol: EolMatch | null, maxBytes: number): boolean {
+  // A CR at the end may be the first half of a terminator.
+  return eol === null ? input.length > maxBytes + 1 : eol.index > maxBytes;
+}
+
+export function lineTooLong(maxBytes: number): BuffereventError {
+  return new BuffereventError('ERR_BUFFEREVENT_LINE_LIMIT', `no line end within ${maxBytes} bytes`);
+}
+
 function asTheyAre(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function unexpectedEnd(got: string): BuffereventError {
+export function unexpectedEnd(got: string): BuffereventError {
   return new BuffereventError('ERR_BUFFEREVENT_UNEXPECTED_END', `the stream ended after ${got}`);
 }
 

@@ -634,9 +634,8 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    if (this.sendableBytes() > 0 || this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) {
-      this.wake();
-    }
+    const more = this.sendableBytes() > 0 || this.output.length > 0 || !this.settled() || this.wantsShutdown;
+    if (more || this.timeouts.timesProgress) this.wake();
   }
 
   /** @internal */

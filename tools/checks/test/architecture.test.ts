@@ -64,6 +64,16 @@ const violations: readonly { rule: string; file: string; code: string }[] = [
     code: "import './file-segment.js';",
   },
   {
+    rule: 'bufferevent-main-without-codecs',
+    file: 'packages/bufferevent/src/squeezed.ts',
+    code: "import './codecs/squeeze.js';",
+  },
+  {
+    rule: 'bufferevent-main-without-codecs',
+    file: 'packages/bufferevent/src/deflated.ts',
+    code: "import 'node:zlib';",
+  },
+  {
     rule: 'other-packages-by-name',
     file: 'packages/bufferevent/src/inside.ts',
     code: "import '../../evbuffer/src/index.js';",
@@ -102,6 +112,7 @@ const allowed: Readonly<Record<string, string>> = {
     "import 'bufferevent-backend-compliance';\nimport 'vitest';\nimport '../src/index.js';",
   'packages/bufferevent/src/index.ts':
     "import 'evbuffer';\nimport 'bufferevent-backend';\nimport 'bufferevent-backend/memory';\nimport 'bufferevent-net';",
+  'packages/bufferevent/src/codecs/squeeze.ts': "import 'node:zlib';\nimport '../index.js';",
   'packages/bufferevent/test/helper.ts': "import { createServer } from 'node:net';\nimport 'fast-check';",
   'apps/echo/src/main.ts': "import 'bufferevent';\nimport 'bufferevent-net';\nimport { createServer } from 'node:net';",
 };
