@@ -71,7 +71,8 @@ export interface Reconciler {
  *     callbacks   ─► users read, write, enable, free           (bounded, see {@link DeferredQueue})
  *     reconcile   ─► every connection touched submits what it now wants, once; one flush of the port
  *
- * What users do outside a turn is reconciled in a microtask. Microtasks, and with them `await` in handlers, go on after
+ * What users do outside a turn is reconciled when the microtasks that run are done (a tick of Node's), so that a loop of
+ * `await`s that writes a hundred answers sends them together. Microtasks, and with them `await` in handlers, go on after
  * the turn, not between two callbacks.
  */
 export class EventBase {
@@ -93,7 +94,7 @@ export class EventBase {
   /** The time at which the step of the turn that runs began; `null` outside, and while users run. */
   #stepNow: number | null = null;
   #turnDeferred = false;
-  #microtaskQueued = false;
+  #tickQueued = false;
   #disposal: Promise<void> | null = null;
 
   constructor(options: EventBaseOptions = {}) {
@@ -206,9 +207,9 @@ export class EventBase {
   /** @internal Queues a reconciliation for the end of the turn; the reconciler sees to it that it is queued once. */
   markDirty(reconciler: Reconciler): void {
     this.#dirty.push(reconciler);
-    if (this.#turnDepth === 0 && !this.#microtaskQueued) {
-      this.#microtaskQueued = true;
-      queueMicrotask(this.#onMicrotask);
+    if (this.#turnDepth === 0 && !this.#tickQueued) {
+      this.#tickQueued = true;
+      process.nextTick(this.#onTick);
     }
   }
 
@@ -230,8 +231,8 @@ export class EventBase {
     this.#endTurn();
   };
 
-  readonly #onMicrotask = (): void => {
-    this.#microtaskQueued = false;
+  readonly #onTick = (): void => {
+    this.#tickQueued = false;
     this.#reconcile();
   };
 

@@ -5,7 +5,7 @@ import type { Closing } from './closing.js';
 import { BuffereventError, freedError } from './errors.js';
 import { Gate } from './gate.js';
 import type { Limits } from './limits.js';
-import { type Pull, PullQueue } from './pull.js';
+import { type LineForm, type Pull, PullQueue } from './pull.js';
 import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
 
 /**
@@ -160,6 +160,17 @@ export class InputSide {
       }
     }
     return promise;
+  }
+
+  /** Takes a line that is there, where no pull comes first; `null` when it has to be pulled, or refused. */
+  readyLine({ style, maxBytes, encoding }: LineForm): string | null {
+    if (this.#freed || this.#pulls.waiting) return null;
+    const { buffer } = this;
+    if (buffer.length > maxBytes) {
+      const eol = buffer.indexOfEol(style);
+      if (eol === null || eol.index > maxBytes) return null;
+    }
+    return buffer.readLine(style, encoding);
   }
 
   /** A pull gave up: what came for it meanwhile is the next one's, or the handler's. */
