@@ -145,9 +145,9 @@ describe('the write timer', () => {
     /** A server whose peer reads nothing: its output is stuck. */
     async function stuck(): Promise<{ bev: Bufferevent; resume(): void }> {
       const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
-      peer.setReading(false);
+      peer.stopReading();
       await world.settle();
-      return { bev, resume: () => peer.setReading(true) };
+      return { bev, resume: () => peer.readOn() };
     }
 
     it('TO-3, TO-6: an idle connection never times out in writing', async () => {
@@ -180,16 +180,16 @@ describe('the write timer', () => {
 
     it('TO-3: bytes that leave start it anew', async () => {
       const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
-      peer.setReading(false);
+      peer.stopReading();
       await world.settle();
       bev.setTimeouts({ writeMs: 50 });
       bev.write(pattern(2 * size));
       await world.settle();
       const { length } = bev.output;
       await world.advance(40);
-      peer.setReading(true);
+      peer.readOn();
       await world.until(() => bev.output.length < length, 'progress');
-      peer.setReading(false);
+      peer.stopReading();
       await world.settle();
       await world.advance(40);
       expect(world.log.filter((line) => line.includes('timeout'))).toEqual([]);
