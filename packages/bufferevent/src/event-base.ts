@@ -18,6 +18,7 @@ import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
 import { OwnerTable } from './owner-table.js';
+import { TimerQueue } from './timer-queue.js';
 
 export interface EventBaseOptions {
   /** The mechanism. Default `bufferevent-net`. */
@@ -84,6 +85,8 @@ export class EventBase {
   /** @internal */
   readonly port: Port;
   /** @internal */
+  readonly timers: TimerQueue;
+  /** @internal */
   readonly lookup: Lookup;
   readonly #asyncContext: boolean;
   readonly #owners: OwnerTable = new OwnerTable();
@@ -108,6 +111,7 @@ export class EventBase {
       );
     }
     this.clock = options.clock ?? systemClock;
+    this.timers = new TimerQueue(this.clock, this.inTurn.bind(this));
     this.limits = resolveLimits(options.limits);
     this.lookup = options.lookup ?? systemLookup;
     this.#asyncContext = options.asyncContext ?? true;

@@ -3,7 +3,7 @@ import { checkMilliseconds, checkObject } from './arguments.js';
 import { BuffereventTimeoutError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { TimeoutName } from './events.js';
-import { ProgressTimer } from './progress-timer.js';
+import { ProgressTimer, type TimeoutOwner } from './progress-timer.js';
 
 /** Milliseconds; 0 or `null` for none. */
 export interface TimeoutOptions {
@@ -15,7 +15,7 @@ export interface TimeoutOptions {
 }
 
 /** The time-outs of one connection; a timer exists only for those that were set and have been started. */
-export class Timeouts {
+export class Timeouts implements TimeoutOwner {
   readonly #base: EventBase;
   readonly #onTimeout: (name: TimeoutName) => void;
   readonly #durationsMs: Record<TimeoutName, number>;
@@ -58,7 +58,7 @@ export class Timeouts {
   start(name: TimeoutName): void {
     const durationMs = this.#durationsMs[name];
     if (durationMs <= 0 || durationMs === Infinity || this.#canceled) return;
-    this.#timers[name] ??= new ProgressTimer(this.#base, durationMs, () => this.#onTimeout(name));
+    this.#timers[name] ??= new ProgressTimer(this.#base, durationMs, this, name);
     this.#timers[name].start();
   }
 
@@ -94,6 +94,11 @@ export class Timeouts {
       this.start('idle');
       this.#timers.idle?.touch();
     }
+  }
+
+  /** @internal */
+  expired(name: TimeoutName): void {
+    this.#onTimeout(name);
   }
 
   error(name: TimeoutName): BuffereventTimeoutError {
