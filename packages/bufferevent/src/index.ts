@@ -8,16 +8,20 @@ export type {
   SystemError,
 } from 'bufferevent-backend';
 export { type EolStyle, Evbuffer } from 'evbuffer';
-export type { Bufferevent } from './bufferevent.js';
+export type { Bufferevent, InsertLayerOptions } from './bufferevent.js';
 export type { Clock, Timer } from './clock.js';
 export { type ConnectOptions, connect } from './connect.js';
 export { BuffereventError, type BuffereventErrorCode, BuffereventTimeoutError } from './errors.js';
 export { EventBase, type EventBaseOptions, type EventBaseStats } from './event-base.js';
 export type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction, TimeoutName } from './events.js';
+export { FilterBufferevent, type FilterFunction, type FilterOptions } from './filter-bufferevent.js';
+export type { SuspendReason, Suspensions } from './gate.js';
+export type { FlushMode, Layer, LayerHost, LayerResult } from './layer.js';
 export { defaultLimits, type Limits } from './limits.js';
 export { type ListenOptions, type ListenTarget, listen } from './listen.js';
 export { Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
 export type { Lookup, LookupAddress } from './lookup.js';
+export { createPair, PairBufferevent, type PairOptions } from './pair-bufferevent.js';
 export type { PullOptions, ReadLineOptions, ReadOptions } from './pull.js';
 export {
   type ConnectTarget,
@@ -26,5 +30,6 @@ export {
   type SocketBuffereventOptions,
   type SocketConnectOptions,
 } from './socket-bufferevent.js';
+export type { BuffereventStats } from './stats.js';
 export type { TimeoutOptions } from './timeouts.js';
 export type { Watermarks } from './watermarks.js';

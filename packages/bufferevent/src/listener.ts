@@ -225,6 +225,11 @@ export class Listener implements AsyncDisposable {
   }
 
   /** @internal */
+  get priority(): number {
+    return this.base.defaultPriority;
+  }
+
+  /** @internal */
   runCallbacks(): void {
     this.#queued--;
     const handlers = this.#handlers;

@@ -1,11 +1,7 @@
 import type { EventBase } from './event-base.js';
 import type { TimeoutName } from './events.js';
+import type { TimeoutHost } from './timeouts.js';
 import type { QueuedTimer } from './timer-queue.js';
-
-/** @internal Whoever is told that nothing has moved for too long. */
-export interface TimeoutOwner {
-  expired(name: TimeoutName): void;
-}
 
 /**
  * Measures the time since the last progress of one activity. Progress only stores a deadline; the place in the queue of
@@ -16,7 +12,7 @@ export interface TimeoutOwner {
  */
 export class ProgressTimer implements QueuedTimer {
   readonly #base: EventBase;
-  readonly #owner: TimeoutOwner;
+  readonly #host: TimeoutHost;
   readonly #name: TimeoutName;
   #durationMs: number;
   #deadline = 0;
@@ -25,10 +21,10 @@ export class ProgressTimer implements QueuedTimer {
   place = -1;
   order = 0;
 
-  constructor(base: EventBase, durationMs: number, owner: TimeoutOwner, name: TimeoutName) {
+  constructor(base: EventBase, durationMs: number, host: TimeoutHost, name: TimeoutName) {
     this.#base = base;
     this.#durationMs = durationMs;
-    this.#owner = owner;
+    this.#host = host;
     this.#name = name;
   }
 
@@ -73,6 +69,6 @@ export class ProgressTimer implements QueuedTimer {
       return;
     }
     this.#running = false;
-    this.#owner.expired(this.#name);
+    this.#host.onTimeout(this.#name);
   }
 }

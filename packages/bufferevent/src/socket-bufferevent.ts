@@ -18,9 +18,11 @@ import { Bufferevent } from './bufferevent.js';
 import { ConnectRace, interleaveFamilies } from './connect-race.js';
 import { BuffereventError, disposedError, freedError } from './errors.js';
 import type { EventBase } from './event-base.js';
-import type { BuffereventHandlers, TimeoutName } from './events.js';
+import type { BuffereventEvent, BuffereventHandlers, Direction, TimeoutName } from './events.js';
 import { FileAhead, fileShrank } from './file-ahead.js';
+import type { FlushMode } from './layer.js';
 import { resolveHost } from './lookup.js';
+import { segmentBytes } from './segments.js';
 
 export interface SocketBuffereventOptions {
   /** An open, connected descriptor to take over, where `backend.supports.descriptors`. */
@@ -55,15 +57,6 @@ export interface Acceptor {
 const segments: Segment[] = [];
 const noBytes = new Uint8Array(0);
 
-function lengthOf(list: readonly Segment[], count: number): number {
-  let length = 0;
-  for (let i = 0; i < count; i++) {
-    const { start, end } = list[i] as Segment;
-    length += end - start;
-  }
-  return length;
-}
-
 /** Segments handed to one send; what is more waits for the next. */
 const MAX_SEGMENTS_PER_SEND = 1024;
 
@@ -88,6 +81,11 @@ export class SocketBufferevent extends Bufferevent {
   /** Reads what is sent next, while it comes from a file that the backend can't send from. A send in flight is from it. */
   #ahead: FileAhead | null = null;
   #shutdownSubmitted = false;
+  #watchPeer = false;
+  /** A watch for the peer's close is in flight. */
+  #watching = false;
+  #watchCancelled = false;
+  #peerClosed = false;
 
   /**
    * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED` for `descriptor`, or `closeOnFree: false`, over a backend
@@ -159,15 +157,13 @@ export class SocketBufferevent extends Bufferevent {
     this.timeouts.start('connect');
   }
 
-  /** The open descriptor, where `backend.supports.descriptors`; -1 while there is none. */
-  get descriptor(): number {
+  override get descriptor(): number {
     return this.#state === 'open' && this.base.backend.supports.descriptors
       ? this.base.port.descriptor(this.#handle)
       : -1;
   }
 
-  /** The two ends while connected; `null` for what is not known. */
-  get address(): AddressPair {
+  override get address(): AddressPair {
     return this.#state === 'open' ? this.base.port.address(this.#handle) : { local: null, peer: null };
   }
 
@@ -182,17 +178,38 @@ export class SocketBufferevent extends Bufferevent {
     if (result < 0) throw systemError(result, 'setsockopt', this.#peer);
   }
 
-  /** Lets what this connection waits for keep the process alive (the default). */
-  ref(): void {
+  override ref(): void {
     this.#unreferenced = false;
     this.#race?.setReferenced(true);
     if (this.#state === 'open') this.base.port.ref(this.#handle);
   }
 
-  unref(): void {
+  override unref(): void {
     this.#unreferenced = true;
     this.#race?.setReferenced(false);
     if (this.#state === 'open') this.base.port.unref(this.#handle);
+  }
+
+  /**
+   * Whether to notice that the peer has closed while reading is disabled or suspended: one `peer-closed` event, nothing is
+   * read for it. A reset is an `error` as always. Default false. Setting it throws `ERR_BUFFEREVENT_UNSUPPORTED` where
+   * `backend.supports.peerClose` is false. (user-pain item 12, RD-7)
+   */
+  get watchPeer(): boolean {
+    return this.#watchPeer;
+  }
+
+  set watchPeer(watch: boolean) {
+    if (this.freed) throw freedError();
+    checkBoolean('watchPeer', watch);
+    if (watch && !this.base.backend.supports.peerClose) {
+      throw new BuffereventError(
+        'ERR_BUFFEREVENT_UNSUPPORTED',
+        `backend ${this.base.backend.name} does not notice the close of a peer that is not read`,
+      );
+    }
+    this.#watchPeer = watch;
+    this.wake();
   }
 
   #lookup(target: HostTarget, localAddress: IpAddress | undefined): void {
@@ -235,9 +252,7 @@ export class SocketBufferevent extends Bufferevent {
         this.#race = null;
         this.#peer = address;
         this.timeouts.stop('connect');
-        this.#attach(handle);
-        this.#reportOutcome(null);
-        this.callbacks.event({ kind: 'connected' });
+        this.#attach(handle, true);
       },
       onFailed: (error) => this.#connectFailed(error),
     });
@@ -251,7 +266,6 @@ export class SocketBufferevent extends Bufferevent {
     this.#state = 'unconnected';
     this.base.leave(this);
     this.failed(undefined, error, timedOut ? { kind: 'timeout', timeout: 'connect', error } : undefined);
-    this.#reportOutcome(error);
   }
 
   #reportOutcome(error: Error | null): void {
@@ -269,14 +283,25 @@ export class SocketBufferevent extends Bufferevent {
     this.#race = null;
   }
 
-  #attach(handle: Handle): void {
+  #attach(handle: Handle, announce = false): void {
     this.#handle = handle;
     this.#state = 'open';
     this.base.enter(this);
     this.base.own(handle, this);
     if (this.#unreferenced) this.base.port.unref(handle);
-    this.opened();
+    this.opened(announce);
     this.wake();
+  }
+
+  /** @internal */
+  protected override established(): void {
+    this.#reportOutcome(null);
+  }
+
+  /** @internal */
+  protected override failed(direction: Direction | undefined, error: Error, event?: BuffereventEvent): void {
+    super.failed(direction, error, event);
+    this.#reportOutcome(error);
   }
 
   /** @internal */
@@ -290,7 +315,7 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   /** @internal */
-  protected override wake(): void {
+  override wake(): void {
     if (this.#dirty) return;
     this.#dirty = true;
     this.base.markDirty(this);
@@ -303,9 +328,10 @@ export class SocketBufferevent extends Bufferevent {
       this.freeWhenTaken();
       return;
     }
-    this.inputSide.discardIfStuck();
+    this.pump();
+    if (this.#state !== 'open') return;
     const { port } = this.base;
-    const readMax = this.inputSide.allowance();
+    const readMax = this.readAllowance();
     if (this.#receiving === 0) {
       if (readMax > 0) {
         this.#receiving = readMax;
@@ -321,7 +347,8 @@ export class SocketBufferevent extends Bufferevent {
       this.#receiving = readMax;
       port.lowerRecvMax(this.#handle, readMax);
     }
-    const writeMax = this.outputSide.allowance();
+    this.#reconcileWatch();
+    const writeMax = this.writeAllowance();
     if (!this.#sending) {
       if (writeMax > 0) this.#send(writeMax);
       else if (this.wantsShutdown && !this.#shutdownSubmitted) {
@@ -332,12 +359,36 @@ export class SocketBufferevent extends Bufferevent {
     if (this.isOpen) this.timeouts.follow(readMax > 0, writeMax > 0 && this.outputSide.failure === null);
   }
 
+  /** The peer is watched while nothing is received. */
+  #reconcileWatch(): void {
+    const wanted = this.#watchPeer && this.#receiving === 0 && !this.#peerClosed && !this.readEnded;
+    if (wanted && !this.#watching) {
+      this.#watching = true;
+      this.base.port.watchPeer(this.#handle);
+    } else if (!wanted && this.#watching && !this.#watchCancelled) {
+      this.#watchCancelled = true;
+      this.base.port.cancel(this.#handle, Operation.watchPeer);
+    }
+  }
+
+  #onPeerClosed(result: number): void {
+    this.#watching = false;
+    this.#watchCancelled = false;
+    if (this.#state !== 'open') return;
+    this.wake();
+    if (result === -Errno.ECANCELED) return;
+    this.#peerClosed = true;
+    if (result < 0) this.failed('read', systemError(result, 'read', this.#peer));
+    else this.callbacks.event({ kind: 'peer-closed' });
+  }
+
   #send(max: number): void {
-    const range = this.output.peekFile();
+    const { sendable } = this;
+    const range = sendable.peekFile();
     if (range === null) {
       this.#dropAhead();
-      const count = this.output.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
-      this.output.pin(lengthOf(segments, count));
+      const count = sendable.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
+      sendable.pin(segmentBytes(segments, count));
       this.#submitSend(count);
     } else if (this.base.backend.supports.sendFile) this.#sendFile(range, max);
     else this.#sendRead(range, max);
@@ -352,7 +403,7 @@ export class SocketBufferevent extends Bufferevent {
 
   #sendFile({ file, offset, length }: FileRange, max: number): void {
     const bytes = Math.min(length, max);
-    this.output.pin(bytes);
+    this.sendable.pin(bytes);
     this.#sending = true;
     this.timeouts.submitted('write');
     this.base.port.sendFile(this.#handle, file.descriptor, file.offset + offset, bytes);
@@ -384,6 +435,14 @@ export class SocketBufferevent extends Bufferevent {
     if (this.#state === 'open' && !this.#sending) this.base.inTurn(() => this.wake());
   };
 
+  /** @internal Submits at once what would be submitted at the end of the turn. */
+  protected override flushTransport(_: Direction, mode: FlushMode): boolean {
+    const before = this.#sending;
+    this.reconcile();
+    if (mode !== 'normal') this.base.port.flush();
+    return this.#sending && !before;
+  }
+
   /** @internal */
   onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
     switch (operation) {
@@ -400,6 +459,9 @@ export class SocketBufferevent extends Bufferevent {
         if (this.#state !== 'open') break;
         if (result < 0) this.failed('write', systemError(result, 'shutdown', this.#peer));
         else this.sentEnd();
+        break;
+      case Operation.watchPeer:
+        this.#onPeerClosed(result);
         break;
       case Operation.close:
       case Operation.reset:
@@ -429,13 +491,13 @@ export class SocketBufferevent extends Bufferevent {
 
   /** Nothing was sent although something was asked for: the file ends before it. */
   #onFileSent(result: number): void {
-    const range = result === 0 ? this.output.peekFile() : null;
+    const range = result === 0 ? this.sendable.peekFile() : null;
     this.#onSent(result, range === null ? undefined : fileShrank(range));
   }
 
   #onSent(result: number, failure?: Error): void {
     this.#sending = false;
-    this.output.unpin();
+    this.sendable.unpin();
     if (this.#state !== 'open') return;
     if (failure !== undefined) this.failed('write', failure);
     else if (result >= 0) {
@@ -445,7 +507,9 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    if (this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) this.wake();
+    if (this.writeAllowance() > 0 || this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) {
+      this.wake();
+    }
   }
 
   /** @internal */
@@ -482,7 +546,7 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   /** @internal */
-  protected override onTimeout(name: TimeoutName): void {
+  override onTimeout(name: TimeoutName): void {
     if (name !== 'connect') {
       super.onTimeout(name);
       return;
