@@ -15,7 +15,7 @@ export class ProgressTimer implements QueuedTimer {
   readonly #host: TimeoutHost;
   readonly #name: TimeoutName;
   #durationMs: number;
-  #deadline = 0;
+  deadline = 0;
   #running = false;
   dueAt = 0;
   place = -1;
@@ -34,7 +34,7 @@ export class ProgressTimer implements QueuedTimer {
     this.#base.timers.remove(this);
     if (!this.#running) return;
     this.touch();
-    this.#base.timers.add(this, this.#deadline);
+    this.#base.timers.add(this, this.deadline);
   }
 
   /** Runs from now on; does nothing when it is running already. */
@@ -42,17 +42,18 @@ export class ProgressTimer implements QueuedTimer {
     if (this.#running) return;
     this.#running = true;
     this.touch();
-    if (this.place < 0) this.#base.timers.add(this, this.#deadline);
+    if (this.place < 0) this.#base.timers.add(this, this.deadline);
   }
 
-  /** Progress: counts from now again. Whole milliseconds take no memory of their own. */
+  /** Progress: counts from now again. Whole milliseconds take no memory of their own. Without effect while stopped. */
   touch(): void {
-    this.#deadline = Math.ceil(this.#base.now() + this.#durationMs);
+    if (this.#running) this.deadline = Math.ceil(this.#base.now() + this.#durationMs);
   }
 
   /** Stops counting. It may still come due once, to no effect. */
   stop(): void {
     this.#running = false;
+    this.deadline = 0;
   }
 
   /** Stops for good and leaves the queue. */
@@ -62,12 +63,8 @@ export class ProgressTimer implements QueuedTimer {
   }
 
   /** @internal */
-  onDue(now: number): void {
+  onDue(): void {
     if (!this.#running) return;
-    if (this.#deadline > now) {
-      this.#base.timers.add(this, this.#deadline);
-      return;
-    }
     this.#running = false;
     this.#host.onTimeout(this.#name);
   }

@@ -67,7 +67,7 @@ export abstract class Pull<Value> {
   /** Bytes were taken from the front of the input by somebody else: what was looked at before has moved. */
   rewind(): void {}
 
-  onAbort(signal: AbortSignal | undefined, abort: () => void): void {
+  onAbort(signal: AbortSignal, abort: () => void): void {
     this.#stopListening = listenForAbort(signal, abort);
   }
 
@@ -183,6 +183,11 @@ function unexpectedEnd(got: string): BuffereventError {
   return new BuffereventError('ERR_BUFFEREVENT_UNEXPECTED_END', `the stream ended after ${got}`);
 }
 
+/** @internal Who is told that a pull has given up. */
+export interface PullHost {
+  abandoned(): void;
+}
+
 /** The pulls that wait, first come first served. */
 export class PullQueue {
   readonly #waiting: Pull<unknown>[] = [];
@@ -196,13 +201,15 @@ export class PullQueue {
     return this.#waiting[0]?.need ?? 0;
   }
 
-  push(pull: Pull<unknown>, signal: AbortSignal | undefined, onAbandoned: () => void): void {
-    pull.onAbort(signal, () => {
-      const index = this.#waiting.indexOf(pull);
-      if (index >= 0) this.#waiting.splice(index, 1);
-      pull.reject(signal?.reason);
-      onAbandoned();
-    });
+  push(pull: Pull<unknown>, signal: AbortSignal | undefined, host: PullHost): void {
+    if (signal !== undefined) {
+      pull.onAbort(signal, () => {
+        const index = this.#waiting.indexOf(pull);
+        if (index >= 0) this.#waiting.splice(index, 1);
+        pull.reject(signal.reason);
+        host.abandoned();
+      });
+    }
     this.#waiting.push(pull);
   }
 

@@ -28,6 +28,7 @@ export class Timeouts {
   #canceled = false;
   /** Whether bytes that move have a timer to be told to. */
   timesProgress = false;
+  #timesIdle = false;
   readonly #timers: Record<TimeoutName, ProgressTimer | null> = {
     connect: null,
     handshake: null,
@@ -46,9 +47,11 @@ export class Timeouts {
 
   set(options: TimeoutOptions): void {
     checkObject('timeouts', options);
-    const given = Object.entries(options).filter(([, value]) => value !== undefined);
-    const durations = given.map(([key, value]) => [timeoutName(key), duration(key, value)] as const);
-    for (const [name, durationMs] of durations) {
+    for (const key of Object.keys(options)) duration(key, options[timeoutKey(key)]);
+    for (const key of Object.keys(options) as (keyof TimeoutOptions)[]) {
+      const durationMs = duration(key, options[key]);
+      if (durationMs === undefined) continue;
+      const name = names[key];
       this.#durationsMs[name] = durationMs;
       const timer = this.#timers[name];
       if (timer === null) continue;
@@ -59,6 +62,7 @@ export class Timeouts {
       }
     }
     const { read, write, idle } = this.#durationsMs;
+    this.#timesIdle = idle > 0;
     this.timesProgress = read > 0 || write > 0 || idle > 0;
   }
 
@@ -97,8 +101,10 @@ export class Timeouts {
   /** Bytes moved in one direction; the idle time-out starts over too, also after it has fired. */
   progress(direction: 'read' | 'write'): void {
     if (!this.timesProgress) return;
-    this.#timers[direction]?.touch();
-    if (this.#durationsMs.idle > 0) {
+    // The names are written out, because this runs for every arrival.
+    if (direction === 'read') this.#timers.read?.touch();
+    else this.#timers.write?.touch();
+    if (this.#timesIdle) {
       this.start('idle');
       this.#timers.idle?.touch();
     }
@@ -129,13 +135,13 @@ const names: Readonly<Record<keyof TimeoutOptions, TimeoutName>> = {
   closeMs: 'close',
 };
 
-function timeoutName(key: string): TimeoutName {
+function timeoutKey(key: string): keyof TimeoutOptions {
   if (!Object.hasOwn(names, key)) throw argumentRangeError('timeouts', `one of ${Object.keys(names).join(', ')}`, key);
-  return names[key as keyof TimeoutOptions];
+  return key as keyof TimeoutOptions;
 }
 
-function duration(key: string, value: unknown): number {
+function duration(key: string, value: number | null | undefined): number | undefined {
   if (value === null) return 0;
-  checkMilliseconds(key, value);
-  return value as number;
+  if (value !== undefined) checkMilliseconds(key, value);
+  return value;
 }

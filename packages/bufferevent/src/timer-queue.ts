@@ -8,8 +8,10 @@ export interface QueuedTimer {
   place: number;
   /** The queue's: of two that are due at the same time, the one that was added first comes first. */
   order: number;
-  /** Its time has come; it is not queued any more. May add itself again, and remove others. */
-  onDue(now: number): void;
+  /** When it is really due, now that its time has come; what lies in the future keeps it in the queue. */
+  readonly deadline: number;
+  /** It is due, and not queued any more. May add itself again, and remove others. */
+  onDue(): void;
 }
 
 /**
@@ -77,8 +79,15 @@ export class TimerQueue {
   readonly #step = (): void => {
     const now = this.#clock.now();
     for (let soonest = this.#heap[0]; soonest !== undefined && soonest.dueAt <= now; soonest = this.#heap[0]) {
-      this.remove(soonest);
-      soonest.onDue(now);
+      const { deadline } = soonest;
+      if (deadline > now) {
+        soonest.dueAt = deadline;
+        soonest.order = this.#order++;
+        this.#sink(soonest, 0);
+      } else {
+        this.remove(soonest);
+        soonest.onDue();
+      }
     }
   };
 

@@ -271,6 +271,7 @@ describe('what a peer expects', () => {
 
   it('nothing is waited for longer than the guard says', async () => {
     const [bev, peer] = await written('250 ');
+    await world.settle();
     const behind = peer.expect('250 OK', { guardMs: 1 });
     const message = await messageOf(behind);
     expect(message).toContain('nothing more came within 1 ms, after 0 bytes as expected');
@@ -281,6 +282,7 @@ describe('what a peer expects', () => {
 
   it('an expectation whose time is over lets those behind it go on', async () => {
     const [, peer] = await written('abc');
+    await world.settle();
     const [first, second] = [rejection(peer.expect(/never/, { guardMs: 1 })), peer.expect('abc')];
     expect(await first).toMatchObject({ code: 'ERR_ASSERTION' });
     await second;
