@@ -332,3 +332,39 @@ describe('connecting, idling and the clock', () => {
     });
   });
 });
+
+describe('many time-outs', () => {
+  inMemory((world) => {
+    it('TO-7, B56: each fires at its own time, whatever the order in which they were set, cleared and moved', async () => {
+      const fired: string[] = [];
+      const durations = Array.from({ length: 60 }, (_, index) => ((index * 37) % 60) + 1);
+      const connections = [];
+      for (const readMs of durations) {
+        const connection = await world.accepted({
+          onRead: (bev) => void bev.input.drain(),
+          onEvent: () => void fired.push(`${readMs} at ${world.clock.now()}`),
+        });
+        connections.push({ ...connection, readMs });
+      }
+      for (const { bev, readMs } of connections) bev.setTimeouts({ readMs });
+      await world.settle();
+      expect(world.clock.pendingTimers).toBe(1);
+      await world.advance(10);
+      for (const { bev, peer, readMs } of connections) {
+        if (readMs % 3 === 0) bev.setTimeouts({ readMs: 0 });
+        if (readMs % 3 === 1) peer.send('x');
+      }
+      await world.settle();
+      await world.advance(100);
+      const early = durations.filter((ms) => ms <= 10);
+      const moved = durations.filter((ms) => ms > 10 && ms % 3 === 1).map((ms) => [ms, ms + 10] as const);
+      const kept = durations.filter((ms) => ms > 10 && ms % 3 === 2).map((ms) => [ms, ms] as const);
+      const later = [...moved, ...kept];
+      expect(fired.length).toBe(early.length + later.length);
+      expect(new Set(fired)).toEqual(
+        new Set([...early.map((ms) => [ms, ms] as const), ...later].map(([ms, at]) => `${ms} at ${at}`)),
+      );
+      expect(world.clock.pendingTimers).toBe(0);
+    });
+  });
+});

@@ -12,7 +12,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     connections: { type: 'string', default: '100000' },
     /** How often each connection makes progress. */
-    progress: { type: 'string', default: '50' },
+    progress: { type: 'string', default: '200' },
     /** Writes the table into docs/benchmarks.md. */
     write: { type: 'boolean', default: false },
     /** Ends with 1 when the requirement is missed. */
