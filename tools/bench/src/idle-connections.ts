@@ -36,9 +36,8 @@ interface Idle {
   readonly cpuMs: number;
 }
 
-function start(script: string, words: readonly string[], execArgv: readonly string[] = []): ChildProcess {
-  return fork(fileURLToPath(new URL(`../servers/${script}`, import.meta.url)), words, { execArgv: [...execArgv] });
-}
+const holderScript = fileURLToPath(new URL('../servers/idle.mjs', import.meta.url));
+const clientsScript = fileURLToPath(new URL('../servers/idle-clients.mjs', import.meta.url));
 
 async function answer<Answer>(child: ChildProcess, question?: object): Promise<Answer> {
   const said = once(child, 'message', { signal: AbortSignal.timeout(patienceMs) });
@@ -48,12 +47,12 @@ async function answer<Answer>(child: ChildProcess, question?: object): Promise<A
 }
 
 async function hold(holder: Holder, backend: BackendName, connections: number, idleMs: number): Promise<Idle> {
-  const server = start('idle.mjs', [holder, backend], ['--expose-gc']);
+  const server = fork(holderScript, [holder, backend], { execArgv: ['--expose-gc'] });
   let clients: ChildProcess | null = null;
   try {
     const { listening } = await answer<{ listening: number }>(server);
     if (backend === 'net') {
-      clients = start('idle-clients.mjs', [String(listening)]);
+      clients = fork(clientsScript, [String(listening)], { execArgv: [] });
       await answer(clients);
     }
     const dialler = clients ?? server;
