@@ -3,13 +3,11 @@ import { type AddressPair, argumentRangeError, argumentTypeError } from 'buffere
 import type { EolStyle, Evbuffer, EvbufferEncoding, LeaseOwner } from 'evbuffer';
 import {
   checkDirection,
-  checkEncoding,
   checkFlushMode,
   checkHandlers,
   checkInteger,
   checkLayer,
   checkLimit,
-  checkLineStyle,
   checkObject,
   checkSignal,
   connectionHandlers,
@@ -26,12 +24,14 @@ import type { SuspendReason } from './gate.js';
 import { InputSide } from './input-side.js';
 import { inspectBufferevent } from './inspect.js';
 import type { FlushMode, Layer } from './layer.js';
+import { LineIterator } from './line-iterator.js';
 import { OutputSide } from './output-side.js';
 import { OutputTap } from './output-tap.js';
 import {
   ChunkPull,
   ExactPull,
   LinePull,
+  lineForm,
   type Pull,
   type PullOptions,
   type ReadLineOptions,
@@ -359,13 +359,17 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
    * more than `maxBytes` (the bytes stay in `input`).
    */
   readLine(style: EolStyle = 'crlf', options: ReadLineOptions = {}): Promise<string | null> {
-    checkObject('options', options);
-    const { maxBytes = this.base.limits.lineMaxBytes, encoding = 'utf8', signal } = options;
-    checkLineStyle(style);
-    checkEncoding(encoding);
-    checkLimit('maxBytes', maxBytes, 1);
-    checkSignal(signal);
-    return this.inputSide.pull(new LinePull(style, maxBytes, encoding), signal);
+    const form = lineForm(style, options, this.base.limits);
+    return this.inputSide.pull(new LinePull(form, asItIs), form.signal);
+  }
+
+  /**
+   * The lines as they come, until the end, for `for await`; each as {@link readLine} gives it, which is also how it
+   * fails. Reads only while the loop waits. Leaving the loop closes nothing, and loses nothing: what was not looped over
+   * is still in `input`. The fastest way to pull many lines: those that are there already cost no wake-up.
+   */
+  lines(style: EolStyle = 'crlf', options: ReadLineOptions = {}): AsyncIterableIterator<string, undefined> {
+    return new LineIterator(this.inputSide, lineForm(style, options, this.base.limits));
   }
 
   /** The bytes as they come, until the end. Reads only while the loop waits; leaving the loop closes nothing. */
@@ -411,7 +415,10 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       this.#closing.writeClosed = true;
       this.outputSide.close();
       this.outputSide.gate.enabled = true;
-      if (this.#failure !== null || !this.isAlive) this.#finish({ kind: 'freed' }, false);
+      if (!this.isAlive) {
+        this.#finish({ kind: 'freed' }, false);
+        this.freeWhenTaken();
+      } else if (this.#failure !== null) this.#finish({ kind: 'freed' }, false);
       else {
         this.timeouts.start('close');
         this.wake();
@@ -1048,6 +1055,10 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
 /** Nothing is told of an idle connection, or of writing, after an error of either direction. */
 const afterFailure: TimeoutOptions = { idleMs: 0, writeMs: 0 };
+
+function asItIs(line: string | null): string | null {
+  return line;
+}
 
 const surpluses: readonly string[] = ['refuse', 'decode', 'keep'];
 

@@ -18,6 +18,9 @@ export interface Upper {
   lowerEvent(event: BuffereventEvent): void;
 }
 
+/** Of most connections nothing waits: they share this, and never add to it. */
+const none: never[] = [];
+
 /**
  * What one bufferevent has to tell its user. Any number of triggers before the turn become one call (CB-2); the order
  * within a turn is fixed:
@@ -36,11 +39,11 @@ export class PendingCallbacks implements CallbackSource {
   /** Call `onRead` although the input is below its mark. */
   #readForced = false;
   #write = false;
-  #events: BuffereventEvent[] = [];
+  #events: BuffereventEvent[] = none;
   #queued = false;
   #running = false;
   #dropped = false;
-  #afterRun: (() => void)[] = [];
+  #afterRun: readonly (() => void)[] = none;
   priority: number;
   /** Who is told instead of the handlers. */
   upper: Upper | null = null;
@@ -84,6 +87,7 @@ export class PendingCallbacks implements CallbackSource {
     if (this.upper !== null) this.upper.lowerEvent(event);
     if (this.upper !== null || this.#handlers?.onEvent === undefined) return;
     if (event.kind === 'connected') this.#connected = event;
+    else if (this.#events === none) this.#events = [event];
     else this.#events.push(event);
     this.#queue();
   }
@@ -94,14 +98,14 @@ export class PendingCallbacks implements CallbackSource {
     this.#handlers = null;
     this.#context = null;
     this.#connected = null;
-    this.#events = [];
-    this.#afterRun = [];
+    this.#events = none;
+    this.#afterRun = none;
   }
 
   /** Calls `then` once, when what waits now has been delivered; at once when nothing does. */
   whenDelivered(then: () => void): void {
     if (this.idle) then();
-    else this.#afterRun.push(then);
+    else this.#afterRun = [...this.#afterRun, then];
   }
 
   /** One turn's callbacks. Never throws; what users throw surfaces later (C19). */
@@ -122,7 +126,9 @@ export class PendingCallbacks implements CallbackSource {
     if (this.#events.length > 0) this.#runEvents();
     this.#running = false;
     if (!this.#queued && this.#afterRun.length > 0) {
-      for (const then of this.#afterRun.splice(0)) then();
+      const afterRun = this.#afterRun;
+      this.#afterRun = none;
+      for (const then of afterRun) then();
     }
   }
 
@@ -144,7 +150,7 @@ export class PendingCallbacks implements CallbackSource {
   /** What a handler adds waits for the next turn; what it leaves behind by removing `onEvent` waits for the next one. */
   #runEvents(): void {
     const events = this.#events;
-    this.#events = [];
+    this.#events = none;
     for (let i = 0; i < events.length && !this.#dropped; i++) {
       if (this.#handlers?.onEvent === undefined) {
         this.#events = [...events.slice(i), ...this.#events];

@@ -7,27 +7,29 @@ interface Waiter extends Deferred<void> {
 
 /** The `drained()` promises that wait for an empty output. */
 export class DrainWaiters {
-  readonly #waiting: Set<Waiter> = new Set();
+  /** Made at first use: most connections are never asked. */
+  #waiting: Set<Waiter> | null = null;
 
   add(signal: AbortSignal | undefined): Promise<void> {
     const waiter: Waiter = {
       ...withResolvers<void>(),
       stopListening: listenForAbort(signal, () => {
-        this.#waiting.delete(waiter);
+        this.#waiting?.delete(waiter);
         waiter.reject(signal?.reason);
       }),
     };
+    this.#waiting ??= new Set();
     this.#waiting.add(waiter);
     return waiter.promise;
   }
 
   resolveAll(): void {
-    if (this.#waiting.size === 0) return;
+    if (!this.waiting) return;
     for (const waiter of this.#take()) waiter.resolve();
   }
 
   get waiting(): boolean {
-    return this.#waiting.size > 0;
+    return this.#waiting !== null && this.#waiting.size > 0;
   }
 
   rejectAll(reason: unknown): void {
@@ -35,8 +37,8 @@ export class DrainWaiters {
   }
 
   #take(): Waiter[] {
-    const waiters = [...this.#waiting];
-    this.#waiting.clear();
+    const waiters = [...(this.#waiting ?? [])];
+    this.#waiting = null;
     for (const waiter of waiters) waiter.stopListening();
     return waiters;
   }

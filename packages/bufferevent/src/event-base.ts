@@ -18,6 +18,7 @@ import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
 import { OwnerTable } from './owner-table.js';
+import { TimerQueue } from './timer-queue.js';
 
 export interface EventBaseOptions {
   /** The mechanism. Default `bufferevent-net`. */
@@ -73,7 +74,8 @@ export interface Reconciler {
  *     callbacks   ─► users read, write, enable, free           (bounded, see {@link DeferredQueue})
  *     reconcile   ─► every connection touched submits what it now wants, once; one flush of the port
  *
- * What users do outside a turn is reconciled in a microtask. Microtasks, and with them `await` in handlers, go on after
+ * What users do outside a turn is reconciled when the microtasks that run are done (a tick of Node's), so that a loop of
+ * `await`s that writes a hundred answers sends them together. Microtasks, and with them `await` in handlers, go on after
  * the turn, not between two callbacks.
  */
 export class EventBase {
@@ -87,6 +89,8 @@ export class EventBase {
   /** @internal */
   readonly port: Port;
   /** @internal */
+  readonly timers: TimerQueue;
+  /** @internal */
   readonly lookup: Lookup;
   readonly #asyncContext: boolean;
   readonly #owners: OwnerTable = new OwnerTable();
@@ -97,7 +101,7 @@ export class EventBase {
   /** The time at which the step of the turn that runs began; `null` outside, and while users run. */
   #stepNow: number | null = null;
   #turnDeferred = false;
-  #microtaskQueued = false;
+  #tickQueued = false;
   #disposal: Promise<void> | null = null;
 
   constructor(options: EventBaseOptions = {}) {
@@ -111,6 +115,7 @@ export class EventBase {
       );
     }
     this.clock = options.clock ?? systemClock;
+    this.timers = new TimerQueue(this.clock, this.inTurn.bind(this));
     this.limits = resolveLimits(options.limits);
     this.lookup = options.lookup ?? systemLookup;
     this.#asyncContext = options.asyncContext ?? true;
@@ -217,9 +222,9 @@ export class EventBase {
   /** @internal Queues a reconciliation for the end of the turn; the reconciler sees to it that it is queued once. */
   markDirty(reconciler: Reconciler): void {
     this.#dirty.push(reconciler);
-    if (this.#turnDepth === 0 && !this.#microtaskQueued) {
-      this.#microtaskQueued = true;
-      queueMicrotask(this.#onMicrotask);
+    if (this.#turnDepth === 0 && !this.#tickQueued) {
+      this.#tickQueued = true;
+      process.nextTick(this.#onTick);
     }
   }
 
@@ -241,8 +246,8 @@ export class EventBase {
     this.#endTurn();
   };
 
-  readonly #onMicrotask = (): void => {
-    this.#microtaskQueued = false;
+  readonly #onTick = (): void => {
+    this.#tickQueued = false;
     this.#reconcile();
   };
 

@@ -5,8 +5,8 @@ import type { Closing } from './closing.js';
 import { BuffereventError, freedError } from './errors.js';
 import { Gate, type GateHost } from './gate.js';
 import type { Limits } from './limits.js';
-import { type Pull, PullQueue } from './pull.js';
-import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
+import { type LineForm, type Pull, type PullHost, PullQueue } from './pull.js';
+import { initialMarks, resolveMarks, type Watermarks } from './watermarks.js';
 
 /**
  * Pieces up to this size are copied together when they queue up: a piece costs its memory and a few hundred bytes more,
@@ -29,7 +29,7 @@ export interface InputHost extends GateHost {
  * @internal The receiving half of a bufferevent: the buffer, its gate and marks, who waits for bytes, and how much may
  * be asked for.
  */
-export class InputSide {
+export class InputSide implements PullHost {
   readonly buffer: Evbuffer = new Evbuffer();
   readonly gate: Gate;
   marks: Watermarks;
@@ -55,7 +55,7 @@ export class InputSide {
 
   constructor(limits: Limits, callbacks: PendingCallbacks, closing: Closing, host: InputHost) {
     this.gate = new Gate('read', false, host);
-    this.marks = { low: 0, high: markOfLimit(limits.inputHighWatermark) };
+    this.marks = initialMarks(limits).read;
     this.#limits = limits;
     this.#callbacks = callbacks;
     this.#closing = closing;
@@ -195,7 +195,7 @@ export class InputSide {
     else if (this.discarding) {
       pull.reject(new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the input was discarded after end()'));
     } else {
-      this.#pulls.push(pull as Pull<unknown>, signal, this.#onAbandoned);
+      this.#pulls.push(pull as Pull<unknown>, signal, this);
       this.#servePulls();
       if (!this.#freed) {
         this.#checkHighMark();
@@ -205,12 +205,23 @@ export class InputSide {
     return promise;
   }
 
+  /** Takes a line that is there, where no pull comes first; `null` when it has to be pulled, or refused. */
+  readyLine({ style, maxBytes, encoding }: LineForm): string | null {
+    if (this.#freed || this.#pulls.waiting) return null;
+    const { buffer } = this;
+    if (buffer.length > maxBytes) {
+      const eol = buffer.indexOfEol(style);
+      if (eol === null || eol.index > maxBytes) return null;
+    }
+    return buffer.readLine(style, encoding);
+  }
+
   /** A pull gave up: what came for it meanwhile is the next one's, or the handler's. */
-  readonly #onAbandoned = (): void => {
+  abandoned(): void {
     if (this.#freed) return;
     this.#supply();
     this.#host.wake();
-  };
+  }
 
   #servePulls(): void {
     if (!this.#pulls.waiting) return;

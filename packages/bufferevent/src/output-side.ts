@@ -7,7 +7,7 @@ import { BuffereventError, freedError } from './errors.js';
 import { Gate, type GateHost } from './gate.js';
 import { SMALL_BYTES } from './input-side.js';
 import type { Limits } from './limits.js';
-import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
+import { initialMarks, resolveMarks, type Watermarks } from './watermarks.js';
 
 /** @internal What the output needs of the bufferevent around it. */
 export interface OutputHost extends GateHost {
@@ -37,7 +37,7 @@ export class OutputSide {
 
   constructor(limits: Limits, callbacks: PendingCallbacks, host: OutputHost) {
     this.gate = new Gate('write', true, host);
-    this.marks = { low: 0, high: markOfLimit(limits.outputHighWatermark) };
+    this.marks = initialMarks(limits).write;
     this.#limits = limits;
     this.#callbacks = callbacks;
     this.#host = host;

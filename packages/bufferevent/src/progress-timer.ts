@@ -1,36 +1,40 @@
-import type { Timer } from './clock.js';
 import type { EventBase } from './event-base.js';
+import type { TimeoutName } from './events.js';
+import type { TimeoutHost } from './timeouts.js';
+import type { QueuedTimer } from './timer-queue.js';
 
 /**
- * Measures the time since the last progress of one activity. Progress only stores a deadline; the timer behind it is
- * moved when it fires, so that a busy connection never touches the timer queue.
+ * Measures the time since the last progress of one activity. Progress only stores a deadline; the place in the queue of
+ * the base is looked at again when its time comes, so that a busy connection never touches the queue.
  *
  *     start ──── touch ── touch ───────────────────────── deadline = last touch + duration
- *       └─ timer set ──────────┴─ fires, sees the deadline ┴─ set again for the rest, fires: expired
+ *       └─ queued ─────────────┴─ due, sees the deadline ─┴─ queued again for the rest, due: expired
  */
-export class ProgressTimer {
+export class ProgressTimer implements QueuedTimer {
   readonly #base: EventBase;
-  readonly #onExpire: () => void;
+  readonly #host: TimeoutHost;
+  readonly #name: TimeoutName;
   #durationMs: number;
-  #deadline = 0;
+  deadline = 0;
   #running = false;
-  #timer: Timer | null = null;
+  dueAt = 0;
+  place = -1;
+  order = 0;
 
-  constructor(base: EventBase, durationMs: number, onExpire: () => void) {
+  constructor(base: EventBase, durationMs: number, host: TimeoutHost, name: TimeoutName) {
     this.#base = base;
     this.#durationMs = durationMs;
-    this.#onExpire = onExpire;
+    this.#host = host;
+    this.#name = name;
   }
 
   /** A new duration counts from now (TO-2). */
   setDuration(durationMs: number): void {
     this.#durationMs = durationMs;
-    this.#timer?.cancel();
-    this.#timer = null;
-    if (this.#running) {
-      this.touch();
-      this.#arm(durationMs);
-    }
+    this.#base.timers.remove(this);
+    if (!this.#running) return;
+    this.touch();
+    this.#base.timers.add(this, this.deadline);
   }
 
   /** Runs from now on; does nothing when it is running already. */
@@ -38,39 +42,30 @@ export class ProgressTimer {
     if (this.#running) return;
     this.#running = true;
     this.touch();
-    if (this.#timer === null) this.#arm(this.#durationMs);
+    if (this.place < 0) this.#base.timers.add(this, this.deadline);
   }
 
-  /** Progress: counts from now again. */
+  /** Progress: counts from now again. Whole milliseconds take no memory of their own. Without effect while stopped. */
   touch(): void {
-    this.#deadline = this.#base.now() + this.#durationMs;
+    if (this.#running) this.deadline = Math.ceil(this.#base.now() + this.#durationMs);
   }
 
-  /** Stops counting. The timer behind it may still fire once, to no effect. */
+  /** Stops counting. It may still come due once, to no effect. */
   stop(): void {
     this.#running = false;
+    this.deadline = 0;
   }
 
-  /** Stops for good and lets go of the timer. */
+  /** Stops for good and leaves the queue. */
   cancel(): void {
     this.#running = false;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#base.timers.remove(this);
   }
 
-  #arm(delayMs: number): void {
-    this.#timer = this.#base.clock.setTimer(this.#onTimer, delayMs);
-  }
-
-  readonly #onTimer = (): void => {
-    this.#timer = null;
+  /** @internal */
+  onDue(): void {
     if (!this.#running) return;
-    const restMs = this.#deadline - this.#base.clock.now();
-    if (restMs > 0) {
-      this.#arm(restMs);
-      return;
-    }
     this.#running = false;
-    this.#base.inTurn(this.#onExpire);
-  };
+    this.#host.onTimeout(this.#name);
+  }
 }

@@ -1,8 +1,10 @@
 import { surface } from 'bufferevent-backend';
 import type { EolMatch, EolStyle, Evbuffer } from 'evbuffer';
 import { listenForAbort } from './abort.js';
+import { checkEncoding, checkLimit, checkLineStyle, checkObject, checkSignal } from './arguments.js';
 import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError } from './errors.js';
+import type { Limits } from './limits.js';
 
 export interface PullOptions {
   /** Gives up waiting: rejects with `signal.reason`, having taken nothing. */
@@ -19,6 +21,25 @@ export interface ReadLineOptions extends PullOptions {
   readonly maxBytes?: number;
   /** Default `utf8`. */
   readonly encoding?: 'utf8' | 'latin1';
+}
+
+/** @internal What `readLine()` and `lines()` were asked for. */
+export interface LineForm {
+  readonly style: EolStyle;
+  readonly maxBytes: number;
+  readonly encoding: 'utf8' | 'latin1';
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @internal Throws `TypeError`/`RangeError` for what is no line to ask for. */
+export function lineForm(style: EolStyle, options: ReadLineOptions, limits: Limits): LineForm {
+  checkObject('options', options);
+  const { maxBytes = limits.lineMaxBytes, encoding = 'utf8', signal } = options;
+  checkLineStyle(style);
+  checkEncoding(encoding);
+  checkLimit('maxBytes', maxBytes, 1);
+  checkSignal(signal);
+  return { style, maxBytes, encoding, signal };
 }
 
 /** The most that `read()` without a count, and a step of `for await`, answer at once. */
@@ -42,7 +63,7 @@ export abstract class Pull<Value> {
   /** Bytes were taken from the front of the input by somebody else: what was looked at before has moved. */
   rewind(): void {}
 
-  onAbort(signal: AbortSignal | undefined, abort: () => void): void {
+  onAbort(signal: AbortSignal, abort: () => void): void {
     this.#stopListening = listenForAbort(signal, abort);
   }
 
@@ -53,13 +74,11 @@ export abstract class Pull<Value> {
   }
 
   /**
-   * Settles with the first `count` bytes, then drains them. A watcher of the user's that pulls meanwhile comes after this
+   * Settles with what stands in the first `count` bytes, then drains them. A watcher of the user's that pulls meanwhile comes after this
    * pull; one that throws surfaces by itself, and takes no bytes with it.
    */
-  protected take(input: Evbuffer, count: number, toValue: (bytes: Buffer) => Value): true {
-    const bytes = Buffer.allocUnsafeSlow(count);
-    input.copyOut(bytes);
-    this.resolve(toValue(bytes));
+  protected take(input: Evbuffer, count: number, value: Value): true {
+    this.resolve(value);
     try {
       input.drain(count);
     } catch (error) {
@@ -82,7 +101,8 @@ export class ChunkPull extends Pull<Uint8Array | null> {
   }
 
   serve(input: Evbuffer, ended: boolean): boolean {
-    if (input.length > 0) return this.take(input, Math.min(input.length, MAX_CHUNK_BYTES), asTheyAre);
+    const count = Math.min(input.length, MAX_CHUNK_BYTES);
+    if (count > 0) return this.take(input, count, firstBytes(input, count));
     return ended && this.resolve(null);
   }
 }
@@ -101,31 +121,30 @@ export class ExactPull extends Pull<Uint8Array | null> {
   }
 
   serve(input: Evbuffer, ended: boolean): boolean {
-    if (input.length >= this.#count) return this.take(input, this.#count, asTheyAre);
+    if (input.length >= this.#count) return this.take(input, this.#count, firstBytes(input, this.#count));
     if (!ended) return false;
     if (input.length === 0) return this.resolve(null);
     return this.reject(unexpectedEnd(`${input.length} of ${this.#count} bytes`));
   }
 }
 
-/** One line without its terminator; `null` when the end comes before its first byte. */
-export class LinePull extends Pull<string | null> {
-  readonly #style: EolStyle;
-  readonly #maxBytes: number;
-  readonly #encoding: 'utf8' | 'latin1';
+/** One line without its terminator, as text; `null` when the end comes before its first byte. */
+export class LinePull<Value> extends Pull<Value> {
+  readonly #form: LineForm;
+  readonly #toValue: (line: string | null) => Value;
   /** Where the search goes on: no line end starts before this position. */
   #searched = 0;
 
-  constructor(style: EolStyle, maxBytes: number, encoding: 'utf8' | 'latin1') {
+  /** @param toValue what the caller wants for a line, or for the end */
+  constructor(form: LineForm, toValue: (line: string | null) => Value) {
     super();
-    this.#style = style;
-    this.#maxBytes = maxBytes;
-    this.#encoding = encoding;
+    this.#form = form;
+    this.#toValue = toValue;
   }
 
   /** One byte more than the longest line and its terminator, so that too long a line is seen to be one. */
   get need(): number {
-    return this.#maxBytes + 3;
+    return this.#form.maxBytes + 3;
   }
 
   override rewind(): void {
@@ -133,14 +152,15 @@ export class LinePull extends Pull<string | null> {
   }
 
   serve(input: Evbuffer, ended: boolean): boolean {
-    const eol = input.indexOfEol(this.#style, this.#searched);
+    const { style, maxBytes, encoding } = this.#form;
+    const eol = input.indexOfEol(style, this.#searched);
     this.#searched = Math.max(0, input.length - 1);
-    if (isTooLong(input, eol, this.#maxBytes)) return this.reject(lineTooLong(this.#maxBytes));
+    if (isTooLong(input, eol, maxBytes)) return this.reject(lineTooLong(maxBytes));
     if (eol !== null) {
-      return this.take(input, eol.index + eol.length, (bytes) => bytes.toString(this.#encoding, 0, eol.index));
+      return this.take(input, eol.index + eol.length, this.#toValue(input.toString(encoding, 0, eol.index)));
     }
     if (!ended) return false;
-    if (input.length === 0) return this.resolve(null);
+    if (input.length === 0) return this.resolve(this.#toValue(null));
     return this.reject(unexpectedEnd(`${input.length} bytes without a line end`));
   }
 }
@@ -155,12 +175,19 @@ export function lineTooLong(maxBytes: number): BuffereventError {
   return new BuffereventError('ERR_BUFFEREVENT_LINE_LIMIT', `no line end within ${maxBytes} bytes`);
 }
 
-function asTheyAre(bytes: Uint8Array): Uint8Array {
+function firstBytes(input: Evbuffer, count: number): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(count);
+  input.copyOut(bytes);
   return bytes;
 }
 
 export function unexpectedEnd(got: string): BuffereventError {
   return new BuffereventError('ERR_BUFFEREVENT_UNEXPECTED_END', `the stream ended after ${got}`);
+}
+
+/** @internal Who is told that a pull has given up. */
+export interface PullHost {
+  abandoned(): void;
 }
 
 /** The pulls that wait, first come first served. */
@@ -176,13 +203,15 @@ export class PullQueue {
     return this.#waiting[0]?.need ?? 0;
   }
 
-  push(pull: Pull<unknown>, signal: AbortSignal | undefined, onAbandoned: () => void): void {
-    pull.onAbort(signal, () => {
-      const index = this.#waiting.indexOf(pull);
-      if (index >= 0) this.#waiting.splice(index, 1);
-      pull.reject(signal?.reason);
-      onAbandoned();
-    });
+  push(pull: Pull<unknown>, signal: AbortSignal | undefined, host: PullHost): void {
+    if (signal !== undefined) {
+      pull.onAbort(signal, () => {
+        const index = this.#waiting.indexOf(pull);
+        if (index >= 0) this.#waiting.splice(index, 1);
+        pull.reject(signal.reason);
+        host.abandoned();
+      });
+    }
     this.#waiting.push(pull);
   }
 

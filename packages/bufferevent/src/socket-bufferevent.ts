@@ -486,11 +486,11 @@ export class SocketBufferevent extends Bufferevent {
     this.base.port.sendFile(this.#handle, file.descriptor, file.offset + offset, bytes);
   }
 
-  /** Sends what has been read of a file; when that is nothing yet, `#onFileRead` comes back to it. */
+  /** Sends what has been read of a file; when that is nothing yet, `#fileRead` comes back to it. */
   #sendRead(range: FileRange, max: number): void {
     if (this.#ahead?.continues(range) !== true) {
       this.#dropAhead();
-      this.#ahead = new FileAhead(range, this.#onFileRead);
+      this.#ahead = new FileAhead(range, () => this.#fileRead());
     }
     const { failure } = this.#ahead;
     if (failure === null) {
@@ -508,9 +508,9 @@ export class SocketBufferevent extends Bufferevent {
     this.#ahead = null;
   }
 
-  readonly #onFileRead = (): void => {
+  #fileRead(): void {
     if (this.#state === 'open' && !this.#sending) this.base.inTurn(() => this.wake());
-  };
+  }
 
   /** @internal Submits at once what would be submitted at the end of the turn. */
   protected override flushTransport(_: Direction, __: FlushMode): boolean {

@@ -28,14 +28,14 @@ export class Timeouts {
   #canceled = false;
   /** Whether bytes that move have a timer to be told to. */
   timesProgress = false;
-  readonly #timers: Record<TimeoutName, ProgressTimer | null> = {
-    connect: null,
-    handshake: null,
-    read: null,
-    write: null,
-    idle: null,
-    close: null,
-  };
+  #timesIdle = false;
+  /** The timers, each made when it is first started. In the object itself, because progress looks at them at every arrival. */
+  connect: ProgressTimer | null = null;
+  handshake: ProgressTimer | null = null;
+  read: ProgressTimer | null = null;
+  write: ProgressTimer | null = null;
+  idle: ProgressTimer | null = null;
+  close: ProgressTimer | null = null;
 
   constructor(base: EventBase, host: TimeoutHost) {
     this.#base = base;
@@ -46,19 +46,22 @@ export class Timeouts {
 
   set(options: TimeoutOptions): void {
     checkObject('timeouts', options);
-    const given = Object.entries(options).filter(([, value]) => value !== undefined);
-    const durations = given.map(([key, value]) => [timeoutName(key), duration(key, value)] as const);
-    for (const [name, durationMs] of durations) {
+    for (const key of Object.keys(options)) duration(key, options[timeoutKey(key)]);
+    for (const key of Object.keys(options) as (keyof TimeoutOptions)[]) {
+      const durationMs = duration(key, options[key]);
+      if (durationMs === undefined) continue;
+      const name = names[key];
       this.#durationsMs[name] = durationMs;
-      const timer = this.#timers[name];
+      const timer = this[name];
       if (timer === null) continue;
       if (durationMs > 0) timer.setDuration(durationMs);
       else {
         timer.cancel();
-        this.#timers[name] = null;
+        this[name] = null;
       }
     }
     const { read, write, idle } = this.#durationsMs;
+    this.#timesIdle = idle > 0;
     this.timesProgress = read > 0 || write > 0 || idle > 0;
   }
 
@@ -66,41 +69,43 @@ export class Timeouts {
   start(name: TimeoutName): void {
     const durationMs = this.#durationsMs[name];
     if (durationMs <= 0 || durationMs === Infinity || this.#canceled) return;
-    this.#timers[name] ??= new ProgressTimer(this.#base, durationMs, () => this.#host.onTimeout(name));
-    this.#timers[name].start();
+    this[name] ??= new ProgressTimer(this.#base, durationMs, this.#host, name);
+    this[name].start();
   }
 
   /** Stops for good, until started again. */
   stop(name: TimeoutName): void {
-    this.#timers[name]?.cancel();
+    this[name]?.cancel();
   }
 
   /** The time-outs of reading and writing run while these are being tried. */
   follow(reading: boolean, writing: boolean): void {
     if (!this.timesProgress) return;
     if (reading) this.start('read');
-    else this.#timers.read?.stop();
+    else this.read?.stop();
     if (writing) this.start('write');
-    else this.#timers.write?.stop();
+    else this.write?.stop();
   }
 
   /** An operation was submitted: its silence counts from now. */
   submitted(direction: 'read' | 'write'): void {
-    if (this.timesProgress) this.#timers[direction]?.touch();
+    if (this.timesProgress) this[direction]?.touch();
   }
 
   /** Progress of one activity. */
   touch(name: TimeoutName): void {
-    this.#timers[name]?.touch();
+    this[name]?.touch();
   }
 
   /** Bytes moved in one direction; the idle time-out starts over too, also after it has fired. */
   progress(direction: 'read' | 'write'): void {
     if (!this.timesProgress) return;
-    this.#timers[direction]?.touch();
-    if (this.#durationsMs.idle > 0) {
+    // The names are written out, because this runs for every arrival.
+    if (direction === 'read') this.read?.touch();
+    else this.write?.touch();
+    if (this.#timesIdle) {
       this.start('idle');
-      this.#timers.idle?.touch();
+      this.idle?.touch();
     }
   }
 
@@ -110,13 +115,13 @@ export class Timeouts {
 
   /** Nothing moves any more; only the closing goes on. */
   rest(): void {
-    for (const name of ['connect', 'handshake', 'read', 'write', 'idle'] as const) this.#timers[name]?.stop();
+    for (const name of ['connect', 'handshake', 'read', 'write', 'idle'] as const) this[name]?.stop();
   }
 
   /** Stops everything, for good. */
   cancel(): void {
     this.#canceled = true;
-    for (const timer of Object.values(this.#timers)) timer?.cancel();
+    for (const name of Object.values(names)) this[name]?.cancel();
   }
 }
 
@@ -129,13 +134,13 @@ const names: Readonly<Record<keyof TimeoutOptions, TimeoutName>> = {
   closeMs: 'close',
 };
 
-function timeoutName(key: string): TimeoutName {
+function timeoutKey(key: string): keyof TimeoutOptions {
   if (!Object.hasOwn(names, key)) throw argumentRangeError('timeouts', `one of ${Object.keys(names).join(', ')}`, key);
-  return names[key as keyof TimeoutOptions];
+  return key as keyof TimeoutOptions;
 }
 
-function duration(key: string, value: unknown): number {
+function duration(key: string, value: number | null | undefined): number | undefined {
   if (value === null) return 0;
-  checkMilliseconds(key, value);
-  return value as number;
+  if (value !== undefined) checkMilliseconds(key, value);
+  return value;
 }

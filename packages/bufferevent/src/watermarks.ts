@@ -1,5 +1,6 @@
 import { argumentRangeError } from 'bufferevent-backend';
 import { checkInteger, checkObject } from './arguments.js';
+import type { Limits } from './limits.js';
 
 /** Two fill levels of a buffer, in bytes. A high mark of 0 means none. */
 export interface Watermarks {
@@ -18,7 +19,26 @@ export function resolveMarks(current: Watermarks, marks: Partial<Watermarks>): W
   return { low, high };
 }
 
-/** @internal The high mark that a limit stands for. */
-export function markOfLimit(limit: number): number {
+interface InitialMarks {
+  readonly read: Watermarks;
+  readonly write: Watermarks;
+}
+
+const initialMarksOf: WeakMap<Limits, InitialMarks> = new WeakMap();
+
+/** @internal The marks that a connection starts with: the same objects for all with the same limits. */
+export function initialMarks(limits: Limits): InitialMarks {
+  let marks = initialMarksOf.get(limits);
+  if (marks === undefined) {
+    marks = {
+      read: Object.freeze({ low: 0, high: markOfLimit(limits.inputHighWatermark) }),
+      write: Object.freeze({ low: 0, high: markOfLimit(limits.outputHighWatermark) }),
+    };
+    initialMarksOf.set(limits, marks);
+  }
+  return marks;
+}
+
+function markOfLimit(limit: number): number {
   return limit === Infinity ? 0 : limit;
 }

@@ -98,7 +98,7 @@ describe('who waits during end()', () => {
     it('B53, B61: pulls and drained() that still wait at the close time-out reject with it', async () => {
       const { bev, peer } = await world.accepted({});
       bev.setTimeouts({ closeMs: 100 });
-      peer.setReading(false);
+      peer.stopReading();
       bev.write(new Uint8Array(100 * KiB));
       const waiting = [bev.read(10), bev.readLine(), bev.read(), bev.drained()].map(rejection);
       const ended = bev.end();

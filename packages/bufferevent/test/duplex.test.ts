@@ -367,7 +367,7 @@ describe('a stream over a connection that fails', () => {
 
     it('a write calls back only when more is welcome', async () => {
       const { bev, peer } = await world.accepted({});
-      peer.setReading(false);
+      peer.stopReading();
       const stream = toDuplex(bev);
       const done: number[] = [];
       stream.write(new Uint8Array(60 * KiB), () => done.push(1));
@@ -375,14 +375,14 @@ describe('a stream over a connection that fails', () => {
       await world.settle();
       expect(done).toEqual([1]);
       expect(stream.writableNeedDrain).toBe(true);
-      peer.setReading(true);
+      peer.readOn();
       await world.until(() => done.length === 2, 'the second write');
       stream.destroy();
     });
 
     it('"finish" waits until the system has taken everything', async () => {
       const { bev, peer } = await world.accepted({});
-      peer.setReading(false);
+      peer.stopReading();
       const stream = toDuplex(bev);
       let finishes = 0;
       stream.on('finish', () => {
@@ -391,7 +391,7 @@ describe('a stream over a connection that fails', () => {
       stream.end(new Uint8Array(60 * KiB));
       await world.settle();
       expect(finishes).toBe(0);
-      peer.setReading(true);
+      peer.readOn();
       await world.until(() => finishes === 1, 'finish');
       expect(bev.output.length).toBe(0);
       stream.destroy();

@@ -157,7 +157,7 @@ describe('failures', () => {
 
     it('B40: a connection that fails in both directions has one error event', async () => {
       const { bev, peer } = await world.accepted(world.record('server'));
-      peer.setReading(false);
+      peer.stopReading();
       bev.write(new Uint8Array(8 * 1024 * KiB));
       await world.until(() => bev.output.length < 8 * 1024 * KiB, 'a send in flight');
       peer.reset();
@@ -191,13 +191,13 @@ describe('failures', () => {
       const failing = { operation: Operation.recv, nth: 2, error: 'ECONNRESET' } as const;
       const base = world.newBase({ backend: withFaults(world.plain, { errors: [failing] }) });
       const { bev, peer } = await world.accepted(world.record('server'), { base });
-      peer.setReading(false);
+      peer.stopReading();
       bev.write(pattern(20 * KiB));
       await world.settle();
       peer.send('x');
       await world.settle();
       expect(world.log).toEqual(['server read 1', 'server error ECONNRESET read']);
-      peer.setReading(true);
+      peer.readOn();
       await world.settle();
       expect(world.log).toEqual(['server read 1', 'server error ECONNRESET read']);
     });

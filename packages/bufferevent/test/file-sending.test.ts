@@ -130,12 +130,12 @@ describe('files over a backend that can not send from them', () => {
           bev.output.addFileSegment(segment);
           bev.output.addFileSegment(segment);
         }
-        pairs[0]?.peer.setReading(false);
+        pairs[0]?.peer.stopReading();
       });
       for (const { peer } of pairs.slice(1)) {
         await world.until(() => peer.receivedBytes === 2 * large.length, 'the file, twice');
       }
-      pairs[0]?.peer.setReading(true);
+      pairs[0]?.peer.readOn();
       await world.until(() => pairs[0]?.peer.receivedBytes === 2 * large.length, 'the file, twice, late');
       for (const { peer } of pairs) expect(same(peer.received, Buffer.concat([large, large]))).toBe(true);
       await world.until(() => closed.count > 0, 'the file to be closed');
@@ -167,11 +167,11 @@ describe('files over a backend that can not send from them', () => {
       bev.write('tail');
       const drained = bev.drained().catch((error: unknown) => error);
       await world.until(() => peer.receivedBytes > 4, 'the first bytes');
-      peer.setReading(false);
+      peer.stopReading();
       const left = 24 * MiB + 12_345;
       truncateSync(path, left);
       expect(bytes.length + 4 - bev.output.length, 'sent when the file shrank').toBeLessThan(left);
-      peer.setReading(true);
+      peer.readOn();
       await world.until(() => world.log.some((line) => line.includes('error')), 'the error');
       await world.until(() => peer.receivedBytes >= left + 4, 'what was left');
       expect(peer.receivedBytes).toBe(left + 4);
@@ -198,7 +198,7 @@ describe('files over a backend that can not send from them', () => {
       await withSegment(fileOf('freed', bytes), closed.options, (segment) => bev.output.addFileSegment(segment));
       await world.until(() => peer.receivedBytes > 0, 'the first bytes');
       bev.free();
-      await world.until(() => closed.count > 0 && (peer.ended || peer.failed), 'the end');
+      await world.until(() => closed.count > 0 && (peer.ended || peer.failure !== null), 'the end');
       expect(closed.count).toBe(1);
       expect(same(peer.received, bytes.subarray(0, peer.receivedBytes))).toBe(true);
       expect(world.log.filter((line) => line !== 'server write')).toEqual([]);
@@ -218,13 +218,13 @@ describe('files over a backend that can not send from them', () => {
     it('TO-3: the write time-out tells of a peer that does not read, and enabling goes on', async () => {
       const { bev, peer } = await world.accepted(world.record('server'));
       const bytes = pattern(32 * MiB, 8);
-      peer.setReading(false);
+      peer.stopReading();
       bev.setTimeouts({ writeMs: 150 });
       await withSegment(fileOf('timed', bytes), {}, (segment) => bev.output.addFileSegment(segment));
       await world.until(() => world.log.includes('server timeout write'), 'the time-out');
       expect(bev.enabled).not.toContain('write');
       bev.setTimeouts({ writeMs: 0 });
-      peer.setReading(true);
+      peer.readOn();
       bev.enable('write');
       await world.until(() => peer.receivedBytes === bytes.length, 'the file');
       expect(same(peer.received, bytes)).toBe(true);
@@ -346,13 +346,13 @@ describe('reading ahead', () => {
     it('B39: reads two blocks at most before they can be sent, and more only as they are', async () => {
       const file = new ScriptedFile(pattern(10 * BLOCK));
       const { bev, peer } = await connection();
-      peer.setReading(false);
+      peer.stopReading();
       bev.output.addFileSegment(file);
       await world.settle();
       const taken = file.length - bev.output.length;
       expect(taken, 'what fits between the two ends').toBeLessThan(BLOCK);
       expect(file.asked).toBe(2 * BLOCK);
-      peer.setReading(true);
+      peer.readOn();
       await world.until(() => peer.receivedBytes === file.length, 'the file');
       expect(same(peer.received, file.content)).toBe(true);
       expect(file.asked, 'nothing is read twice').toBe(file.length);
@@ -636,7 +636,7 @@ describe('files over a backend that sends from them', () => {
 
     it('C4: the file is held while it is being sent, whatever happens to the connection', async () => {
       const { bev, peer } = await world.accepted(world.record('server'));
-      peer.setReading(false);
+      peer.stopReading();
       const file = memoryFile(nothing, 100 * MiB);
       bev.output.addFileSegment(file);
       await world.settle();
@@ -668,14 +668,14 @@ describe('files over a backend that sends from them', () => {
 
     it('TO-3: the write time-out runs while the file is being sent', async () => {
       const { bev, peer } = await world.accepted(world.record('server'));
-      peer.setReading(false);
+      peer.stopReading();
       bev.setTimeouts({ writeMs: 100 });
       const file = memoryFile(nothing, 1 * MiB);
       bev.output.addFileSegment(file);
       await world.settle();
       await world.advance(100);
       expect(world.log).toEqual(['server timeout write']);
-      peer.setReading(true);
+      peer.readOn();
       bev.enable('write');
       await world.until(() => peer.receivedBytes === MiB, 'all');
       world.network.closeDescriptor(file.descriptor);

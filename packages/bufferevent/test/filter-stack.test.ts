@@ -57,7 +57,7 @@ inWorlds(['memory', 'net'], (world) => {
   it('WR-4: a peer that does not read is felt at the top, and each level holds a bounded part', async () => {
     const { bev, peer } = await world.accepted({});
     const stack = stackOver(world, bev, 3);
-    peer.setReading(false);
+    peer.stopReading();
     for (let index = 0; index < 16; index++) top(stack).write(pattern(256 * KiB, index));
     await world.until(() => bev.stats().bytesSent > 0, 'the first bytes');
     expect(top(stack).write('more')).toBe(false);

@@ -429,7 +429,7 @@ describe('the end', () => {
 
     it('FI-10: drained() waits until the system has the bytes, not only the one below', async () => {
       const { bev, peer } = await world.accepted({});
-      peer.setReading(false);
+      peer.stopReading();
       const filter = world.keep(new FilterBufferevent(bev));
       bev.setWatermarks('write', { high: 0 });
       const size = world.isMemory ? 128 * KiB : 8 * 1024 * KiB;
@@ -437,7 +437,7 @@ describe('the end', () => {
       const drained = filter.drained();
       await world.until(() => bev.output.length > 0, 'the filter to hand down');
       expect(await isPending(drained)).toBe(true);
-      peer.setReading(true);
+      peer.readOn();
       await drained;
       expect(bev.output.length).toBe(0);
       await world.until(() => peer.receivedBytes === size, 'all');

@@ -20,7 +20,7 @@ describe('free', () => {
       expect(await bev.closed).toEqual({ kind: 'freed' });
       await world.until(() => world.base.stats().port.streams === 0, 'the stream to be closed');
       expect(world.base.stats().port.leases).toBe(0);
-      await world.until(() => peer.ended || peer.failed, 'the peer to notice');
+      await world.until(() => peer.ended || peer.failure !== null, 'the peer to notice');
       expect(world.log).toEqual([]);
     });
 
@@ -40,7 +40,7 @@ describe('free', () => {
       bev.disable('write');
       bev.write('never sent');
       bev.free();
-      await world.until(() => peer.ended || peer.failed, 'the close');
+      await world.until(() => peer.ended || peer.failure !== null, 'the close');
       expect(peer.receivedBytes).toBe(0);
     });
 
@@ -434,7 +434,7 @@ describe('end and closed', () => {
 
     it('B61: a peer that never reads does not hold end() beyond closeMs', async () => {
       const { bev, peer } = await world.accepted({ onRead() {} });
-      peer.setReading(false);
+      peer.stopReading();
       bev.write(pattern(500 * KiB));
       bev.setTimeouts({ closeMs: 100 });
       const ended = bev.end();

@@ -62,7 +62,7 @@ describe('a handler that takes long', () => {
         base: world.newBase({ clock }),
         enable: ['write'],
       });
-      peer.setReading(false);
+      peer.stopReading();
       bev.setWatermarks('write', { low: 100 * KiB, high: 100 * KiB });
       bev.setTimeouts({ writeMs: 50 });
       bev.write(pattern(40 * KiB));
@@ -110,7 +110,7 @@ describe('after an error', () => {
       it(`B40: in direction ${direction} no idle and no write time-out is delivered any more`, async () => {
         const base = world.newBase({ backend: withFaults(world.plain, plan) });
         const { bev, peer } = await world.accepted(world.record('server'), { base });
-        peer.setReading(false);
+        peer.stopReading();
         bev.setTimeouts({ idleMs: 50, writeMs: 50 });
         bev.write(pattern(100 * KiB));
         peer.send('x');

@@ -481,11 +481,11 @@ describe('limits', () => {
     it('WR-4: a peer that does not read is felt in the user’s own output, through layers', async () => {
       const { bev, peer } = await world.accepted({});
       void bev.insertLayer(layer({}));
-      peer.setReading(false);
+      peer.stopReading();
       for (let index = 0; index < 64; index++) bev.write(new Uint8Array(256 * KiB));
       await world.until(() => bev.stats().bytesSent > 0, 'the first bytes');
       expect(bev.write('more')).toBe(false);
-      peer.setReading(true);
+      peer.readOn();
       await bev.drained();
     });
   });

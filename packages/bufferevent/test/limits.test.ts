@@ -68,7 +68,7 @@ describe('output', () => {
 
     it('WR-4: the hard cap of 64 MiB throws, adds nothing, and gives the connection up', async () => {
       const { bev, peer } = await world.accepted(world.record('server'));
-      peer.setReading(false);
+      peer.stopReading();
       bev.disable('write');
       const chunk = new Uint8Array(16 * MiB);
       for (let index = 0; index < 4; index++) bev.write(chunk);
@@ -78,9 +78,9 @@ describe('output', () => {
       await world.until(() => world.log.length > 0, 'the error');
       expect(world.log).toEqual(['server error ERR_BUFFEREVENT_OUTPUT_LIMIT write']);
       expect(await bev.closed).toMatchObject({ kind: 'error', error: { code: 'ERR_BUFFEREVENT_OUTPUT_LIMIT' } });
-      peer.setReading(true);
-      await world.until(() => peer.failed || peer.ended, 'the peer to notice');
-      expect(peer.failed, 'the peer is reset, not told of a clean end').toBe(true);
+      peer.readOn();
+      await world.until(() => peer.failure !== null || peer.ended, 'the peer to notice');
+      expect(peer.failure, 'the peer is reset, not told of a clean end').not.toBeNull();
       expect(bev.write('more')).toBe(false);
       bev.free();
     });

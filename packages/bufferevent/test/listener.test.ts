@@ -160,7 +160,7 @@ describe('accepting', () => {
       expect(listener.connections).toBe(2);
       open[0]?.free();
       await world.until(() => open.length === 3, 'the third connection');
-      expect(peers.every((peer) => !peer.failed)).toBe(true);
+      expect(peers.every((peer) => peer.failure === null)).toBe(true);
     });
 
     it('B80: an accepted connection reads at once iff the handlers have an onRead', async () => {

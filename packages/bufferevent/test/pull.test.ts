@@ -1,4 +1,4 @@
-// Pulling: read, readLine, for await, with signals. B70–B76.
+// Pulling: read, readLine, lines, for await, with signals. B70–B77.
 import { type Bufferevent, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same, text } from './support/bytes.js';
@@ -333,11 +333,226 @@ describe('for await', () => {
   });
 });
 
+describe('lines', () => {
+  onEveryBackend((world) => {
+    it('B77: it gives every line in order, across wake-ups, and is over at the end of the stream', async () => {
+      const { bev, peer } = await world.accepted({});
+      const sent = Array.from({ length: world.bytes(2000) }, (_, index) => `line ${index} ${'é'.repeat(index % 50)}`);
+      peer.send(sent.map((line) => `${line}\r\n`).join(''));
+      peer.end();
+      const got: string[] = [];
+      for await (const line of bev.lines()) got.push(line);
+      expect(got).toEqual(sent);
+      expect(bev.freed).toBe(false);
+    });
+
+    it('B77: leaving the loop loses nothing: the rest is in the input', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('POST\r\nlength 4\r\n\r\nbodynext\r\n');
+      const head: string[] = [];
+      for await (const line of bev.lines()) {
+        if (line === '') break;
+        head.push(line);
+      }
+      expect(head).toEqual(['POST', 'length 4']);
+      expect(text(await bev.read(4))).toBe('body');
+      expect(await bev.readLine()).toBe('next');
+      bev.write('still open');
+      await world.until(() => peer.receivedBytes === 10, 'the answer');
+    });
+
+    it('B77: what the body of the loop takes comes between two lines', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('a 3\nxyzb 2\nuvend\n');
+      const got: string[] = [];
+      for await (const line of bev.lines('lf')) {
+        got.push(line);
+        if (line === 'end') break;
+        got.push(text(await bev.read(Number(line.slice(2)))) as string);
+      }
+      expect(got).toEqual(['a 3', 'xyz', 'b 2', 'uv', 'end']);
+    });
+
+    it('B75, B77: it throws the failure of the connection, after the lines that came before', async () => {
+      const { bev, peer } = await world.accepted({});
+      const got: string[] = [];
+      const failed = rejection(
+        (async () => {
+          for await (const line of bev.lines()) got.push(line);
+        })(),
+      );
+      peer.send('one\ntwo\n');
+      await world.until(() => got.length === 2, 'two lines');
+      peer.reset();
+      expect(await failed).toMatchObject({ code: 'ECONNRESET' });
+      expect(got).toEqual(['one', 'two']);
+    });
+  });
+
+  inMemory((world) => {
+    it('B72, B77: a last line without its end is thrown as an unexpected end, and its bytes stay', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('whole\r\npart');
+      peer.end();
+      const lines = bev.lines();
+      expect(await lines.next()).toEqual({ value: 'whole', done: false });
+      expect(await rejection(lines.next())).toMatchObject({ code: 'ERR_BUFFEREVENT_UNEXPECTED_END' });
+      expect(text(await bev.read(4))).toBe('part');
+    });
+
+    for (const [how, before] of [
+      ['there is more than one line in the input', 'ok\n'],
+      ['it is the first', ''],
+    ] as const) {
+      it(`B72, B77: a line over the limit is thrown and its bytes stay, when ${how}`, async () => {
+        const { bev, peer } = await world.accepted({});
+        peer.send(`${before}12345\nabc\n`);
+        await world.settle();
+        const lines = bev.lines('lf', { maxBytes: 4 });
+        if (before !== '') expect(await lines.next()).toEqual({ value: 'ok', done: false });
+        expect(await rejection(lines.next())).toMatchObject({ code: 'ERR_BUFFEREVENT_LINE_LIMIT' });
+        expect(text(await bev.read(6))).toBe('12345\n');
+        expect(await lines.next()).toEqual({ value: 'abc', done: false });
+      });
+    }
+
+    it('B72, B77: a line as long as the limit is given, however much stands behind it', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send(`1234\r\n5678\r\n${'9'.repeat(4)}\r\n`);
+      await world.settle();
+      const lines = bev.lines('crlf', { maxBytes: 4 });
+      for (const value of ['1234', '5678', '9999']) expect(await lines.next()).toEqual({ value, done: false });
+    });
+
+    it('B72, B77: style and encoding are those asked for', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send(Buffer.from('é\0\r\n\0', 'utf8'));
+      const lines = bev.lines('nul', { encoding: 'latin1' });
+      expect(await lines.next()).toEqual({ value: 'Ã©', done: false });
+      expect(await lines.next()).toEqual({ value: '\r\n', done: false });
+    });
+
+    it('B74, B77: an aborted signal ends the loop with its reason, with lines there or not, and takes nothing', async () => {
+      const { bev, peer } = await world.accepted({});
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const lines = bev.lines('lf', { signal: controller.signal });
+      const waiting = lines.next();
+      peer.send('one\ntwo\n');
+      expect(await waiting).toEqual({ value: 'one', done: false });
+      controller.abort(reason);
+      expect(await rejection(lines.next())).toBe(reason);
+      expect(await bev.readLine('lf')).toBe('two');
+      const other = new AbortController();
+      const stuck = rejection(bev.lines('lf', { signal: other.signal }).next());
+      other.abort(reason);
+      expect(await stuck).toBe(reason);
+    });
+
+    it('B73, B77: a step comes after the pulls that were made before it, and before those made after it', async () => {
+      const { bev, peer } = await world.accepted({});
+      const order: string[] = [];
+      const lines = bev.lines('lf');
+      const pulls = [
+        bev.read(2).then((bytes) => order.push(`2 ${text(bytes)}`)),
+        lines.next().then(({ value }) => order.push(`line ${value}`)),
+        lines.next().then(({ value }) => order.push(`line ${value}`)),
+        bev.read(1).then((bytes) => order.push(`1 ${text(bytes)}`)),
+      ];
+      peer.send('12one\ntwo\n3');
+      await Promise.all(pulls);
+      expect(order).toEqual(['2 12', 'line one', 'line two', '1 3']);
+    });
+
+    it('B73, B77: a line that is there is left to the pull that waits for more than it', async () => {
+      const { bev, peer } = await world.accepted({});
+      const long = bev.read(8);
+      peer.send('one\n');
+      await world.settle();
+      const line = bev.lines('lf').next();
+      peer.send('two\nend\n');
+      expect(text(await long)).toBe('one\ntwo\n');
+      expect(await line).toEqual({ value: 'end', done: false });
+    });
+
+    it('B77: lines that are there are given although the connection has failed or ended since', async () => {
+      const { bev, peer } = await world.accepted({ onEvent() {} }, { enable: ['read', 'write'] });
+      peer.send('one\ntwo\n');
+      await world.settle();
+      peer.reset();
+      await world.settle();
+      const lines = bev.lines();
+      expect(await lines.next()).toEqual({ value: 'one', done: false });
+      expect(await lines.next()).toEqual({ value: 'two', done: false });
+      expect(await rejection(lines.next())).toMatchObject({ code: 'ECONNRESET' });
+    });
+
+    it('B66, B77: after free() a step rejects, and after leaving the loop it is done', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('one\ntwo\n');
+      await world.settle();
+      const [freed, left] = [bev.lines(), bev.lines()];
+      expect(await left.next()).toEqual({ value: 'one', done: false });
+      expect(await left.return?.()).toEqual({ value: undefined, done: true });
+      expect(await left.next()).toEqual({ value: undefined, done: true });
+      bev.free();
+      bev.input.prepend('three\n');
+      expect(await rejection(freed.next())).toMatchObject({ code: 'ERR_BUFFEREVENT_FREED' });
+    });
+
+    it('B76, B77: it reads only while the loop waits', async () => {
+      const { bev, peer } = await world.accepted({});
+      const lines = bev.lines('lf');
+      const first = lines.next();
+      peer.send('one\n');
+      expect(await first).toEqual({ value: 'one', done: false });
+      peer.send('two\n');
+      await world.settle();
+      expect(bev.input.length).toBe(0);
+      expect(await lines.next()).toEqual({ value: 'two', done: false });
+    });
+
+    it('WR-1, B77: the answers that a loop writes to lines that are there leave together', async () => {
+      const { bev, peer } = await world.accepted({});
+      const answered = (async () => {
+        let count = 0;
+        for await (const line of bev.lines('lf')) {
+          bev.write(`${line}\n`);
+          if (++count === 100) return;
+        }
+      })();
+      const before = world.base.stats().port.completions;
+      peer.send('0123456789\n'.repeat(100));
+      await answered;
+      await world.settle();
+      expect(peer.receivedBytes).toBe(1100);
+      // One receive and one send.
+      expect(world.base.stats().port.completions - before).toBe(2);
+    });
+
+    it('B10, B77: what a watch of the input throws is thrown into the loop that takes', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.send('one\ntwo\n');
+      await world.settle();
+      const failure = new Error('of the watch');
+      bev.enable('read');
+      await world.settle();
+      const watch = bev.input.watch(() => {
+        throw failure;
+      });
+      expect(await rejection(bev.lines().next())).toBe(failure);
+      watch.dispose();
+      expect(await bev.readLine()).toBe('two');
+    });
+  });
+});
+
 describe('abort', () => {
   const pulls: Record<string, (bev: Bufferevent, signal: AbortSignal) => Promise<unknown>> = {
     'read()': (bev, signal) => bev.read(undefined, { signal }),
     'read(n)': (bev, signal) => bev.read(100, { signal }),
     'readLine()': (bev, signal) => bev.readLine('lf', { signal }),
+    'lines()': (bev, signal) => bev.lines('lf', { signal }).next(),
     'drained()': (bev, signal) => bev.drained({ signal }),
   };
 

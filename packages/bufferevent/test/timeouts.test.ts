@@ -145,9 +145,9 @@ describe('the write timer', () => {
     /** A server whose peer reads nothing: its output is stuck. */
     async function stuck(): Promise<{ bev: Bufferevent; resume(): void }> {
       const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
-      peer.setReading(false);
+      peer.stopReading();
       await world.settle();
-      return { bev, resume: () => peer.setReading(true) };
+      return { bev, resume: () => peer.readOn() };
     }
 
     it('TO-3, TO-6: an idle connection never times out in writing', async () => {
@@ -180,16 +180,16 @@ describe('the write timer', () => {
 
     it('TO-3: bytes that leave start it anew', async () => {
       const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
-      peer.setReading(false);
+      peer.stopReading();
       await world.settle();
       bev.setTimeouts({ writeMs: 50 });
       bev.write(pattern(2 * size));
       await world.settle();
       const { length } = bev.output;
       await world.advance(40);
-      peer.setReading(true);
+      peer.readOn();
       await world.until(() => bev.output.length < length, 'progress');
-      peer.setReading(false);
+      peer.stopReading();
       await world.settle();
       await world.advance(40);
       expect(world.log.filter((line) => line.includes('timeout'))).toEqual([]);
@@ -329,6 +329,42 @@ describe('connecting, idling and the clock', () => {
       await world.until(() => world.log.includes('client timeout read'), 'the time-out');
       expect(performance.now() - start).toBeGreaterThanOrEqual(29);
       await base[Symbol.asyncDispose]();
+    });
+  });
+});
+
+describe('many time-outs', () => {
+  inMemory((world) => {
+    it('TO-7, B56: each fires at its own time, whatever the order in which they were set, cleared and moved', async () => {
+      const fired: string[] = [];
+      const durations = Array.from({ length: 60 }, (_, index) => ((index * 37) % 60) + 1);
+      const connections = [];
+      for (const readMs of durations) {
+        const connection = await world.accepted({
+          onRead: (bev) => void bev.input.drain(),
+          onEvent: () => void fired.push(`${readMs} at ${world.clock.now()}`),
+        });
+        connections.push({ ...connection, readMs });
+      }
+      for (const { bev, readMs } of connections) bev.setTimeouts({ readMs });
+      await world.settle();
+      expect(world.clock.pendingTimers).toBe(1);
+      await world.advance(10);
+      for (const { bev, peer, readMs } of connections) {
+        if (readMs % 3 === 0) bev.setTimeouts({ readMs: 0 });
+        if (readMs % 3 === 1) peer.send('x');
+      }
+      await world.settle();
+      await world.advance(100);
+      const early = durations.filter((ms) => ms <= 10);
+      const moved = durations.filter((ms) => ms > 10 && ms % 3 === 1).map((ms) => [ms, ms + 10] as const);
+      const kept = durations.filter((ms) => ms > 10 && ms % 3 === 2).map((ms) => [ms, ms] as const);
+      const later = [...moved, ...kept];
+      expect(fired.length).toBe(early.length + later.length);
+      expect(new Set(fired)).toEqual(
+        new Set([...early.map((ms) => [ms, ms] as const), ...later].map(([ms, at]) => `${ms} at ${at}`)),
+      );
+      expect(world.clock.pendingTimers).toBe(0);
     });
   });
 });

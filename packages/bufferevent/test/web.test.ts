@@ -210,7 +210,7 @@ describe('web streams over a connection that fails', () => {
 
     it('WR-4: a write waits while the peer does not read, and queues no more than the mark and one piece', async () => {
       const { bev, peer } = await world.accepted({});
-      peer.setReading(false);
+      peer.stopReading();
       const writer = web(bev).writable.getWriter();
       writer.closed.catch(() => {});
       const written = writer.write(new Uint8Array(1024 * KiB));
@@ -218,7 +218,7 @@ describe('web streams over a connection that fails', () => {
       expect(await isPending(written)).toBe(true);
       expect(writer.desiredSize).toBe(0);
       expect(bev.output.length).toBeLessThanOrEqual(128 * KiB);
-      peer.setReading(true);
+      peer.readOn();
       await written;
       expect(writer.desiredSize).toBe(1);
       bev.free();
@@ -226,13 +226,13 @@ describe('web streams over a connection that fails', () => {
 
     it('close() is done when the system has taken everything', async () => {
       const { bev, peer } = await world.accepted({});
-      peer.setReading(false);
+      peer.stopReading();
       const writer = web(bev).writable.getWriter();
       await writer.write(new Uint8Array(60 * KiB));
       const closed = writer.close();
       await world.settle();
       expect(await isPending(closed)).toBe(true);
-      peer.setReading(true);
+      peer.readOn();
       await closed;
       expect(bev.output.length).toBe(0);
       bev.free();
@@ -256,7 +256,7 @@ describe('web streams over a connection that fails', () => {
       bev.setTimeouts({ writeMs: 50 });
       const writer = writable.getWriter();
       writer.closed.catch(() => {});
-      peer.setReading(false);
+      peer.stopReading();
       const write = rejection(writer.write(new Uint8Array(500 * KiB)));
       await world.advance(50);
       expect(await write).toMatchObject({ code: 'ERR_BUFFEREVENT_TIMEOUT', timeout: 'write' });

@@ -222,14 +222,14 @@ describe('when onWrite runs', () => {
 
     it('WR-6: a short send resumes where it stopped, a peer that reads again is served', async () => {
       const { bev, peer } = await world.accepted(world.record('server'));
-      peer.setReading(false);
+      peer.stopReading();
       const size = world.kind === 'memory' ? 20_000 : 2_600;
       bev.write(pattern(size));
       await world.settle();
       await world.settle();
       expect(bev.output.length).toBeGreaterThan(0);
       const held = world.log.length;
-      peer.setReading(true);
+      peer.readOn();
       await world.until(() => peer.receivedBytes === size, 'all bytes');
       await world.settle();
       expect(same(peer.received, pattern(size))).toBe(true);
@@ -254,7 +254,7 @@ describe('when onWrite runs', () => {
 
     it('WR-6: a failed send is one error of the writing direction, and unsent output stays', async () => {
       const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
-      peer.setReading(false);
+      peer.stopReading();
       bev.write(pattern(100 * KiB));
       await world.settle();
       const left = bev.output.length;

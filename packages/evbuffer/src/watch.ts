@@ -10,24 +10,29 @@ export interface EvbufferChange {
   readonly removed: number;
 }
 
+/** What a watcher is registered with. */
+interface Registry {
+  remove(watch: EvbufferWatch): void;
+}
+
 /** A registered watcher (BU-4). Set `enabled` to false to miss changes for good until it is true again. */
 export class EvbufferWatch {
   enabled = true;
-  readonly #remove: (watch: EvbufferWatch) => void;
+  readonly #registry: Registry;
 
   static {
     fixDispose(EvbufferWatch.prototype);
   }
 
   /** Made by `Evbuffer.watch` only. */
-  constructor(remove: (watch: EvbufferWatch) => void) {
-    this.#remove = remove;
+  constructor(registry: Registry) {
+    this.#registry = registry;
   }
 
   /** Removes the watcher. It is not called again, not even for a change that is being reported. Safe anywhere, any number of times. */
   dispose(): void {
     this.enabled = false;
-    this.#remove(this);
+    this.#registry.remove(this);
   }
 
   /** The same as `dispose`. */
@@ -42,62 +47,66 @@ interface ReusableChange {
   removed: number;
 }
 
+/** One object for all notifications, except those that begin while another one is under way. `null` meanwhile. */
+let spareChange: ReusableChange | null = { originalLength: 0, added: 0, removed: 0 };
+
 type WatchCallback<B> = (buffer: B, change: EvbufferChange) => void;
 
-interface Entry<B> {
-  readonly watch: EvbufferWatch;
+class Watcher<B> extends EvbufferWatch {
   readonly callback: WatchCallback<B>;
-  removed: boolean;
+  removed = false;
+
+  constructor(registry: Registry, callback: WatchCallback<B>) {
+    super(registry);
+    this.callback = callback;
+  }
 }
 
 /** The watchers of one buffer, called in order of registration. */
 export class WatchList<B> {
   // Replaced, never changed in place, so that a notification under way keeps walking the list it started with.
-  #entries: readonly Entry<B>[] = [];
-  #notifying = false;
-  readonly #change: ReusableChange = { originalLength: 0, added: 0, removed: 0 };
+  #watchers: readonly Watcher<B>[] = [];
 
   add(callback: WatchCallback<B>): EvbufferWatch {
-    const watch = new EvbufferWatch((which) => this.#remove(which));
-    this.#entries = [...this.#entries, { watch, callback, removed: false }];
-    return watch;
+    const watcher = new Watcher(this, callback);
+    this.#watchers = [...this.#watchers, watcher];
+    return watcher;
   }
 
-  #remove(watch: EvbufferWatch): void {
-    this.#entries = this.#entries.filter((entry) => {
-      if (entry.watch !== watch) return true;
-      entry.removed = true;
+  remove(watch: EvbufferWatch): void {
+    this.#watchers = this.#watchers.filter((watcher) => {
+      if (watcher !== watch) return true;
+      watcher.removed = true;
       return false;
     });
   }
 
   clear(): void {
-    for (const entry of this.#entries) entry.removed = true;
-    this.#entries = [];
+    for (const watcher of this.#watchers) watcher.removed = true;
+    this.#watchers = [];
   }
 
   /** Calls every enabled watcher. A watcher that throws does not keep the others from being called; the first exception is thrown at the end. */
   notify(buffer: B, originalLength: number, added: number, removed: number): void {
-    const nested = this.#notifying;
-    const change = nested ? { originalLength, added, removed } : this.#change;
+    const change = spareChange ?? { originalLength, added, removed };
+    spareChange = null;
     change.originalLength = originalLength;
     change.added = added;
     change.removed = removed;
-    this.#notifying = true;
     let failed = false;
     let failure: unknown;
-    const entries = this.#entries;
-    for (let index = 0; index < entries.length; index++) {
-      const entry = entries[index] as Entry<B>;
-      if (entry.removed || !entry.watch.enabled) continue;
+    const watchers = this.#watchers;
+    for (let index = 0; index < watchers.length; index++) {
+      const watcher = watchers[index] as Watcher<B>;
+      if (watcher.removed || !watcher.enabled) continue;
       try {
-        entry.callback(buffer, change);
+        watcher.callback(buffer, change);
       } catch (error) {
         if (!failed) failure = error;
         failed = true;
       }
     }
-    this.#notifying = nested;
+    spareChange = change;
     if (failed) throw failure;
   }
 }

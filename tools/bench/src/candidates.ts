@@ -29,6 +29,21 @@ export const bareWrite: Candidate = {
   words: ['write'],
 };
 
+const lineServer = fileURLToPath(new URL('../servers/lines.mjs', import.meta.url));
+
+/** The same line server, written in two ways. */
+export const lineLoop: Candidate = {
+  name: '`for await (const line of bev.lines())`',
+  module: lineServer,
+  words: ['loop'],
+};
+
+export const lineHandlers: Candidate = {
+  name: '`onRead` with `input.readLines()`',
+  module: lineServer,
+  words: ['handlers'],
+};
+
 /** Starts it in a process of its own, as plain JavaScript whatever the bench itself runs under. */
 export function start({ module, words }: Candidate, execArgv: readonly string[] = []): Promise<ServerProcess> {
   return ServerProcess.start(module, words, execArgv);

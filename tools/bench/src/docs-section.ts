@@ -1,4 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const benchmarksPage: string = fileURLToPath(new URL('../../../docs/benchmarks.md', import.meta.url));
 
 /** Replaces what stands between the markers `<!-- name:begin -->` and `<!-- name:end -->` of a page. */
 export function rewriteSection(file: string, name: string, text: string): void {

@@ -1,11 +1,10 @@
 // Our echo server on bufferevent-net against bare node:net: `pnpm --filter bench echo-vs-net`. Wants a quiet machine.
-import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { barePipe, bareWrite, ours, oursWithoutAsyncContext } from './candidates.js';
 import { compare } from './comparison.js';
-import { rewriteSection } from './docs-section.js';
+import { benchmarksPage, rewriteSection } from './docs-section.js';
 import { toMarkdown } from './markdown.js';
+import { runDescription } from './run-description.js';
 import { bulk, messages } from './workloads.js';
 
 const { values } = parseArgs({
@@ -40,10 +39,6 @@ if (values.only !== 'bulk') {
   tables.push(toMarkdown(await compare(workload, [...ourServers, bareWrite], rounds, warmUps, log)));
 }
 
-const text = `${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${process.platform} ${process.arch}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}.
-
-${tables.join('\n')}`;
+const text = [runDescription(), '', tables.join('\n')].join('\n');
 console.log(text);
-if (values.write) {
-  rewriteSection(fileURLToPath(new URL('../../../docs/benchmarks.md', import.meta.url)), 'echo-vs-net', text);
-}
+if (values.write) rewriteSection(benchmarksPage, 'echo-vs-net', text);

@@ -1,8 +1,8 @@
 // evbuffer against libevent and what JavaScript has instead: `pnpm --filter bench evbuffer-vs-peers`, after a build.
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { rewriteSection } from './docs-section.js';
-import { benchmarksPage, writeResults } from './evbuffer/files.js';
+import { benchmarksPage, rewriteSection } from './docs-section.js';
+import { writeResults } from './evbuffer/files.js';
 import { findings } from './evbuffer/findings.js';
 import { measureAll } from './evbuffer/measurement.js';
 import { toMarkdown } from './evbuffer/report.js';

@@ -43,6 +43,22 @@ export function messages(connections: number, count: number, messageBytes: numbe
   };
 }
 
+/** Every connection sends so many lines at once, and the next ones when all of these have come back. */
+export function lines(connections: number, count: number, linesUnderWay: number, lineBytes: number): Workload {
+  const messageBytes = Buffer.from(`${'x'.repeat(lineBytes - 2)}\r\n`.repeat(linesUnderWay));
+  return {
+    title: `${connections} connections, each with ${linesUnderWay} lines of ${lineBytes} bytes under way, ${count} a round`,
+    rateUnit: 'lines/s',
+    cpuUnit: 'µs/line',
+    async run(target) {
+      const result = await runPingPong({ target, connections, messages: count / linesUnderWay, messageBytes });
+      throwFaults(result.faults);
+      const done = result.messages * linesUnderWay;
+      return { rate: done / result.seconds, work: done };
+    },
+  };
+}
+
 function throwFaults(faults: readonly string[]): void {
   if (faults.length > 0) throw new Error(faults.join('; '));
 }

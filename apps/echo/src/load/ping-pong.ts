@@ -7,7 +7,8 @@ export interface PingPongOptions {
   readonly connections: number;
   /** Over all connections; rounded up to a multiple of their number. */
   readonly messages: number;
-  readonly messageBytes: number;
+  /** How many random bytes the message of a connection has, or the bytes of every message. */
+  readonly messageBytes: number | Uint8Array;
 }
 
 export interface PingPongResult {
@@ -50,16 +51,21 @@ export async function runPingPong({
 /** One connection's part. */
 class Pinger {
   readonly #connection: LoadConnection;
-  readonly #message: Buffer;
+  readonly #message: Uint8Array;
   readonly #microseconds: Histogram;
   #left: number;
   #received = 0;
   #sentAtMs = 0;
 
-  constructor(connection: LoadConnection, messages: number, messageBytes: number, microseconds: Histogram) {
+  constructor(
+    connection: LoadConnection,
+    messages: number,
+    messageBytes: number | Uint8Array,
+    microseconds: Histogram,
+  ) {
     this.#connection = connection;
     this.#left = messages;
-    this.#message = randomBytes(messageBytes);
+    this.#message = typeof messageBytes === 'number' ? randomBytes(messageBytes) : messageBytes;
     this.#microseconds = microseconds;
   }
 

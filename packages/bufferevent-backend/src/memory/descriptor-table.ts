@@ -12,6 +12,8 @@ export class DescriptorTable {
   readonly #targets: (DescriptorTarget | null)[] = [];
   readonly #onRoom: () => void;
   #open = 0;
+  /** No slot below is free. */
+  #lowestFree = 0;
   #limit = Number.POSITIVE_INFINITY;
 
   /** @param onRoom called when a descriptor was freed or the limit raised */
@@ -37,9 +39,10 @@ export class DescriptorTable {
   add(target: DescriptorTarget): number {
     if (this.#open >= this.#limit) return -1;
     this.#open++;
-    let slot = this.#targets.indexOf(null);
+    let slot = this.#targets.indexOf(null, this.#lowestFree);
     if (slot === -1) slot = this.#targets.length;
     this.#targets[slot] = target;
+    this.#lowestFree = slot + 1;
     return FIRST_DESCRIPTOR + slot;
   }
 
@@ -50,7 +53,9 @@ export class DescriptorTable {
   /** Frees a descriptor; what it stood for is the caller's to close. Does nothing for one that is not open. */
   remove(descriptor: number): void {
     if (this.get(descriptor) === null) return;
-    this.#targets[descriptor - FIRST_DESCRIPTOR] = null;
+    const slot = descriptor - FIRST_DESCRIPTOR;
+    this.#targets[slot] = null;
+    this.#lowestFree = Math.min(this.#lowestFree, slot);
     this.#open--;
     this.#onRoom();
   }

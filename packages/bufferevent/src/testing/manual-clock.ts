@@ -40,18 +40,26 @@ export class ManualClock implements Clock {
     return this.#timers.size;
   }
 
+  /** When the next timer is due, on the scale of `now()`; `Infinity` when none is set. */
+  get nextTimerAt(): number {
+    return this.#next()?.dueAt ?? Infinity;
+  }
+
   /** Lets time pass: runs every timer that is due on the way, in order, each at its own time. */
   advance(ms: number): void {
     const until = this.#now + ms;
-    for (;;) {
-      let next: ManualTimer | null = null;
-      for (const timer of this.#timers)
-        if (timer.dueAt <= until && (next === null || timer.dueAt < next.dueAt)) next = timer;
-      if (next === null) break;
+    for (let next = this.#next(); next !== null && next.dueAt <= until; next = this.#next()) {
       this.#timers.delete(next);
       this.#now = Math.max(this.#now, next.dueAt);
       next.callback();
     }
     this.#now = until;
+  }
+
+  /** The timer that is due first; of several, the one that was set first. */
+  #next(): ManualTimer | null {
+    let next: ManualTimer | null = null;
+    for (const timer of this.#timers) if (next === null || timer.dueAt < next.dueAt) next = timer;
+    return next;
   }
 }

@@ -14,19 +14,13 @@ import {
   listen,
   type SocketBufferevent,
 } from 'bufferevent';
-import { ManualClock } from 'bufferevent/testing';
-import {
-  createMemoryBackend,
-  MemoryNetwork,
-  type TracedBackend,
-  withFaults,
-  withTrace,
-} from 'bufferevent-backend/memory';
+import { createTestBase, ManualClock, type TestBase } from 'bufferevent/testing';
+import { createMemoryBackend, type MemoryNetwork } from 'bufferevent-backend/memory';
 import { netBackend } from 'bufferevent-net';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
-import { NetPeer, type Peer, PortPeer } from './peer.js';
+import { NetPeer, type Peer } from './peer.js';
 import { checkBuffers, recorder } from './recorder.js';
-import { turn, turns, until } from './wait.js';
+import { turn, until } from './wait.js';
 
 export type WorldKind = 'memory' | 'memory with faults' | 'net';
 
@@ -42,8 +36,8 @@ export class World {
   /** What the base uses. */
   backend!: Backend;
   log: string[] = [];
-  #traced: TracedBackend | null = null;
-  #peers: Peer[] = [];
+  #memory: TestBase | null = null;
+  #peers: NetPeer[] = [];
   #bases: EventBase[] = [];
   #seen = new Set<Bufferevent>();
 
@@ -54,23 +48,33 @@ export class World {
 
   open(options: EventBaseOptions = {}): void {
     this.log = [];
-    this.#traced = null;
+    this.#memory = null;
     this.#peers = [];
     this.#bases = [];
     this.#seen = new Set();
-    this.clock = new ManualClock();
-    if (this.isMemory) {
-      // Little room between two ends, so that pressure is met soon; less where bytes are moved one by one.
-      this.network = new MemoryNetwork({ capacity: this.kind === 'memory' ? 16_384 : 2_048 });
-      this.plain = createMemoryBackend(this.network);
-      const faulty = this.kind === 'memory' ? this.plain : withFaults(this.plain, { maxRecv: 1, maxSend: 7, delay: 1 });
-      this.#traced = withTrace(faulty, { capacity: 40 });
-      this.backend = this.#traced;
-    } else {
+    if (this.isMemory) this.#openMemory(options);
+    else {
+      this.clock = new ManualClock();
       this.plain = netBackend;
       this.backend = netBackend;
+      this.base = this.newBase(options);
     }
-    this.base = this.newBase(options);
+  }
+
+  #openMemory(options: EventBaseOptions): void {
+    const little = this.kind === 'memory with faults';
+    // Little room between two ends, so that pressure is met soon; less where bytes are moved one by one.
+    this.#memory = createTestBase({
+      ...options,
+      network: { capacity: little ? 2_048 : 16_384 },
+      ...(little && { faults: { maxRecv: 1, maxSend: 7, delay: 1 } }),
+    });
+    this.clock = this.#memory.clock;
+    this.network = this.#memory.network;
+    this.plain = createMemoryBackend(this.network);
+    this.backend = this.#memory.backend;
+    this.base = this.#memory.base;
+    this.#bases.push(this.base);
   }
 
   /** Another base beside the first, gone with the world. */
@@ -84,6 +88,7 @@ export class World {
   async close(): Promise<void> {
     for (const bev of this.#seen) checkBuffers(bev);
     await Promise.all(this.#bases.map((base) => base[Symbol.asyncDispose]()));
+    await this.#memory?.[Symbol.asyncDispose]();
     await Promise.all(this.#peers.map((peer) => peer.dispose()));
     // What was queued for those that are freed now goes with the next turn.
     await turn();
@@ -114,7 +119,8 @@ export class World {
 
   /** A peer without bufferevents, connected or about to be. */
   dial(listener: Listener): Peer {
-    const peer = this.isMemory ? new PortPeer(this.plain, ipOf(listener)) : new NetPeer(ipOf(listener));
+    if (this.#memory !== null) return this.#memory.startDial(listener);
+    const peer = new NetPeer(ipOf(listener));
     this.#peers.push(peer);
     return peer;
   }
@@ -162,20 +168,19 @@ export class World {
 
   /** Everything in memory has come to rest. Not for sockets: there one can't know. */
   async settle(): Promise<void> {
-    if (!this.isMemory) throw new Error('only memory comes to rest');
-    await turns();
+    if (this.#memory === null) throw new Error('only memory comes to rest');
+    await this.#memory.settle();
   }
 
   /** Lets what was asked for take effect, then time pass for the base, then delivers what is due. */
   async advance(ms: number): Promise<void> {
-    await turn();
-    this.clock.advance(ms);
-    await this.settle();
+    if (this.#memory === null) throw new Error('the time of sockets passes by itself');
+    await this.#memory.advance(ms);
   }
 
   dump(): string {
     const stats = this.#bases.map((base) => JSON.stringify(base.stats()));
-    return ['log:', ...this.log.slice(-80), 'stats:', ...stats, this.#traced?.dump() ?? ''].join('\n  ');
+    return ['log:', ...this.log.slice(-80), 'stats:', ...stats, this.#memory?.dump() ?? ''].join('\n  ');
   }
 }
 

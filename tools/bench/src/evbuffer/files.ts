@@ -7,7 +7,6 @@ function docsFile(name: string): string {
   return fileURLToPath(new URL(`../../../../docs/${name}`, import.meta.url));
 }
 
-export const benchmarksPage: string = docsFile('benchmarks.md');
 export const chartFile: string = docsFile('benchmarks-evbuffer.svg');
 const resultsFile = docsFile('benchmarks-evbuffer.json');
 
