@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import type { Bufferevent } from '../../bufferevent.js';
+import type { BuffereventHandlers } from '../../events.js';
+import { pattern } from '../bytes.js';
+import { type ComplianceCase, casesOf, type Requirement } from '../case.js';
+import type { CaseContext } from '../context.js';
+import { expectPrefix } from '../expect.js';
+import type { Probe } from '../probe.js';
+import { gatherUncaught } from '../uncaught.js';
+
+const defineCase = casesOf('reentrancy');
+
+interface Action {
+  readonly name: string;
+  /** Done inside a callback of `own`, whose peer is `other`. */
+  readonly act: (own: Probe, other: Probe) => void;
+  readonly throws?: boolean;
+}
+
+const actions: readonly Action[] = [
+  { name: 'frees itself', act: (own) => own.bev.free() },
+  { name: 'frees the other end', act: (_, other) => other.bev.free() },
+  {
+    name: 'frees both ends',
+    act: (own, other) => {
+      own.bev.free();
+      other.bev.free();
+    },
+  },
+  { name: 'disables both directions', act: (own) => own.bev.disable('read', 'write') },
+  { name: 'half-closes', act: (own) => own.bev.halfClose() },
+  { name: 'ends', act: (own) => void own.bev.end() },
+  { name: 'removes its handlers', act: (own) => own.bev.setHandlers(null) },
+  { name: 'writes and drains', act: (own) => writeAndDrain(own.bev) },
+  { name: 'changes every mark', act: (own) => changeMarks(own.bev) },
+  { name: 'pulls', act: (own) => void own.bev.read(1).catch(() => null) },
+  {
+    name: 'throws',
+    throws: true,
+    act: () => {
+      throw new Error('of a handler');
+    },
+  },
+];
+
+function writeAndDrain(bev: Bufferevent): void {
+  bev.write('more');
+  bev.input.drain(bev.input.length);
+}
+
+function changeMarks(bev: Bufferevent): void {
+  bev.setWatermarks('read', { low: 0, high: 1 });
+  bev.setWatermarks('write', { low: 1, high: 1 });
+  bev.enable('read', 'write');
+  bev.disable('read');
+}
+
+/** Makes `name` call `act` once, besides what the handler records. */
+function once(name: keyof BuffereventHandlers, act: () => void): BuffereventHandlers {
+  let done = false;
+  return {
+    [name]: () => {
+      if (done) return;
+      done = true;
+      act();
+    },
+  };
+}
+
+/** Does the action inside the callback of a busy connection; what follows must stay within the rules. */
+async function play(context: CaseContext, callback: keyof BuffereventHandlers, action: Action): Promise<void> {
+  const pair = await context.open();
+  const { a, b } = pair;
+  const bytes = [pattern(2000, 1), pattern(2000, 2)] as const;
+  let acted = false;
+  const act = (): void => {
+    acted = true;
+    action.act(a, b);
+  };
+  b.collect();
+  a.record(once(callback, act));
+  a.bev.enable('read');
+  a.bev.write(bytes[0]);
+  b.bev.write(bytes[1]);
+  if (callback === 'onEvent') b.bev.halfClose();
+  const body = async (): Promise<void> => {
+    await context.until(() => acted, `${callback} of an end that ${action.name}`);
+    await pair.settle();
+  };
+  if (action.throws) assert.equal((await gatherUncaught(body)).length, 1, 'B10: it did not surface once');
+  else await body();
+  if (!b.bev.freed) b.take();
+  const more = Buffer.concat([bytes[0], Buffer.from('more')]);
+  expectPrefix(b.taken, more);
+}
+
+function casesFor(callback: keyof BuffereventHandlers, requires: readonly Requirement[]): ComplianceCase[] {
+  return actions.map((action) => {
+    const rules = action.throws ? 'B10, CB-1' : 'B11, CB-1, CB-5, FR-1';
+    return defineCase(
+      `${rules}: ${callback} that ${action.name} leaves the rest within the rules`,
+      (context) => play(context, callback, action),
+      requires,
+    );
+  });
+}
+
+/** Everything may be done in every callback. */
+export const reentrancyCases: readonly ComplianceCase[] = [
+  ...casesFor('onRead', []),
+  ...casesFor('onWrite', []),
+  ...casesFor('onEvent', ['halfClose']),
+];

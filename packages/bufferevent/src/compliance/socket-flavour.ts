@@ -1,0 +1,137 @@
+import type { Address, Backend } from 'bufferevent-backend';
+import type { Bufferevent } from '../bufferevent.js';
+import { connect } from '../connect.js';
+import { EventBase } from '../event-base.js';
+import { listen } from '../listen.js';
+import type { Listener } from '../listener.js';
+import { SocketBufferevent } from '../socket-bufferevent.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import type { Dialled, Ends, Flavour, OpenOptions, Setting } from './flavour.js';
+
+export interface SocketFlavourOptions {
+  /** Called for every connection that a case opens. */
+  createBackend(): Backend;
+  /** Whether time passes by hand. Default true: over sockets of the system, silence can't be told from slowness. */
+  readonly manualClock?: boolean;
+  readonly bulkBytes?: number;
+  readonly transitBytes?: number;
+  readonly scripts?: number;
+  readonly timeoutMs?: number;
+}
+
+/** `SocketBufferevent` over a backend. A start for other flavours, which are made of two such ends. */
+export function socketFlavour(name: string, options: SocketFlavourOptions): Flavour {
+  const { createBackend, manualClock = true, ...sizes } = options;
+  const setting = (openOptions: OpenOptions = {}) => new SocketSetting(createBackend(), manualClock, openOptions);
+  return {
+    ...sizes,
+    name,
+    supports: { clock: manualClock, halfClose: true, abruptClose: true },
+    open: async (openOptions) => (await setting(openOptions).connected()) as SocketSetting & Ends,
+    dial: (outcome, openOptions) => setting(openOptions).dial(outcome),
+  };
+}
+
+const loopback: Address = { ip: '127.0.0.1', port: 0 };
+
+/** Round trips that everything due is sure to have happened after. */
+const SETTLING_ROUNDS = 20;
+
+/** One event base, and two ends on it. */
+class SocketSetting implements Setting {
+  readonly clock?: ManualClock;
+  a: Bufferevent | null = null;
+  b: Bufferevent | null = null;
+  readonly #base: EventBase;
+  readonly #heartbeat: Heartbeat;
+
+  constructor(backend: Backend, manualClock: boolean, { limits = {} }: OpenOptions) {
+    if (manualClock) this.clock = new ManualClock();
+    this.#base = new EventBase({ backend, limits, ...(this.clock && { clock: this.clock }) });
+    this.#heartbeat = new Heartbeat(backend);
+  }
+
+  async connected(): Promise<this> {
+    const listener = await this.#listen();
+    this.a = await connect(addressOf(listener), undefined, { base: this.#base });
+    while (this.b === null) await new Promise(setImmediate);
+    await listener.close();
+    return this;
+  }
+
+  async dial(outcome: 'accepted' | 'refused'): Promise<Dialled> {
+    const listener = await this.#listen();
+    const address = addressOf(listener);
+    if (outcome === 'refused') await listener.close();
+    const a = new SocketBufferevent(this.#base);
+    this.a = a;
+    return Object.assign(this as SocketSetting & { a: Bufferevent }, { connect: () => a.connect(address) });
+  }
+
+  async settle(): Promise<void> {
+    await this.#heartbeat.beat(SETTLING_ROUNDS);
+  }
+
+  async close(): Promise<void> {
+    await this.#base[Symbol.asyncDispose]();
+    await this.#heartbeat.stop();
+    // What was never connected is no member of the base.
+    this.a?.free();
+    this.b?.free();
+  }
+
+  #listen(): Promise<Listener> {
+    const onConnection = (bev: Bufferevent): void => {
+      bev.setHandlers(null);
+      this.b = bev;
+    };
+    return listen(loopback, { onConnection }, { base: this.#base });
+  }
+}
+
+/**
+ * A connection beside the one under test, on a base of its own: whatever the backend had to report when a byte was sent
+ * has been reported when the answer is back.
+ */
+class Heartbeat {
+  readonly #base: EventBase;
+  #ends: Promise<readonly [Bufferevent, Bufferevent]> | null = null;
+
+  constructor(backend: Backend) {
+    this.#base = new EventBase({ backend });
+  }
+
+  async beat(rounds: number): Promise<void> {
+    this.#ends ??= this.#connect();
+    const [near, far] = await this.#ends;
+    for (let round = 0; round < rounds; round++) {
+      near.write('.');
+      await far.read(1);
+      far.write('.');
+      await near.read(1);
+      await new Promise(setImmediate);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#base[Symbol.asyncDispose]();
+  }
+
+  async #connect(): Promise<readonly [Bufferevent, Bufferevent]> {
+    let accept = (_: Bufferevent): void => undefined;
+    const accepted = new Promise<Bufferevent>((resolve) => {
+      accept = resolve;
+    });
+    const listener = await listen(loopback, { onConnection: (bev) => accept(bev) }, { base: this.#base });
+    const near = await connect(addressOf(listener), undefined, { base: this.#base });
+    const far = await accepted;
+    await listener.close();
+    return [near, far];
+  }
+}
+
+function addressOf(listener: Listener): { ip: string; port: number } {
+  const { address } = listener;
+  if ('path' in address) throw new Error('listens on a path');
+  return address;
+}

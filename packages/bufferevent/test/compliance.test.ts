@@ -1,0 +1,26 @@
+// The suite for every kind of bufferevent, over the kinds of this package. A new kind is one entry of `flavours`.
+import { buffereventCompliance, type Flavour, socketFlavour } from 'bufferevent/compliance';
+import { createMemoryBackend, MemoryNetwork, withFaults } from 'bufferevent-backend/memory';
+import { netBackend } from 'bufferevent-net';
+import { describe, it } from 'vitest';
+
+const KiB = 1024;
+
+const memory = () => createMemoryBackend(new MemoryNetwork({ capacity: 16 * KiB }));
+
+const flavours: readonly Flavour[] = [
+  socketFlavour('sockets in memory', { createBackend: memory, transitBytes: 64 * KiB, scripts: 100 }),
+  socketFlavour('sockets in memory with faults', {
+    createBackend: () =>
+      withFaults(createMemoryBackend(new MemoryNetwork({ capacity: 2 * KiB })), { maxRecv: 37, maxSend: 50, delay: 1 }),
+    bulkBytes: 20_000,
+    transitBytes: 4 * KiB,
+    timeoutMs: 20_000,
+  }),
+  socketFlavour('sockets over net', { createBackend: () => netBackend, manualClock: false }),
+];
+
+/** The suite has time-outs of its own, for each step. */
+const patientIt = (name: string, body: () => Promise<void>): void => it(name, body, 60_000);
+
+for (const flavour of flavours) buffereventCompliance({ describe, it: patientIt }, flavour);
