@@ -94,25 +94,13 @@ export class CaseContext {
   }
 
   /** The value of a promise; fails when it takes too long. */
-  async within<Value>(promise: Promise<Value>, what: string): Promise<Value> {
-    let settled = false;
-    const settle = (): void => {
-      settled = true;
-    };
-    promise.then(settle, settle);
-    await this.until(() => settled, what);
-    return promise;
+  within<Value>(promise: Promise<Value>, what: string): Promise<Value> {
+    return awaitedLater(this.#within(promise, what));
   }
 
-  /** The code of the error that a promise rejects with; fails when it is fulfilled or takes too long. */
-  async rejection(promise: Promise<unknown>, what: string): Promise<Error & { code?: string }> {
-    const outcome = promise.then(
-      (value) => ({ value }),
-      (error: unknown) => ({ error }),
-    );
-    const settled = await this.within(outcome, what);
-    if ('value' in settled) this.#fail(`${what} was fulfilled with ${String(settled.value)}`);
-    return settled.error as Error & { code?: string };
+  /** The error that a promise rejects with; fails when it is fulfilled or takes too long. */
+  rejection(promise: Promise<unknown>, what: string): Promise<Error & { code?: string }> {
+    return awaitedLater(this.#rejection(promise, what));
   }
 
   /** Fails unless a promise is still waiting after everything that is due. */
@@ -148,6 +136,26 @@ export class CaseContext {
     }
   }
 
+  async #within<Value>(promise: Promise<Value>, what: string): Promise<Value> {
+    let settled = false;
+    const settle = (): void => {
+      settled = true;
+    };
+    promise.then(settle, settle);
+    await this.until(() => settled, what);
+    return promise;
+  }
+
+  async #rejection(promise: Promise<unknown>, what: string): Promise<Error & { code?: string }> {
+    const outcome = promise.then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    const settled = await this.#within(outcome, what);
+    if ('value' in settled) this.#fail(`${what} was fulfilled with ${String(settled.value)}`);
+    return settled.error as Error & { code?: string };
+  }
+
   #stage(setting: Setting): Stage {
     const clock = () => {
       assert.ok(setting.clock !== undefined, 'a case uses the clock and does not require it');
@@ -173,6 +181,12 @@ export class CaseContext {
   #fail(what: string): never {
     throw new AssertionError({ message: [what, ...this.#probes.slice(-2).map((probe) => probe.dump())].join('\n  ') });
   }
+}
+
+/** A case may await it after something else fails, or never: then the first failure is the one to see. */
+function awaitedLater<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** One turn of the event loop: everything that is ready is polled before it resolves. */

@@ -1,4 +1,5 @@
 import { type Evbuffer, type EvbufferEncoding, isEvbuffer } from 'evbuffer';
+import { BuffereventError } from '../../errors.js';
 import type { Direction } from '../../events.js';
 import type { PullOptions } from '../../pull.js';
 import type { Watermarks } from '../../watermarks.js';
@@ -133,7 +134,7 @@ class ThrowsAfterFailure extends Fault {
   write(data: Data, encoding?: EvbufferEncoding): boolean {
     const before = this.below.output.length;
     const more = this.below.write(data, encoding);
-    if (!more && this.below.output.length === before && !isEvbuffer(data)) throw new Error('write EPIPE');
+    if (!more && this.below.output.length === before && !isEvbuffer(data)) throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'write after a failure');
     return more;
   }
 }

@@ -157,12 +157,18 @@ export const dispatchCases: readonly ComplianceCase[] = [
   defineCase('RD-3, B7: new handlers get what is delivered from then on', async (context) => {
     const pair = await context.open();
     const { a } = pair;
-    a.bev.setHandlers({ onRead: () => assert.fail('the old handler is called'), onWrite: () => undefined });
+    let old = 0;
+    a.bev.setHandlers({
+      onRead: () => {
+        old += 1;
+      },
+    });
     a.bev.trigger('read');
     const handlers = a.handlers();
     a.bev.setHandlers(handlers);
     assert.equal(a.bev.handlers, handlers);
     await pair.settle();
+    assert.equal(old, 0, 'B7: the old handler is called');
     assert.deepEqual(a.log, ['read 0']);
     a.bev.setHandlers(null);
     assert.equal(a.bev.handlers, null);
@@ -251,9 +257,8 @@ export const dispatchCases: readonly ComplianceCase[] = [
       let inside = false;
       b.bev.setHandlers({
         onRead(bev) {
-          assert.equal(inside, false, 'CB-1: onRead inside a handler');
+          seen.push(inside ? 'CB-1: onRead inside a handler' : 'read');
           inside = true;
-          seen.push('read');
           if (seen.length === 1) {
             bev.setWatermarks('read', { low: bev.input.length + 1 });
             bev.trigger('read');
@@ -262,8 +267,7 @@ export const dispatchCases: readonly ComplianceCase[] = [
           inside = false;
         },
         onEvent(_, one) {
-          assert.equal(inside, false, 'CB-1: onEvent inside a handler');
-          seen.push(one);
+          seen.push(inside ? 'CB-1: onEvent inside a handler' : one);
         },
       });
       b.bev.enable('read');

@@ -34,7 +34,10 @@ export const readingCases: readonly ComplianceCase[] = [
       assert.deepEqual(a.bev.getWatermarks('write'), { low: 100, high: 2000 });
       b.collect();
       a.record();
-      assert.equal(a.bev.write(bytes), bytes.length <= 2000);
+      a.bev.write(bytes.subarray(0, 9));
+      await pair.settle();
+      assert.deepEqual(b.log, [], 'RD-11: onRead below the low mark');
+      assert.equal(a.bev.write(bytes.subarray(9)), bytes.length <= 2000);
       await context.until(() => b.takenBytes + b.bev.input.length >= bytes.length, 'all bytes');
       await pair.settle();
       // Fewer than the low mark can be left at the end, and nobody is called for them.

@@ -14,23 +14,34 @@ interface Action {
   readonly name: string;
   /** Done inside a callback of `own`, whose peer is `other`. */
   readonly act: (own: Probe, other: Probe) => void;
+  /** Whether it has had its effect, when everything is quiet. */
+  readonly done?: (own: Probe, other: Probe) => boolean;
   readonly throws?: boolean;
 }
 
 const actions: readonly Action[] = [
-  { name: 'frees itself', act: (own) => own.bev.free() },
-  { name: 'frees the other end', act: (_, other) => other.bev.free() },
+  { name: 'frees itself', act: (own) => own.bev.free(), done: (own) => own.bev.freed },
+  { name: 'frees the other end', act: (_, other) => other.bev.free(), done: (_, other) => other.bev.freed },
   {
     name: 'frees both ends',
     act: (own, other) => {
       own.bev.free();
       other.bev.free();
     },
+    done: (own, other) => own.bev.freed && other.bev.freed,
   },
-  { name: 'disables both directions', act: (own) => own.bev.disable('read', 'write') },
+  {
+    name: 'disables both directions',
+    act: (own) => own.bev.disable('read', 'write'),
+    done: (own) => own.bev.enabled.length === 0,
+  },
   { name: 'half-closes', act: (own) => own.bev.halfClose() },
   { name: 'ends', act: (own) => void own.bev.end() },
-  { name: 'removes its handlers', act: (own) => own.bev.setHandlers(null) },
+  {
+    name: 'removes its handlers',
+    act: (own) => own.bev.setHandlers(null),
+    done: (own) => own.bev.handlers === null,
+  },
   { name: 'writes and drains', act: (own) => writeAndDrain(own.bev) },
   { name: 'changes every mark', act: (own) => changeMarks(own.bev) },
   { name: 'pulls', act: (own) => void own.bev.read(1).catch(() => null) },
@@ -87,8 +98,10 @@ async function play(context: CaseContext, callback: keyof BuffereventHandlers, a
     await context.until(() => acted, `${callback} of an end that ${action.name}`);
     await pair.settle();
   };
+  const { done = () => true } = action;
   if (action.throws) assert.equal((await gatherUncaught(body)).length, 1, 'B10: it did not surface once');
   else await body();
+  assert.ok(done(a, b), `B11: ${callback} that ${action.name} was not obeyed`);
   if (!b.bev.freed) b.take();
   const more = Buffer.concat([bytes[0], Buffer.from('more')]);
   expectPrefix(b.taken, more);

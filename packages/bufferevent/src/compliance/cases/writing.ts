@@ -95,18 +95,20 @@ export const writingCases: readonly ComplianceCase[] = [
     const bytes = pattern(Math.min(context.bulkBytes, 300_000));
     a.bev.setWatermarks('write', { high: 4000 });
     let at = 0;
+    let most = 0;
     const produce = (): void => {
       let more = true;
       while (more && at < bytes.length) {
         more = a.bev.write(bytes.subarray(at, at + 700));
         at += 700;
       }
-      assert.ok(a.bev.output.length <= 4700, 'WR-4: the output grows although the producer heeds the answer');
+      most = Math.max(most, a.bev.output.length);
     };
     a.record({ onWrite: produce });
     produce();
     await context.until(() => b.takenBytes >= bytes.length, 'all bytes');
     expectBytes(b.taken, bytes);
+    assert.ok(most <= 4700, `WR-4: an output of ${most} bytes although the producer heeds the answer`);
   }),
 
   defineCase('WR-4, B33: a write above the hard cap throws, queues nothing, and fails the connection with one event', async (context) => {
