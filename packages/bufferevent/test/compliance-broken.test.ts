@@ -2,7 +2,14 @@
 import { strict as assert } from 'node:assert';
 import { appendFileSync } from 'node:fs';
 import { BuffereventError } from 'bufferevent';
-import { applicableCases, type ComplianceCase, cases, type Flavour, runCase, socketFlavour } from 'bufferevent/compliance';
+import {
+  applicableCases,
+  type ComplianceCase,
+  cases,
+  type Flavour,
+  runCase,
+  socketFlavour,
+} from 'bufferevent/compliance';
 import { brokenFakes } from 'bufferevent/compliance/broken';
 import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
 import { describe, it } from 'vitest';
@@ -65,7 +72,8 @@ describe('the suite', () => {
       async () => {
         const flavour = fake.over(good);
         const failed: string[] = [];
-        for (const one of applicableCases(flavour)) if ((await failureOf(one, flavour)) !== null) failed.push(one.title);
+        for (const one of applicableCases(flavour))
+          if ((await failureOf(one, flavour)) !== null) failed.push(one.title);
         appendFileSync(String(matrix), `${JSON.stringify({ rule: fake.rule, title: fake.title, failed })}\n`);
       },
       600_000,

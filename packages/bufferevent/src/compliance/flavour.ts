@@ -30,7 +30,7 @@ export interface OpenOptions {
 /** Something that a flavour has set up for a case. */
 export interface Setting {
   /** The clock of the base, standing still; there iff `supports.clock`. */
-  readonly clock?: ManualClock;
+  readonly clock?: ManualClock | undefined;
   /**
    * Resolves when everything that is due between the ends has happened, short of large amounts of data. Cases show with
    * it that nothing more comes.

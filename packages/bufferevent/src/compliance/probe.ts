@@ -71,10 +71,13 @@ export class Probe {
 
   /** Takes bytes out of the input and remembers them. */
   take(count: number = this.bev.input.length): Uint8Array {
-    const bytes = this.bev.input.remove(count);
-    this.#taken.push(bytes);
-    this.#takenBytes += bytes.length;
-    return bytes;
+    return this.#keep(this.bev.input.remove(count));
+  }
+
+  /** Remembers bytes that a pull took. They left the input before this, perhaps before the end was told. */
+  keepPulled(bytes: Uint8Array): void {
+    this.#keep(bytes);
+    this.#endedAt += bytes.length;
   }
 
   get takenBytes(): number {
@@ -100,6 +103,12 @@ export class Probe {
   /** The events, without the reads and writes. */
   get events(): string[] {
     return this.log.filter((line) => !/^(?:read|write) \d+$/.test(line));
+  }
+
+  #keep(bytes: Uint8Array): Uint8Array {
+    this.#taken.push(bytes);
+    this.#takenBytes += bytes.length;
+    return bytes;
   }
 
   get #seenBytes(): number {
@@ -134,7 +143,8 @@ export class Probe {
     if (bev !== this.bev) broken('B7: handlers are called with another object than theirs');
     if (bev.freed) broken('FR-1: called after free');
     if (this.#seenBytes > this.#endedAt) broken('RD-8: bytes after the end');
-    if (this.#error?.kind === 'error' && !isToldAfterFailedSend(this.#error, line)) broken('EV-1: called after an error');
+    if (this.#error?.kind === 'error' && !isToldAfterFailedSend(this.#error, line))
+      broken('EV-1: called after an error');
     this.log.push(line);
     this.checkBuffers();
   }

@@ -27,7 +27,7 @@ export function socketFlavour(name: string, options: SocketFlavourOptions): Flav
     ...sizes,
     name,
     supports: { clock: manualClock, halfClose: true, abruptClose: true },
-    open: async (openOptions) => (await setting(openOptions).connected()) as SocketSetting & Ends,
+    open: (openOptions) => setting(openOptions).connected(),
     dial: (outcome, openOptions) => setting(openOptions).dial(outcome),
   };
 }
@@ -37,26 +37,27 @@ const loopback: Address = { ip: '127.0.0.1', port: 0 };
 /** Round trips that everything due is sure to have happened after. */
 const SETTLING_ROUNDS = 20;
 
-/** One event base, and two ends on it. */
-class SocketSetting implements Setting {
-  readonly clock?: ManualClock;
-  a: Bufferevent | null = null;
-  b: Bufferevent | null = null;
+/** One event base, and what is made on it for a case. */
+class SocketSetting {
+  readonly #clock: ManualClock | undefined;
   readonly #base: EventBase;
   readonly #heartbeat: Heartbeat;
+  readonly #made: Bufferevent[] = [];
+  #accepted: Bufferevent | null = null;
 
   constructor(backend: Backend, manualClock: boolean, { limits = {} }: OpenOptions) {
-    if (manualClock) this.clock = new ManualClock();
-    this.#base = new EventBase({ backend, limits, ...(this.clock && { clock: this.clock }) });
+    this.#clock = manualClock ? new ManualClock() : undefined;
+    this.#base = new EventBase({ backend, limits, ...(this.#clock && { clock: this.#clock }) });
     this.#heartbeat = new Heartbeat(backend);
   }
 
-  async connected(): Promise<this> {
+  async connected(): Promise<Ends> {
     const listener = await this.#listen();
-    this.a = await connect(addressOf(listener), undefined, { base: this.#base });
-    while (this.b === null) await new Promise(setImmediate);
+    const a = await connect(addressOf(listener), undefined, { base: this.#base });
+    this.#made.push(a);
+    while (this.#accepted === null) await new Promise(setImmediate);
     await listener.close();
-    return this;
+    return { ...this.#setting, a, b: this.#accepted };
   }
 
   async dial(outcome: 'accepted' | 'refused'): Promise<Dialled> {
@@ -64,26 +65,33 @@ class SocketSetting implements Setting {
     const address = addressOf(listener);
     if (outcome === 'refused') await listener.close();
     const a = new SocketBufferevent(this.#base);
-    this.a = a;
-    return Object.assign(this as SocketSetting & { a: Bufferevent }, { connect: () => a.connect(address) });
+    this.#made.push(a);
+    const accepted = (): Bufferevent | null => this.#accepted;
+    return {
+      ...this.#setting,
+      a,
+      connect: () => a.connect(address),
+      get b() {
+        return accepted();
+      },
+    };
   }
 
-  async settle(): Promise<void> {
-    await this.#heartbeat.beat(SETTLING_ROUNDS);
+  get #setting(): Setting {
+    return { clock: this.#clock, settle: () => this.#heartbeat.beat(SETTLING_ROUNDS), close: () => this.#close() };
   }
 
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     await this.#base[Symbol.asyncDispose]();
     await this.#heartbeat.stop();
     // What was never connected is no member of the base.
-    this.a?.free();
-    this.b?.free();
+    for (const bev of this.#made) bev.free();
   }
 
   #listen(): Promise<Listener> {
     const onConnection = (bev: Bufferevent): void => {
       bev.setHandlers(null);
-      this.b = bev;
+      this.#accepted = bev;
     };
     return listen(loopback, { onConnection }, { base: this.#base });
   }

@@ -157,7 +157,8 @@ class AcceptsAnything extends Fault {
   setWatermarks(direction: Direction, marks: { readonly low?: number; readonly high?: number }): void {
     const { low, high } = marks;
     const { below } = this;
-    if ([low, high].every((mark) => mark === undefined || Number.isInteger(mark))) below.setWatermarks(direction, marks);
+    if ([low, high].every((mark) => mark === undefined || Number.isInteger(mark)))
+      below.setWatermarks(direction, marks);
   }
 }
 

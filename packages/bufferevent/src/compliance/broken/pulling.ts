@@ -85,7 +85,13 @@ class LastComeFirstServed extends Fault {
     const earlier = this.#last;
     const pull = this.below.read(count, options);
     this.#last = pull;
-    return earlier === null ? pull.then(async (value) => (await this.#last?.catch(() => null), value)) : pull;
+    return earlier === null ? this.#afterTheLast(pull) : pull;
+  }
+
+  async #afterTheLast(pull: Promise<Uint8Array | null>): Promise<Uint8Array | null> {
+    const value = await pull;
+    await this.#last?.catch(() => null);
+    return value;
   }
 }
 

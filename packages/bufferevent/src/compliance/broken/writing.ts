@@ -134,7 +134,8 @@ class ThrowsAfterFailure extends Fault {
   write(data: Data, encoding?: EvbufferEncoding): boolean {
     const before = this.below.output.length;
     const more = this.below.write(data, encoding);
-    if (!more && this.below.output.length === before && !isEvbuffer(data)) throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'write after a failure');
+    if (!more && this.below.output.length === before && !isEvbuffer(data))
+      throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'write after a failure');
     return more;
   }
 }

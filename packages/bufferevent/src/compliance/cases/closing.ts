@@ -186,44 +186,50 @@ export const closingCases: readonly ComplianceCase[] = [
     halfClose,
   ),
 
-  defineCase('FR-1, FR-2, FR-3, B62, B64: free is synchronous and idempotent, drops the output, and says so', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    a.record();
-    b.collect();
-    const bytes = pattern(5000);
-    a.bev.disable('write');
-    a.bev.write(bytes);
-    a.bev.free();
-    assert.equal(a.bev.freed, true);
-    a.bev.free();
-    assert.deepEqual(await context.within(a.bev.closed, 'closed'), { kind: 'freed' });
-    await pair.settle();
-    assert.deepEqual(a.log, []);
-    assert.equal(b.takenBytes, 0, 'FR-3: output that was held back left');
-  }),
-
-  defineCase('FR-1, CB-5, B6, B62: freeing at any moment of a transfer calls nothing afterwards and loses no order', async (context) => {
-    const bytes = [pattern(3000, 1), pattern(3000, 2)] as const;
-    for (let moment = 0; moment < 12; moment++) {
+  defineCase(
+    'FR-1, FR-2, FR-3, B62, B64: free is synchronous and idempotent, drops the output, and says so',
+    async (context) => {
       const pair = await context.open();
       const { a, b } = pair;
-      a.collect();
+      a.record();
       b.collect();
-      a.bev.write(bytes[0]);
-      b.bev.write(bytes[1]);
-      let steps = 0;
-      // One turn, two turns, …: wherever the transfer is by then.
-      await context.until(() => steps++ >= moment, 'the moment');
+      const bytes = pattern(5000);
+      a.bev.disable('write');
+      a.bev.write(bytes);
       a.bev.free();
-      const calls = a.log.length;
+      assert.equal(a.bev.freed, true);
+      a.bev.free();
+      assert.deepEqual(await context.within(a.bev.closed, 'closed'), { kind: 'freed' });
       await pair.settle();
-      assert.equal(a.log.length, calls, 'FR-1: called after free');
-      expectPrefix(a.taken, bytes[1]);
-      expectPrefix(b.taken, bytes[0]);
-      b.bev.free();
-    }
-  }),
+      assert.deepEqual(a.log, []);
+      assert.equal(b.takenBytes, 0, 'FR-3: output that was held back left');
+    },
+  ),
+
+  defineCase(
+    'FR-1, CB-5, B6, B62: freeing at any moment of a transfer calls nothing afterwards and loses no order',
+    async (context) => {
+      const bytes = [pattern(3000, 1), pattern(3000, 2)] as const;
+      for (let moment = 0; moment < 12; moment++) {
+        const pair = await context.open();
+        const { a, b } = pair;
+        a.collect();
+        b.collect();
+        a.bev.write(bytes[0]);
+        b.bev.write(bytes[1]);
+        let steps = 0;
+        // One turn, two turns, …: wherever the transfer is by then.
+        await context.until(() => steps++ >= moment, 'the moment');
+        a.bev.free();
+        const calls = a.log.length;
+        await pair.settle();
+        assert.equal(a.log.length, calls, 'FR-1: called after free');
+        expectPrefix(a.taken, bytes[1]);
+        expectPrefix(b.taken, bytes[0]);
+        b.bev.free();
+      }
+    },
+  ),
 
   defineCase('FR-1, B62: both ends may be freed in either order, also back to back', async (context) => {
     for (const order of ['ab', 'ba'] as const) {

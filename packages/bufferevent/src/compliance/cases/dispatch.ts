@@ -45,7 +45,11 @@ export const dispatchCases: readonly ComplianceCase[] = [
     const note = (what: string) => (): void => {
       if (inside !== '') inner.push(`CB-1: ${what} inside ${inside}`);
     };
-    const watching: BuffereventHandlers = { onRead: note('onRead'), onWrite: note('onWrite'), onEvent: note('onEvent') };
+    const watching: BuffereventHandlers = {
+      onRead: note('onRead'),
+      onWrite: note('onWrite'),
+      onEvent: note('onEvent'),
+    };
     a.record(watching);
     b.record(watching);
     a.bev.enable('read');
@@ -181,7 +185,10 @@ export const dispatchCases: readonly ComplianceCase[] = [
     a.bev.setHandlers({
       onRead: (bev) => {
         seen.push('first read');
-        bev.setHandlers({ onWrite: () => void seen.push('second write'), onEvent: () => void seen.push('second event') });
+        bev.setHandlers({
+          onWrite: () => void seen.push('second write'),
+          onEvent: () => void seen.push('second event'),
+        });
       },
       onWrite: () => void seen.push('first write'),
       onEvent: () => void seen.push('first event'),

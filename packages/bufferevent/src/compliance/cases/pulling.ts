@@ -8,25 +8,28 @@ const halfClose = ['halfClose'] as const;
 
 /** `read`, `readLine` and `for await`. */
 export const pullingCases: readonly ComplianceCase[] = [
-  defineCase('B70, B73: read waits for bytes although reading is not enabled, and stops reading afterwards', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    const pull = b.bev.read();
-    await context.pending(pair, pull, 'a read of nothing');
-    a.bev.write('first');
-    const first = await context.within(pull, 'the read');
-    assert.ok(first !== null && first.length > 0);
-    assert.ok('first'.startsWith(ascii(first) as string));
-    assert.deepEqual(b.bev.enabled, ['write']);
-    await pair.settle();
-    const rest = 5 - first.length - b.bev.input.length;
-    if (rest > 0) await context.within(b.bev.read(5 - first.length), 'the rest');
-    else b.bev.input.drain(b.bev.input.length);
-    await pair.settle();
-    a.bev.write('second');
-    await pair.settle();
-    assert.equal(b.bev.input.length, 0, 'B73: reading goes on although nobody waits');
-  }),
+  defineCase(
+    'B70, B73: read waits for bytes although reading is not enabled, and stops reading afterwards',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const pull = b.bev.read();
+      await context.pending(pair, pull, 'a read of nothing');
+      a.bev.write('first');
+      const first = await context.within(pull, 'the read');
+      assert.ok(first !== null && first.length > 0);
+      assert.ok('first'.startsWith(ascii(first) as string));
+      assert.deepEqual(b.bev.enabled, ['write']);
+      await pair.settle();
+      const rest = 5 - first.length - b.bev.input.length;
+      if (rest > 0) await context.within(b.bev.read(5 - first.length), 'the rest');
+      else b.bev.input.drain(b.bev.input.length);
+      await pair.settle();
+      a.bev.write('second');
+      await pair.settle();
+      assert.equal(b.bev.input.length, 0, 'B73: reading goes on although nobody waits');
+    },
+  ),
 
   defineCase('B70: read(n) gives exactly n bytes, across pieces', async (context) => {
     const pair = await context.open();
@@ -140,7 +143,11 @@ export const pullingCases: readonly ComplianceCase[] = [
     const note = (name: string) => (value: Uint8Array | string | null) => {
       order.push(`${name} ${typeof value === 'string' ? value : ascii(value)}`);
     };
-    const pulls = [b.bev.read(3).then(note('first')), b.bev.readLine('lf').then(note('second')), b.bev.read(2).then(note('third'))];
+    const pulls = [
+      b.bev.read(3).then(note('first')),
+      b.bev.readLine('lf').then(note('second')),
+      b.bev.read(2).then(note('third')),
+    ];
     a.bev.write('abcline\nxy');
     await context.within(Promise.all(pulls), 'all pulls');
     await pair.settle();
@@ -150,21 +157,30 @@ export const pullingCases: readonly ComplianceCase[] = [
     assert.equal(b.lengths('read').at(-1), 1);
   }),
 
-  defineCase('B74: an aborted pull rejects with the reason and takes nothing; those behind it are served', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    const controller = new AbortController();
-    const reason = new Error('enough');
-    const aborted = context.rejection(b.bev.read(1000, { signal: controller.signal }), 'an aborted pull');
-    const behind = b.bev.read(5);
-    a.bev.write('hello');
-    await context.pending(pair, behind, 'a pull behind another');
-    controller.abort(reason);
-    assert.equal(await aborted, reason);
-    assert.equal(ascii(await context.within(behind, 'the pull behind')), 'hello');
-    assert.equal(await context.rejection(b.bev.read(1, { signal: controller.signal }), 'a pull aborted before'), reason);
-    assert.equal(await context.rejection(b.bev.readLine('lf', { signal: controller.signal }), 'a line aborted before'), reason);
-  }),
+  defineCase(
+    'B74: an aborted pull rejects with the reason and takes nothing; those behind it are served',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const aborted = context.rejection(b.bev.read(1000, { signal: controller.signal }), 'an aborted pull');
+      const behind = b.bev.read(5);
+      a.bev.write('hello');
+      await context.pending(pair, behind, 'a pull behind another');
+      controller.abort(reason);
+      assert.equal(await aborted, reason);
+      assert.equal(ascii(await context.within(behind, 'the pull behind')), 'hello');
+      assert.equal(
+        await context.rejection(b.bev.read(1, { signal: controller.signal }), 'a pull aborted before'),
+        reason,
+      );
+      assert.equal(
+        await context.rejection(b.bev.readLine('lf', { signal: controller.signal }), 'a line aborted before'),
+        reason,
+      );
+    },
+  ),
 
   defineCase('B75, FR-1: free rejects the pulls that wait', async (context) => {
     const pair = await context.open();

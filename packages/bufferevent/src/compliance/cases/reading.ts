@@ -70,25 +70,28 @@ export const readingCases: readonly ComplianceCase[] = [
     assert.equal(ascii(b.take()), 'abcdabcdabcd');
   }),
 
-  defineCase('RD-2, B21: a low mark delays the callback until it is reached, then each arrival calls', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    b.record();
-    b.bev.setWatermarks('read', { low: 10 });
-    b.bev.enable('read');
-    a.bev.write('12345');
-    await context.until(() => b.bev.input.length === 5, 'five bytes');
-    await pair.settle();
-    assert.deepEqual(b.log, [], 'RD-2: called below the low mark');
-    a.bev.write('67890');
-    await context.until(() => b.count('read') > 0, 'a call at the mark');
-    await pair.settle();
-    assert.deepEqual(b.log, ['read 10']);
-    a.bev.write('!');
-    await context.until(() => b.count('read') > 1, 'another call for one more byte');
-    await pair.settle();
-    assert.deepEqual(b.log, ['read 10', 'read 11']);
-  }),
+  defineCase(
+    'RD-2, B21: a low mark delays the callback until it is reached, then each arrival calls',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      b.record();
+      b.bev.setWatermarks('read', { low: 10 });
+      b.bev.enable('read');
+      a.bev.write('12345');
+      await context.until(() => b.bev.input.length === 5, 'five bytes');
+      await pair.settle();
+      assert.deepEqual(b.log, [], 'RD-2: called below the low mark');
+      a.bev.write('67890');
+      await context.until(() => b.count('read') > 0, 'a call at the mark');
+      await pair.settle();
+      assert.deepEqual(b.log, ['read 10']);
+      a.bev.write('!');
+      await context.until(() => b.count('read') > 1, 'another call for one more byte');
+      await pair.settle();
+      assert.deepEqual(b.log, ['read 10', 'read 11']);
+    },
+  ),
 
   defineCase('RD-3, B22: draining, marks and handlers call nobody for bytes that are there', async (context) => {
     const pair = await context.open();
@@ -112,28 +115,31 @@ export const readingCases: readonly ComplianceCase[] = [
     assert.deepEqual(b.log, ['read 45']);
   }),
 
-  defineCase('RD-4, RD-10, B23: reading rests at the high mark and goes on when the mark is lifted', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    const bytes = pattern(1000);
-    b.record();
-    b.bev.setWatermarks('read', { high: 100 });
-    b.bev.enable('read');
-    a.bev.write(bytes);
-    await context.until(() => b.bev.input.length >= 100, 'the mark');
-    await pair.settle();
-    assert.equal(b.bev.input.length, 100);
-    b.bev.setWatermarks('read', { high: 300 });
-    await context.until(() => b.bev.input.length >= 300, 'the higher mark');
-    await pair.settle();
-    assert.equal(b.bev.input.length, 300);
-    b.bev.setWatermarks('read', { high: 50 });
-    await pair.settle();
-    assert.equal(b.bev.input.length, 300);
-    b.bev.setWatermarks('read', { high: 0 });
-    await context.until(() => b.bev.input.length === bytes.length, 'all bytes without a mark');
-    expectBytes(b.take(), bytes);
-  }),
+  defineCase(
+    'RD-4, RD-10, B23: reading rests at the high mark and goes on when the mark is lifted',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const bytes = pattern(1000);
+      b.record();
+      b.bev.setWatermarks('read', { high: 100 });
+      b.bev.enable('read');
+      a.bev.write(bytes);
+      await context.until(() => b.bev.input.length >= 100, 'the mark');
+      await pair.settle();
+      assert.equal(b.bev.input.length, 100);
+      b.bev.setWatermarks('read', { high: 300 });
+      await context.until(() => b.bev.input.length >= 300, 'the higher mark');
+      await pair.settle();
+      assert.equal(b.bev.input.length, 300);
+      b.bev.setWatermarks('read', { high: 50 });
+      await pair.settle();
+      assert.equal(b.bev.input.length, 300);
+      b.bev.setWatermarks('read', { high: 0 });
+      await context.until(() => b.bev.input.length === bytes.length, 'all bytes without a mark');
+      expectBytes(b.take(), bytes);
+    },
+  ),
 
   defineCase('RD-4, B23: draining below the high mark goes on reading by itself', async (context) => {
     const pair = await context.open();
@@ -151,21 +157,24 @@ export const readingCases: readonly ComplianceCase[] = [
     expectBytes(b.taken, bytes);
   }),
 
-  defineCase('RD-5, B24 (regress I: high-watermark spin): a full input that nobody drains costs no callback', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    b.record();
-    b.bev.setWatermarks('read', { high: 10 });
-    b.bev.enable('read');
-    a.bev.write(pattern(100));
-    await context.until(() => b.bev.input.length === 10, 'a full input');
-    await pair.settle();
-    const calls = b.count('read');
-    assert.ok(calls >= 1 && calls <= 10, `RD-5: ${calls} calls for 10 bytes`);
-    for (let round = 0; round < 3; round++) await pair.settle();
-    assert.equal(b.count('read'), calls, 'RD-5: called again although nothing arrived');
-    assert.equal(b.bev.base.stats().waitingCallbacks, 0, 'RD-5: a callback waits although nothing happened');
-  }),
+  defineCase(
+    'RD-5, B24 (regress I: high-watermark spin): a full input that nobody drains costs no callback',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      b.record();
+      b.bev.setWatermarks('read', { high: 10 });
+      b.bev.enable('read');
+      a.bev.write(pattern(100));
+      await context.until(() => b.bev.input.length === 10, 'a full input');
+      await pair.settle();
+      const calls = b.count('read');
+      assert.ok(calls >= 1 && calls <= 10, `RD-5: ${calls} calls for 10 bytes`);
+      for (let round = 0; round < 3; round++) await pair.settle();
+      assert.equal(b.count('read'), calls, 'RD-5: called again although nothing arrived');
+      assert.equal(b.bev.base.stats().waitingCallbacks, 0, 'RD-5: a callback waits although nothing happened');
+    },
+  ),
 
   defineCase('RD-6, B25: a low mark above the high one is refused and changes nothing', async (context) => {
     const pair = await context.open();

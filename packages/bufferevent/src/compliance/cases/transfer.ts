@@ -73,35 +73,41 @@ export const transferCases: readonly ComplianceCase[] = [
     await echo(context, await context.open(), pattern(1000, 3), [1]);
   }),
 
-  defineCase('B30: an Evbuffer that is written is moved: it is empty afterwards and can be used again', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    b.collect();
-    const source = new Evbuffer();
-    const parts = [10, 5000, 1, 2000].map((length, index) => pattern(length, index + 1));
-    a.bev.write('head ');
-    for (const part of parts) {
-      source.add(part);
-      a.bev.write(source);
-      assert.equal(source.length, 0, 'B30: the source keeps what it gave');
-    }
-    a.bev.write(' tail');
-    const expected = Buffer.concat([Buffer.from('head '), ...parts, Buffer.from(' tail')]);
-    await context.until(() => b.takenBytes >= expected.length, 'all bytes');
-    expectBytes(b.taken, expected);
-  }),
+  defineCase(
+    'B30: an Evbuffer that is written is moved: it is empty afterwards and can be used again',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      b.collect();
+      const source = new Evbuffer();
+      const parts = [10, 5000, 1, 2000].map((length, index) => pattern(length, index + 1));
+      a.bev.write('head ');
+      for (const part of parts) {
+        source.add(part);
+        a.bev.write(source);
+        assert.equal(source.length, 0, 'B30: the source keeps what it gave');
+      }
+      a.bev.write(' tail');
+      const expected = Buffer.concat([Buffer.from('head '), ...parts, Buffer.from(' tail')]);
+      await context.until(() => b.takenBytes >= expected.length, 'all bytes');
+      expectBytes(b.taken, expected);
+    },
+  ),
 
-  defineCase('B30: bytes are copied by write: what the caller does to them afterwards does not show', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    b.collect();
-    const bytes = pattern(5000);
-    const sent = Uint8Array.from(bytes);
-    a.bev.write(sent);
-    sent.fill(0);
-    await context.until(() => b.takenBytes >= bytes.length, 'all bytes');
-    expectBytes(b.taken, bytes);
-  }),
+  defineCase(
+    'B30: bytes are copied by write: what the caller does to them afterwards does not show',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      b.collect();
+      const bytes = pattern(5000);
+      const sent = Uint8Array.from(bytes);
+      a.bev.write(sent);
+      sent.fill(0);
+      await context.until(() => b.takenBytes >= bytes.length, 'all bytes');
+      expectBytes(b.taken, bytes);
+    },
+  ),
 
   defineCase('B30: strings are written in the encoding that is asked for', async (context) => {
     const pair = await context.open();

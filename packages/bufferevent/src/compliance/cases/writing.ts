@@ -7,17 +7,20 @@ const defineCase = casesOf('writing');
 
 /** Writing, its marks, pressure and the hard cap. */
 export const writingCases: readonly ComplianceCase[] = [
-  defineCase('WR-2, B34: with a low mark of 0 onWrite runs when the output is empty, and not before', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    b.collect();
-    a.record();
-    a.bev.write(pattern(120));
-    await context.until(() => a.count('write') > 0, 'onWrite');
-    await context.until(() => b.takenBytes === 120, 'the bytes');
-    await pair.settle();
-    assert.deepEqual(a.log, ['write 0']);
-  }),
+  defineCase(
+    'WR-2, B34: with a low mark of 0 onWrite runs when the output is empty, and not before',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      b.collect();
+      a.record();
+      a.bev.write(pattern(120));
+      await context.until(() => a.count('write') > 0, 'onWrite');
+      await context.until(() => b.takenBytes === 120, 'the bytes');
+      await pair.settle();
+      assert.deepEqual(a.log, ['write 0']);
+    },
+  ),
 
   defineCase('WR-2, B34: a low mark calls while that much is left', async (context) => {
     const pair = await context.open();
@@ -45,23 +48,26 @@ export const writingCases: readonly ComplianceCase[] = [
     assert.deepEqual(a.log, ['write 0'], 'WR-3: called although writing was enabled already');
   }),
 
-  defineCase('B31, B37, WR-5: what is written while writing is disabled waits, and leaves when it is enabled', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    const bytes = pattern(3000);
-    b.collect();
-    a.record();
-    a.bev.disable('write');
-    a.bev.write(bytes);
-    await pair.settle();
-    assert.equal(b.takenBytes, 0, 'B37: bytes left although writing is disabled');
-    assert.equal(a.bev.output.length, bytes.length);
-    assert.deepEqual(a.log, []);
-    a.bev.enable('write');
-    await context.until(() => b.takenBytes === bytes.length, 'the bytes');
-    expectBytes(b.taken, bytes);
-    await context.until(() => a.lengths('write').includes(0), 'onWrite');
-  }),
+  defineCase(
+    'B31, B37, WR-5: what is written while writing is disabled waits, and leaves when it is enabled',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const bytes = pattern(3000);
+      b.collect();
+      a.record();
+      a.bev.disable('write');
+      a.bev.write(bytes);
+      await pair.settle();
+      assert.equal(b.takenBytes, 0, 'B37: bytes left although writing is disabled');
+      assert.equal(a.bev.output.length, bytes.length);
+      assert.deepEqual(a.log, []);
+      a.bev.enable('write');
+      await context.until(() => b.takenBytes === bytes.length, 'the bytes');
+      expectBytes(b.taken, bytes);
+      await context.until(() => a.lengths('write').includes(0), 'onWrite');
+    },
+  ),
 
   defineCase('WR-4, B32: write answers false above the high mark and queues all the same', async (context) => {
     const pair = await context.open();
@@ -88,50 +94,56 @@ export const writingCases: readonly ComplianceCase[] = [
     assert.equal(a.bev.write('x'), false);
   }),
 
-  defineCase('WR-2, WR-4, B32: a producer that heeds false and waits for onWrite gets everything through', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    b.collect();
-    const bytes = pattern(Math.min(context.bulkBytes, 300_000));
-    a.bev.setWatermarks('write', { high: 4000 });
-    let at = 0;
-    let most = 0;
-    const produce = (): void => {
-      let more = true;
-      while (more && at < bytes.length) {
-        more = a.bev.write(bytes.subarray(at, at + 700));
-        at += 700;
-      }
-      most = Math.max(most, a.bev.output.length);
-    };
-    a.record({ onWrite: produce });
-    produce();
-    await context.until(() => b.takenBytes >= bytes.length, 'all bytes');
-    expectBytes(b.taken, bytes);
-    assert.ok(most <= 4700, `WR-4: an output of ${most} bytes although the producer heeds the answer`);
-  }),
+  defineCase(
+    'WR-2, WR-4, B32: a producer that heeds false and waits for onWrite gets everything through',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      b.collect();
+      const bytes = pattern(Math.min(context.bulkBytes, 300_000));
+      a.bev.setWatermarks('write', { high: 4000 });
+      let at = 0;
+      let most = 0;
+      const produce = (): void => {
+        let more = true;
+        while (more && at < bytes.length) {
+          more = a.bev.write(bytes.subarray(at, at + 700));
+          at += 700;
+        }
+        most = Math.max(most, a.bev.output.length);
+      };
+      a.record({ onWrite: produce });
+      produce();
+      await context.until(() => b.takenBytes >= bytes.length, 'all bytes');
+      expectBytes(b.taken, bytes);
+      assert.ok(most <= 4700, `WR-4: an output of ${most} bytes although the producer heeds the answer`);
+    },
+  ),
 
-  defineCase('WR-4, B33: a write above the hard cap throws, queues nothing, and fails the connection with one event', async (context) => {
-    const pair = await context.open({ limits: { outputMaxBytes: 10_000, outputHighWatermark: 5000 } });
-    const { a } = pair;
-    const errors: Error[] = [];
-    a.record({ onEvent: (_, event) => event.kind === 'error' && void errors.push(event.error) });
-    a.bev.disable('write');
-    a.bev.write(pattern(9000));
-    let thrown: unknown;
-    try {
-      a.bev.write(pattern(1001));
-    } catch (error) {
-      thrown = error;
-    }
-    assert.equal((thrown as { code?: string })?.code, 'ERR_BUFFEREVENT_OUTPUT_LIMIT', 'B33: the write was accepted');
-    assert.equal(a.bev.output.length, 9000, 'B33: something of the refused write is queued');
-    await context.until(() => a.events.length > 0, 'the error event');
-    await pair.settle();
-    assert.deepEqual(a.events, ['error write ERR_BUFFEREVENT_OUTPUT_LIMIT']);
-    assert.equal(errors[0], thrown);
-    assert.equal((await context.within(a.bev.closed, 'closed')).kind, 'error');
-  }),
+  defineCase(
+    'WR-4, B33: a write above the hard cap throws, queues nothing, and fails the connection with one event',
+    async (context) => {
+      const pair = await context.open({ limits: { outputMaxBytes: 10_000, outputHighWatermark: 5000 } });
+      const { a } = pair;
+      const errors: Error[] = [];
+      a.record({ onEvent: (_, event) => event.kind === 'error' && void errors.push(event.error) });
+      a.bev.disable('write');
+      a.bev.write(pattern(9000));
+      let thrown: unknown;
+      try {
+        a.bev.write(pattern(1001));
+      } catch (error) {
+        thrown = error;
+      }
+      assert.equal((thrown as { code?: string })?.code, 'ERR_BUFFEREVENT_OUTPUT_LIMIT', 'B33: the write was accepted');
+      assert.equal(a.bev.output.length, 9000, 'B33: something of the refused write is queued');
+      await context.until(() => a.events.length > 0, 'the error event');
+      await pair.settle();
+      assert.deepEqual(a.events, ['error write ERR_BUFFEREVENT_OUTPUT_LIMIT']);
+      assert.equal(errors[0], thrown);
+      assert.equal((await context.within(a.bev.closed, 'closed')).kind, 'error');
+    },
+  ),
 
   defineCase('B36: after a failure write drops its data and answers false', async (context) => {
     const pair = await context.open({ limits: { outputMaxBytes: 100, outputHighWatermark: 50 } });
@@ -158,18 +170,21 @@ export const writingCases: readonly ComplianceCase[] = [
     }
   }),
 
-  defineCase('B38, FI-10: drained resolves when everything was taken, and freeing then loses nothing', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    const bytes = pattern(Math.min(context.bulkBytes, 200_000));
-    b.collect();
-    a.bev.write(bytes);
-    await context.within(a.bev.drained(), 'drained');
-    assert.equal(a.bev.output.length, 0, 'B38: resolved while output is left');
-    a.bev.free();
-    await context.until(() => b.takenBytes >= bytes.length, 'all bytes');
-    expectBytes(b.taken, bytes);
-  }),
+  defineCase(
+    'B38, FI-10: drained resolves when everything was taken, and freeing then loses nothing',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const bytes = pattern(Math.min(context.bulkBytes, 200_000));
+      b.collect();
+      a.bev.write(bytes);
+      await context.within(a.bev.drained(), 'drained');
+      assert.equal(a.bev.output.length, 0, 'B38: resolved while output is left');
+      a.bev.free();
+      await context.until(() => b.takenBytes >= bytes.length, 'all bytes');
+      expectBytes(b.taken, bytes);
+    },
+  ),
 
   defineCase('B38: drained resolves at once with nothing queued', async (context) => {
     const pair = await context.open();
@@ -217,20 +232,23 @@ export const writingCases: readonly ComplianceCase[] = [
     assert.equal((await second).code, 'ERR_BUFFEREVENT_OUTPUT_LIMIT');
   }),
 
-  defineCase('B38, B74: an aborted drained rejects with the reason, and what is queued still leaves', async (context) => {
-    const pair = await context.open();
-    const { a, b } = pair;
-    b.collect();
-    a.bev.disable('write');
-    a.bev.write('held');
-    const controller = new AbortController();
-    const reason = new Error('no longer');
-    const waiting = context.rejection(a.bev.drained({ signal: controller.signal }), 'an aborted drained');
-    controller.abort(reason);
-    assert.equal(await waiting, reason);
-    assert.equal(await context.rejection(a.bev.drained({ signal: controller.signal }), 'drained, aborted'), reason);
-    a.bev.enable('write');
-    await context.within(a.bev.drained(), 'drained');
-    await context.until(() => b.takenBytes === 4, 'the bytes');
-  }),
+  defineCase(
+    'B38, B74: an aborted drained rejects with the reason, and what is queued still leaves',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      b.collect();
+      a.bev.disable('write');
+      a.bev.write('held');
+      const controller = new AbortController();
+      const reason = new Error('no longer');
+      const waiting = context.rejection(a.bev.drained({ signal: controller.signal }), 'an aborted drained');
+      controller.abort(reason);
+      assert.equal(await waiting, reason);
+      assert.equal(await context.rejection(a.bev.drained({ signal: controller.signal }), 'drained, aborted'), reason);
+      a.bev.enable('write');
+      await context.within(a.bev.drained(), 'drained');
+      await context.until(() => b.takenBytes === 4, 'the bytes');
+    },
+  ),
 ];
