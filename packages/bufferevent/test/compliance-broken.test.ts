@@ -21,7 +21,9 @@ const KiB = 1024;
 
 /** Small and quick to give up: many cases fail against a fake only by time-out. */
 const good: Flavour = socketFlavour('sockets in memory', {
-  createBackend: () => createMemoryBackend(new MemoryNetwork({ capacity: 16 * KiB })),
+  createBackend: () =>
+    createMemoryBackend(new MemoryNetwork({ capacity: 16 * KiB }), { supports: { sendFile: false } }),
+  files: true,
   bulkBytes: 100_000,
   transitBytes: 64 * KiB,
   scripts: 5,

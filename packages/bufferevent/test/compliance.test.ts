@@ -6,18 +6,25 @@ import { describe, it } from 'vitest';
 
 const KiB = 1024;
 
-const memory = () => createMemoryBackend(new MemoryNetwork({ capacity: 16 * KiB }));
+/** Without files of its own, so that real ones can be sent. */
+const memory = (capacity: number) =>
+  createMemoryBackend(new MemoryNetwork({ capacity }), { supports: { sendFile: false } });
 
 const flavours: readonly Flavour[] = [
-  socketFlavour('sockets in memory', { createBackend: memory, transitBytes: 64 * KiB, scripts: 100 }),
+  socketFlavour('sockets in memory', {
+    createBackend: () => memory(16 * KiB),
+    files: true,
+    transitBytes: 64 * KiB,
+    scripts: 100,
+  }),
   socketFlavour('sockets in memory with faults', {
-    createBackend: () =>
-      withFaults(createMemoryBackend(new MemoryNetwork({ capacity: 2 * KiB })), { maxRecv: 37, maxSend: 50, delay: 1 }),
+    createBackend: () => withFaults(memory(2 * KiB), { maxRecv: 37, maxSend: 50, delay: 1 }),
+    files: true,
     bulkBytes: 20_000,
     transitBytes: 4 * KiB,
     timeoutMs: 20_000,
   }),
-  socketFlavour('sockets over net', { createBackend: () => netBackend, manualClock: false }),
+  socketFlavour('sockets over net', { createBackend: () => netBackend, manualClock: false, files: true }),
 ];
 
 /** The suite has time-outs of its own, for each step. */

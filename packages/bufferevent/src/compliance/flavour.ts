@@ -20,6 +20,8 @@ export interface FlavourSupports {
   readonly halfClose: boolean;
   /** The peer of an end that was freed, or given up, is told so by an `eof` or an `error` event. */
   readonly abruptClose: boolean;
+  /** Files of the system can be added to the output. Not over a memory backend with `sendFile`: its files are its own. */
+  readonly files: boolean;
 }
 
 /** What a case may ask to be different from the defaults. */

@@ -6,13 +6,15 @@ import { listen } from '../listen.js';
 import type { Listener } from '../listener.js';
 import { SocketBufferevent } from '../socket-bufferevent.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import type { Dialled, Ends, Flavour, OpenOptions, Setting } from './flavour.js';
+import type { Dialled, Ends, Flavour, FlavourSupports, OpenOptions, Setting } from './flavour.js';
 
 export interface SocketFlavourOptions {
   /** Called for every connection that a case opens. */
   createBackend(): Backend;
   /** Whether time passes by hand. Default true: over sockets of the system, silence can't be told from slowness. */
   readonly manualClock?: boolean;
+  /** {@link FlavourSupports.files}. Default false. */
+  readonly files?: boolean;
   readonly bulkBytes?: number;
   readonly transitBytes?: number;
   readonly scripts?: number;
@@ -21,12 +23,12 @@ export interface SocketFlavourOptions {
 
 /** `SocketBufferevent` over a backend. A start for other flavours, which are made of two such ends. */
 export function socketFlavour(name: string, options: SocketFlavourOptions): Flavour {
-  const { createBackend, manualClock = true, ...sizes } = options;
+  const { createBackend, manualClock = true, files = false, ...sizes } = options;
   const setting = (openOptions: OpenOptions = {}) => new SocketSetting(createBackend(), manualClock, openOptions);
   return {
     ...sizes,
     name,
-    supports: { clock: manualClock, halfClose: true, abruptClose: true },
+    supports: { clock: manualClock, halfClose: true, abruptClose: true, files },
     open: (openOptions) => setting(openOptions).connected(),
     dial: (outcome, openOptions) => setting(openOptions).dial(outcome),
   };

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { EvbufferEncoding } from 'evbuffer';
 import type { BuffereventEvent, BuffereventHandlers, Direction } from '../../events.js';
 import { type BrokenFake, brokenFake } from './fake.js';
@@ -100,6 +101,14 @@ class KeepsOldHandlers extends Fault {
   }
 }
 
+class CallsInTheContextItWasMade extends Fault {
+  readonly #made: AsyncResource = new AsyncResource('Fault');
+
+  override setHandlers(handlers: BuffereventHandlers | null): void {
+    this.#made.runInAsyncScope(() => super.setHandlers(handlers));
+  }
+}
+
 class SwallowsExceptions extends Fault {
   override deliverRead(): void {
     try {
@@ -182,6 +191,7 @@ export const dispatchFakes: readonly BrokenFake[] = [
   brokenFake('CB-9', 'has marks that no trigger ignores', TriggerHonoursMarksAlways),
   brokenFake('CB-9', 'passes on copies of triggered events', CopiesTriggeredEvents),
   brokenFake('B7', 'keeps calling the handlers it was first given', KeepsOldHandlers),
+  brokenFake('B8', 'calls in the asynchronous context in which it was made', CallsInTheContextItWasMade),
   brokenFake('B10', 'swallows what handlers throw', SwallowsExceptions),
   brokenFake('B10', 'is freed by what a handler throws', FreesAfterExceptions),
   brokenFake('B13', 'takes whatever it is given', AcceptsAnything),

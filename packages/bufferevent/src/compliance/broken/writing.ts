@@ -44,6 +44,38 @@ class HoldsTheLastByte extends Fault {
   }
 }
 
+/** State that belongs to a connection, kept for all of them. */
+class SharesItsState extends Fault {
+  static #held: Uint8Array = new Uint8Array(0);
+
+  write(data: Data, encoding?: EvbufferEncoding): boolean {
+    if (!(data instanceof Uint8Array) || data.length !== 250) return this.below.write(data, encoding);
+    const more = SharesItsState.#held.length === 0 || this.below.write(SharesItsState.#held);
+    SharesItsState.#held = Uint8Array.from(data);
+    return more;
+  }
+}
+
+class SendsFilesLater extends Fault {
+  get output(): Evbuffer {
+    return new Proxy(this.below.output, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (name === 'addFileSegment') return (...range: Parameters<Evbuffer['addFileSegment']>) => this.#add(range);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  }
+
+  #add([segment, offset, length]: Parameters<Evbuffer['addFileSegment']>): void {
+    segment.retain();
+    setImmediate(() => {
+      this.attempt(() => this.below.output.addFileSegment(segment, offset, length));
+      segment.release();
+    });
+  }
+}
+
 class SwapsPieces extends Fault {
   #earlier: Uint8Array | null = null;
 
@@ -199,6 +231,8 @@ export const writingFakes: readonly BrokenFake[] = [
   brokenFake('B30', 'refers to the bytes of the caller', KeepsReferences),
   brokenFake('B30', 'writes every string as UTF-8', IgnoresEncodings),
   brokenFake('B30', 'holds the last byte back', HoldsTheLastByte),
+  brokenFake('B30', 'mixes the bytes of its connections', SharesItsState),
+  brokenFake('B39', 'sends files after what was written behind them', SendsFilesLater),
   brokenFake('WR-1', 'sends pieces in another order', SwapsPieces),
   brokenFake('WR-1', 'sends a byte twice', DoublesLargeWrites),
   brokenFake('WR-2', 'calls onWrite for every send', CallsForEachSend),

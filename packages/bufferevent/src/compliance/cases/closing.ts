@@ -187,6 +187,44 @@ export const closingCases: readonly ComplianceCase[] = [
   ),
 
   defineCase(
+    'B61: ending at any moment of a transfer sends all that was written before',
+    async (context) => {
+      const bytes = [pattern(3000, 1), pattern(3000, 2)] as const;
+      for (let moment = 0; moment < 12; moment++) {
+        const pair = await context.open();
+        const { a, b } = pair;
+        a.collect();
+        b.collect({ onEvent: (bev) => void bev.end() });
+        a.bev.write(bytes[0]);
+        b.bev.write(bytes[1]);
+        let steps = 0;
+        await context.until(() => steps++ >= moment, 'the moment');
+        assert.equal((await context.within(a.bev.end(), 'end')).kind, 'clean');
+        expectBytes(a.taken, bytes[1]);
+        expectBytes(b.taken, bytes[0]);
+        await context.until(() => b.bev.freed, 'the other side to end');
+      }
+    },
+    halfClose,
+  ),
+
+  defineCase('B67, CB-5, FR-1: disposing of the base frees both ends and calls nobody', async (context) => {
+    const pair = await context.open();
+    const { a, b } = pair;
+    a.collect();
+    b.collect();
+    a.bev.write(pattern(5000));
+    const pull = context.rejection(a.bev.read(1_000_000), 'a pull of an end whose base is gone');
+    await context.within(a.bev.base[Symbol.asyncDispose](), 'disposal');
+    const calls = [...a.log, ...b.log].length;
+    assert.equal(a.bev.freed && b.bev.freed, true, 'B67: an end outlives its base');
+    assert.equal((await pull).code, 'ERR_BUFFEREVENT_FREED');
+    assert.equal((await context.within(a.bev.closed, 'closed')).kind, 'freed');
+    await pair.settle();
+    assert.equal([...a.log, ...b.log].length, calls, 'FR-1: called after disposal');
+  }),
+
+  defineCase(
     'FR-1, FR-2, FR-3, B62, B64: free is synchronous and idempotent, drops the output, and says so',
     async (context) => {
       const pair = await context.open();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Evbuffer } from 'evbuffer';
 import type { Bufferevent } from '../../bufferevent.js';
 import type { BuffereventEvent, BuffereventHandlers } from '../../events.js';
@@ -198,6 +199,24 @@ export const dispatchCases: readonly ComplianceCase[] = [
     a.bev.triggerEvent(cause('told'));
     await pair.settle();
     assert.deepEqual(seen, ['first read', 'second write', 'second event']);
+  }),
+
+  defineCase('B8: handlers run in the asynchronous context in which they were set', async (context) => {
+    const pair = await context.open();
+    const { a, b } = pair;
+    const storage = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const note = (): void => void seen.push(storage.getStore());
+    storage.run('of a', () => a.bev.setHandlers({ onRead: note, onWrite: note, onEvent: note }));
+    storage.run('of b', () => b.bev.setHandlers({ onRead: note }));
+    storage.run('elsewhere', () => {
+      a.bev.triggerEvent({ kind: 'connected' });
+      a.bev.trigger('read');
+      a.bev.trigger('write');
+      b.bev.trigger('read');
+    });
+    await pair.settle();
+    assert.deepEqual(seen, ['of a', 'of a', 'of a', 'of b']);
   }),
 
   defineCase('B10: what handlers throw surfaces once each, and the others are served', async (context) => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { Evbuffer } from 'evbuffer';
+import { FileSegment } from 'evbuffer/file';
 import { inPieces, pattern } from '../bytes.js';
 import { type ComplianceCase, casesOf } from '../case.js';
 import type { CaseContext, Pair } from '../context.js';
@@ -142,6 +144,39 @@ export const transferCases: readonly ComplianceCase[] = [
     assert.equal(a.bev.write(new Evbuffer()), true);
     await pair.settle();
     assert.deepEqual([...a.log, ...b.log], []);
+  }),
+
+  defineCase(
+    'B39: bytes of a file leave in their place in the order',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      b.collect();
+      // Any file will do.
+      const file = new URL(import.meta.url);
+      const bytes = readFileSync(file);
+      const length = Math.min(bytes.length, context.bulkBytes);
+      const segment = await FileSegment.open(file);
+      a.bev.write('before ');
+      a.bev.output.addFileSegment(segment, 0, length);
+      a.bev.write(' after');
+      segment.close();
+      const expected = Buffer.concat([Buffer.from('before '), bytes.subarray(0, length), Buffer.from(' after')]);
+      await context.until(() => b.takenBytes >= expected.length, 'all bytes');
+      expectBytes(b.taken, expected);
+    },
+    ['files'],
+  ),
+
+  defineCase('B30: connections side by side keep their bytes apart', async (context) => {
+    const pairs = await Promise.all(Array.from({ length: 4 }, () => context.open()));
+    const sent = pairs.map((_, index) => pattern(3000, index + 1));
+    for (const { b } of pairs) b.collect();
+    for (let at = 0; at < 3000; at += 250) {
+      for (const [index, { a }] of pairs.entries()) a.bev.write((sent[index] as Uint8Array).subarray(at, at + 250));
+    }
+    await context.until(() => pairs.every(({ b }) => b.takenBytes >= 3000), 'all bytes');
+    for (const [index, { b }] of pairs.entries()) expectBytes(b.taken, sent[index] as Uint8Array);
   }),
 
   defineCase('RD-4, B23, B32: large amounts both ways at once are exact under small marks', async (context) => {
