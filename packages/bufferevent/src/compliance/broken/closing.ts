@@ -140,17 +140,9 @@ class TakesMemoryBack extends Fault {
   }
 }
 
-class KeepsItselfWhileItCalls extends Fault {
-  #calling = false;
-
-  override deliverRead(): void {
-    this.#calling = true;
-    super.deliverRead();
-    this.#calling = false;
-  }
-
-  free(): void {
-    if (!this.#calling) this.below.free();
+class SaysItIsOpen extends Fault {
+  get freed(): boolean {
+    return false;
   }
 }
 
@@ -171,5 +163,5 @@ export const closingFakes: readonly BrokenFake[] = [
   brokenFake('B62', 'cannot be freed twice', FreesOnce),
   brokenFake('B64', 'says that every end was clean', AlwaysClean),
   brokenFake('FR-5', 'takes the memory of received bytes back', TakesMemoryBack),
-  brokenFake('B11', 'ignores free inside its handlers', KeepsItselfWhileItCalls),
+  brokenFake('B67', 'is not freed with its base', SaysItIsOpen),
 ];

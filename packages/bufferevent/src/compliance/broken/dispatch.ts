@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { EvbufferEncoding } from 'evbuffer';
-import type { BuffereventEvent, BuffereventHandlers, Direction } from '../../events.js';
+import type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction } from '../../events.js';
+import type { Watermarks } from '../../watermarks.js';
 import { type BrokenFake, brokenFake } from './fake.js';
 import { Fault } from './fault.js';
 
@@ -110,9 +111,9 @@ class CallsInTheContextItWasMade extends Fault {
 }
 
 class SwallowsExceptions extends Fault {
-  override deliverRead(): void {
+  override deliver(call: () => void): void {
     try {
-      super.deliverRead();
+      call();
     } catch {
       return;
     }
@@ -120,13 +121,76 @@ class SwallowsExceptions extends Fault {
 }
 
 class FreesAfterExceptions extends Fault {
-  override deliverRead(): void {
+  override deliver(call: () => void): void {
     try {
-      super.deliverRead();
+      call();
     } catch (error) {
       this.below.free();
       throw error;
     }
+  }
+}
+
+class KeepsHandlersForTheRun extends Fault {
+  #running: BuffereventHandlers | null = null;
+
+  override deliverRead(): void {
+    this.#running = this.handlers;
+    queueMicrotask(() => {
+      this.#running = null;
+    });
+    super.deliverRead();
+  }
+
+  override deliverWrite(): void {
+    if (this.#running === null) super.deliverWrite();
+    else this.#running.onWrite?.(this.self);
+  }
+}
+
+/** Takes itself for busy, and forgets what it is asked for meanwhile. */
+class DeafInsideHandlers extends Fault {
+  #busy = false;
+
+  override deliver(call: () => void): void {
+    this.#busy = true;
+    try {
+      call();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  override setHandlers(handlers: BuffereventHandlers | null): void {
+    if (!this.#busy) super.setHandlers(handlers);
+  }
+
+  free(): void {
+    if (!this.#busy) this.below.free();
+  }
+
+  end(): Promise<CloseCause> {
+    return this.#busy ? this.below.closed : this.below.end();
+  }
+
+  halfClose(): void {
+    if (!this.#busy) this.below.halfClose();
+  }
+
+  disable(...directions: Direction[]): void {
+    if (!this.#busy) this.below.disable(...directions);
+  }
+
+  setWatermarks(direction: Direction, marks: Partial<Watermarks>): void {
+    if (!this.#busy) this.below.setWatermarks(direction, marks);
+  }
+
+  write(data: Parameters<Fault['below']['write']>[0], encoding?: EvbufferEncoding): boolean {
+    return this.#busy || this.below.write(data, encoding);
+  }
+
+  read(count?: number): Promise<Uint8Array | null> {
+    return this.#busy ? new Promise(() => undefined) : this.below.read(count);
   }
 }
 
@@ -194,6 +258,8 @@ export const dispatchFakes: readonly BrokenFake[] = [
   brokenFake('B8', 'calls in the asynchronous context in which it was made', CallsInTheContextItWasMade),
   brokenFake('B10', 'swallows what handlers throw', SwallowsExceptions),
   brokenFake('B10', 'is freed by what a handler throws', FreesAfterExceptions),
+  brokenFake('B11', 'goes on with the handlers with which a run began', KeepsHandlersForTheRun),
+  brokenFake('B11', 'forgets what it is asked for inside its handlers', DeafInsideHandlers),
   brokenFake('B13', 'takes whatever it is given', AcceptsAnything),
   brokenFake('B66', 'can be written to after free', WorksAfterFree),
 ];

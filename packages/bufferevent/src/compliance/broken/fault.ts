@@ -3,7 +3,7 @@ import type { BuffereventEvent, BuffereventHandlers } from '../../events.js';
 
 /**
  * What a fake does otherwise than the good bufferevent below it. Methods and getters of a `Bufferevent` that a subclass
- * defines are called instead of those below; the three `deliver…` methods stand between what is below and the user's
+ * defines are called instead of those below; the `deliver…` methods stand between what is below and the user's
  * handlers. Everything else passes through. Not a way to build anything that is used.
  */
 export class Fault {
@@ -44,15 +44,20 @@ export class Fault {
 
   /** Calls the user's `onRead`. */
   deliverRead(): void {
-    this.#handlers?.onRead?.(this.self);
+    this.deliver(() => this.#handlers?.onRead?.(this.self));
   }
 
   deliverWrite(): void {
-    this.#handlers?.onWrite?.(this.self);
+    this.deliver(() => this.#handlers?.onWrite?.(this.self));
   }
 
   deliverEvent(event: BuffereventEvent): void {
-    this.#handlers?.onEvent?.(this.self, event);
+    this.deliver(() => this.#handlers?.onEvent?.(this.self, event));
+  }
+
+  /** Runs a call of any handler. */
+  deliver(call: () => void): void {
+    call();
   }
 
   /** For what a fake does of its own accord, later: the object may be freed by then. */

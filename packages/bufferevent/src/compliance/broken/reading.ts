@@ -97,6 +97,13 @@ class ReadsWhenDisabled extends Fault {
   }
 }
 
+class DisableDropsInput extends Fault {
+  disable(...directions: Direction[]): void {
+    this.below.disable(...directions);
+    if (directions.includes('read')) this.below.input.drain();
+  }
+}
+
 class TellsTheEndFirst extends Fault {
   #late = false;
 
@@ -177,7 +184,10 @@ export const readingFakes: readonly BrokenFake[] = [
   brokenFake('RD-4', 'stays suspended once the high mark was reached', StopsAtTheMark),
   brokenFake('RD-5', 'calls again and again while the input is full', SpinsAtTheMark),
   brokenFake('RD-6', 'takes a low mark above the high one', TakesCrossedMarks),
+  brokenFake('RD-7', 'reads on to the end although the input is full', IgnoresHighMark),
   brokenFake('RD-7', 'notices the end although reading was never enabled', ReadsUnasked),
+  brokenFake('B20', 'reads although reading was never enabled', ReadsUnasked),
+  brokenFake('B20', 'drops the input when reading is disabled', DisableDropsInput),
   brokenFake('B20', 'goes on reading when reading is disabled', ReadsWhenDisabled),
   brokenFake('RD-8', 'tells the end before the bytes that came with it', TellsTheEndFirst),
   brokenFake('RD-9', 'shows a suspension as disabled', ShowsSuspension),

@@ -36,9 +36,13 @@ class OwnTimer extends Fault {
     this.below.free();
   }
 
+  protected get counts(): boolean {
+    return this.below.enabled.includes(this.direction);
+  }
+
   protected start(): void {
     this.#timer?.cancel();
-    if (this.#ms === 0 || !this.below.enabled.includes(this.direction)) return;
+    if (this.#ms === 0 || !this.counts) return;
     this.#timer = this.below.base.clock.setTimer(() => {
       if (this.below.freed) return;
       this.below.disable(this.direction);
@@ -62,20 +66,15 @@ class CountsWithNothingToWrite extends OwnTimer {
   protected override readonly direction = 'write';
 }
 
-class CountsWhenDisabled extends Fault {
-  #timer: Timer | null = null;
-
-  setTimeouts(timeouts: TimeoutOptions): void {
-    this.below.setTimeouts(timeouts);
-    const { readMs } = timeouts;
-    this.#timer?.cancel();
-    if (!readMs || this.below.enabled.includes('read')) return;
-    this.#timer = this.below.base.clock.setTimer(() => this.attempt(() => this.below.enable('read')), readMs);
+class CountsWhenDisabled extends OwnTimer {
+  protected override get counts(): boolean {
+    return true;
   }
+}
 
-  free(): void {
-    this.#timer?.cancel();
-    this.below.free();
+class EnableDoesNotStartAnew extends Fault {
+  enable(...directions: Direction[]): void {
+    this.below.enable(...directions.filter((direction) => !this.below.enabled.includes(direction)));
   }
 }
 
@@ -192,6 +191,7 @@ export const timeoutFakes: readonly BrokenFake[] = [
   brokenFake('TO-1', 'counts while reading is disabled', CountsWhenDisabled),
   brokenFake('TO-1', 'counts while the input is full', CountsWhileFull),
   brokenFake('TO-2', 'does not start anew when bytes arrive', CountsFromEnable),
+  brokenFake('TO-2', 'does not start anew when reading is enabled', EnableDoesNotStartAnew),
   brokenFake('TO-3', 'loses the connection when the peer takes nothing', TakesFromTheOutput),
   brokenFake('TO-6', 'times out in writing with nothing to write', CountsWithNothingToWrite),
   brokenFake('TO-4', 'repeats time-outs', Repeats),

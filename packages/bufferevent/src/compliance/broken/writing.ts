@@ -99,6 +99,15 @@ class DoublesLargeWrites extends Fault {
   }
 }
 
+class CallsForEmptyWrites extends Fault {
+  write(data: Data, encoding?: EvbufferEncoding): boolean {
+    const empty = data.length === 0;
+    const more = this.below.write(data, encoding);
+    if (empty) this.below.trigger('write');
+    return more;
+  }
+}
+
 class CallsForEachSend extends Fault {
   constructor(below: Fault['below']) {
     super(below);
@@ -231,6 +240,7 @@ export const writingFakes: readonly BrokenFake[] = [
   brokenFake('B30', 'refers to the bytes of the caller', KeepsReferences),
   brokenFake('B30', 'writes every string as UTF-8', IgnoresEncodings),
   brokenFake('B30', 'holds the last byte back', HoldsTheLastByte),
+  brokenFake('B30', 'calls onWrite for writing nothing', CallsForEmptyWrites),
   brokenFake('B30', 'mixes the bytes of its connections', SharesItsState),
   brokenFake('B39', 'sends files after what was written behind them', SendsFilesLater),
   brokenFake('WR-1', 'sends pieces in another order', SwapsPieces),

@@ -10,11 +10,15 @@ import { gatherUncaught } from '../uncaught.js';
 
 const defineCase = casesOf('reentrancy');
 
+/** Written by either end, before anything is done. */
+const BYTES = 2000;
+const more = 'more';
+
 interface Action {
   readonly name: string;
   /** Done inside a callback of `own`, whose peer is `other`. */
   readonly act: (own: Probe, other: Probe) => void;
-  /** Whether it has had its effect, when everything is quiet. */
+  /** Whether it has had its effect. */
   readonly done?: (own: Probe, other: Probe) => boolean;
   readonly throws?: boolean;
 }
@@ -35,16 +39,24 @@ const actions: readonly Action[] = [
     act: (own) => own.bev.disable('read', 'write'),
     done: (own) => own.bev.enabled.length === 0,
   },
-  { name: 'half-closes', act: (own) => own.bev.halfClose() },
-  { name: 'ends', act: (own) => void own.bev.end() },
+  { name: 'half-closes', act: (own) => own.bev.halfClose(), done: (own) => own.bev.writeEnded },
+  { name: 'ends', act: (own) => void own.bev.end(), done: (own) => own.bev.writeEnded },
   {
     name: 'removes its handlers',
     act: (own) => own.bev.setHandlers(null),
     done: (own) => own.bev.handlers === null,
   },
-  { name: 'writes and drains', act: (own) => writeAndDrain(own.bev) },
-  { name: 'changes every mark', act: (own) => changeMarks(own.bev) },
-  { name: 'pulls', act: (own) => void own.bev.read(1).catch(() => null) },
+  {
+    name: 'writes and drains',
+    act: (own) => writeAndDrain(own.bev),
+    done: (_, other) => other.takenBytes === BYTES + more.length,
+  },
+  {
+    name: 'changes every mark',
+    act: (own) => changeMarks(own.bev),
+    done: (own) => own.bev.getWatermarks('read').high === 1,
+  },
+  { name: 'pulls', act: pull, done: (own) => own.takenBytes === 1 },
   {
     name: 'throws',
     throws: true,
@@ -54,8 +66,15 @@ const actions: readonly Action[] = [
   },
 ];
 
+function pull(own: Probe): void {
+  own.bev.read(1).then(
+    (bytes) => own.keepPulled(bytes as Uint8Array),
+    () => null,
+  );
+}
+
 function writeAndDrain(bev: Bufferevent): void {
-  bev.write('more');
+  bev.write(more);
   bev.input.drain(bev.input.length);
 }
 
@@ -82,7 +101,7 @@ function once(name: keyof BuffereventHandlers, act: () => void): BuffereventHand
 async function play(context: CaseContext, callback: keyof BuffereventHandlers, action: Action): Promise<void> {
   const pair = await context.open();
   const { a, b } = pair;
-  const bytes = [pattern(2000, 1), pattern(2000, 2)] as const;
+  const bytes = [pattern(BYTES, 1), pattern(BYTES, 2)] as const;
   let acted = false;
   const act = (): void => {
     acted = true;
@@ -95,16 +114,16 @@ async function play(context: CaseContext, callback: keyof BuffereventHandlers, a
   b.bev.write(bytes[1]);
   if (callback === 'onEvent') b.bev.halfClose();
   const body = async (): Promise<void> => {
-    await context.until(() => acted, `${callback} of an end that ${action.name}`);
+    await context.until(() => acted, `${callback} that ${action.name}`);
+    await context.until(() => done(a, b), `the effect of ${callback} that ${action.name}`);
     await pair.settle();
   };
   const { done = () => true } = action;
   if (action.throws) assert.equal((await gatherUncaught(body)).length, 1, 'B10: it did not surface once');
   else await body();
-  assert.ok(done(a, b), `B11: ${callback} that ${action.name} was not obeyed`);
+  assert.ok(done(a, b), `B11: the effect of ${callback} that ${action.name} did not last`);
   if (!b.bev.freed) b.take();
-  const more = Buffer.concat([bytes[0], Buffer.from('more')]);
-  expectPrefix(b.taken, more);
+  expectPrefix(b.taken, Buffer.concat([bytes[0], Buffer.from(more)]));
 }
 
 function casesFor(callback: keyof BuffereventHandlers, requires: readonly Requirement[]): ComplianceCase[] {
