@@ -24,7 +24,7 @@ const good: Flavour = socketFlavour('sockets in memory', {
   bulkBytes: 100_000,
   transitBytes: 64 * KiB,
   scripts: 5,
-  timeoutMs: 300,
+  timeoutMs: 200,
 });
 
 async function failureOf(one: ComplianceCase, flavour: Flavour): Promise<unknown> {

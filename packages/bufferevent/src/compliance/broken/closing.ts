@@ -59,6 +59,19 @@ class EndStopsReading extends Fault {
   }
 }
 
+class EndAbortsPulls extends Fault {
+  readonly #ending: AbortController = new AbortController();
+
+  read(count?: number): Promise<Uint8Array | null> {
+    return this.below.read(count, { signal: this.#ending.signal });
+  }
+
+  end(): Promise<CloseCause> {
+    this.#ending.abort(new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'ended'));
+    return this.below.end();
+  }
+}
+
 class EndIsStuckWhenFull extends Fault {
   #ending = false;
 
@@ -154,6 +167,7 @@ export const closingFakes: readonly BrokenFake[] = [
   brokenFake('B61', 'drops the output in end', EndDropsOutput),
   brokenFake('B61', 'does not wait for the end of the peer', EndDoesNotWait),
   brokenFake('B61', 'gives nobody what comes after end', EndStopsReading),
+  brokenFake('B61', 'lets end reject the pulls that wait', EndAbortsPulls),
   brokenFake('B61', 'never ends when the input is full', EndIsStuckWhenFull),
   brokenFake('B61', 'goes on ending after free', EndOutlastsFree),
   brokenFake('B68', 'discards what nobody took before a clean end', EndForgetsWhatIsLeft),

@@ -204,6 +204,87 @@ export const pullingCases: readonly ComplianceCase[] = [
     assert.equal(await pull, thrown);
   }),
 
+  defineCase('B21, B73: what a pull leaves over while reading is disabled calls nobody', async (context) => {
+    const pair = await context.open();
+    const { a, b } = pair;
+    b.record();
+    const pull = b.bev.read(3);
+    a.bev.write('abcde');
+    assert.equal(ascii(await context.within(pull, 'the pull')), 'abc');
+    await pair.settle();
+    assert.deepEqual(b.log, []);
+    assert.equal(ascii(await context.within(b.bev.read(2), 'the rest')), 'de');
+    assert.deepEqual(b.log, []);
+  }),
+
+  defineCase(
+    'B70: bytes put in front of the input are read first, and may be what a pull waits for',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const pull = b.bev.read(4);
+      a.bev.write('yz');
+      await context.pending(pair, pull, 'a pull of more than there is');
+      b.bev.input.prepend('wx');
+      assert.equal(ascii(await context.within(pull, 'the pull')), 'wxyz');
+      b.bev.input.prepend('front\n');
+      assert.equal(await context.within(b.bev.readLine('lf'), 'a line'), 'front');
+    },
+  ),
+
+  defineCase('B71, B74: a pull that is aborted gives the mark back that it lifted', async (context) => {
+    const pair = await context.open();
+    const { a, b } = pair;
+    const controller = new AbortController();
+    b.bev.setWatermarks('read', { high: 16 });
+    const aborted = context.rejection(b.bev.read(100, { signal: controller.signal }), 'an aborted pull');
+    controller.abort();
+    await aborted;
+    b.bev.enable('read');
+    a.bev.write(pattern(200));
+    await context.until(() => b.bev.input.length >= 16, 'the mark');
+    await pair.settle();
+    assert.equal(b.bev.input.length, 16, 'B71: the mark is still lifted');
+  }),
+
+  defineCase('B73, B74: bytes that an aborted pull was waiting with go to the handler', async (context) => {
+    const pair = await context.open();
+    const { a, b } = pair;
+    b.record();
+    b.bev.enable('read');
+    const controller = new AbortController();
+    const aborted = context.rejection(b.bev.read(1000, { signal: controller.signal }), 'an aborted pull');
+    a.bev.write('hello');
+    await context.until(() => b.bev.input.length === 5, 'the bytes');
+    await pair.settle();
+    assert.deepEqual(b.log, [], 'B73: onRead sees the bytes of a pull');
+    controller.abort();
+    await aborted;
+    await context.until(() => b.log.length > 0, 'onRead');
+    await pair.settle();
+    assert.deepEqual(b.log, ['read 5']);
+  }),
+
+  defineCase(
+    'B61, B73: pulls that wait when end is called get what still comes, and null after it',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const first = context.within(a.bev.read(4), 'the first pull');
+      const second = context.within(a.bev.readLine('lf'), 'the second pull');
+      const third = context.within(a.bev.read(3), 'the pull at the end');
+      const ended = a.bev.end();
+      b.bev.write('fourline\n');
+      void b.bev.end();
+      assert.equal(ascii(await first), 'four');
+      assert.equal(await second, 'line');
+      assert.equal(await third, null);
+      assert.equal((await context.within(ended, 'end')).kind, 'clean');
+      assert.equal(await context.within(a.bev.read(), 'a pull after a clean end'), null);
+    },
+    halfClose,
+  ),
+
   defineCase(
     'B76: for await gives all bytes and stops at the end',
     async (context) => {

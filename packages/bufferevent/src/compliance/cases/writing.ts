@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Evbuffer } from 'evbuffer';
 import { pattern } from '../bytes.js';
 import { type ComplianceCase, casesOf } from '../case.js';
 import { expectBytes, expectCode } from '../expect.js';
@@ -149,7 +150,10 @@ export const writingCases: readonly ComplianceCase[] = [
     const pair = await context.open({ limits: { outputMaxBytes: 100, outputHighWatermark: 50 } });
     const { bev } = pair.a;
     expectCode('ERR_BUFFEREVENT_OUTPUT_LIMIT', () => bev.write(pattern(101)));
+    const moved = Evbuffer.from('dropped, too');
     assert.equal(bev.write('dropped'), false);
+    assert.equal(bev.write(moved), false);
+    assert.equal(moved.length, 0, 'B36: the content of an Evbuffer was not dropped');
     assert.equal(bev.output.length, 0);
     await pair.settle();
     assert.equal(bev.write('dropped'), false);
