@@ -100,6 +100,20 @@ export const closingCases: readonly ComplianceCase[] = [
   ),
 
   defineCase(
+    'B61: end sends what is queued although writing is disabled',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      b.collect({ onEvent: (bev) => void bev.end() });
+      a.bev.disable('write');
+      a.bev.write('held');
+      assert.equal((await context.within(a.bev.end(), 'end')).kind, 'clean');
+      assert.equal(ascii(b.taken), 'held');
+    },
+    halfClose,
+  ),
+
+  defineCase(
     'B61: both sides may end at once',
     async (context) => {
       const pair = await context.open();

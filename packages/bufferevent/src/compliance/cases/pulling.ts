@@ -119,6 +119,24 @@ export const pullingCases: readonly ComplianceCase[] = [
   }),
 
   defineCase(
+    'B70, B72: a line is looked for anew when bytes are put in front or taken while it is waited for',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const first = b.bev.readLine('lf');
+      a.bev.write('a long beginning of ');
+      await context.pending(pair, first, 'half a line');
+      b.bev.input.prepend('in front\n');
+      assert.equal(await context.within(first, 'the line in front'), 'in front');
+      const second = b.bev.readLine('lf');
+      await context.pending(pair, second, 'half a line');
+      b.bev.input.drain(17);
+      a.bev.write('it\n');
+      assert.equal(await context.within(second, 'the line'), 'of it');
+    },
+  ),
+
+  defineCase(
     'B72: a line above maxBytes and a last line without terminator reject, and their bytes stay',
     async (context) => {
       const pair = await context.open();

@@ -141,6 +141,20 @@ export const readingCases: readonly ComplianceCase[] = [
     },
   ),
 
+  defineCase('RD-4, B23: a high mark that is lowered while nothing comes holds for the next bytes', async (context) => {
+    const pair = await context.open();
+    const { a, b } = pair;
+    b.bev.setWatermarks('read', { high: 1000 });
+    b.bev.enable('read');
+    await pair.settle();
+    b.bev.setWatermarks('read', { high: 10 });
+    await pair.settle();
+    a.bev.write(pattern(500));
+    await context.until(() => b.bev.input.length >= 10, 'the mark');
+    await pair.settle();
+    assert.equal(b.bev.input.length, 10);
+  }),
+
   defineCase('RD-4, B23: draining below the high mark goes on reading by itself', async (context) => {
     const pair = await context.open();
     const { a, b } = pair;
