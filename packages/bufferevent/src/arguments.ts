@@ -1,5 +1,6 @@
 import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
 import type { Direction } from './events.js';
+import type { FlushMode, Layer } from './layer.js';
 
 /** Throws `TypeError` unless `value` is an object (functions and `null` are none). */
 export function checkObject(name: string, value: unknown): void {
@@ -33,6 +34,20 @@ export function checkPort(name: string, value: unknown, least: 0 | 1): void {
 export function checkDirection(value: unknown): Direction {
   if (value !== 'read' && value !== 'write') throw argumentTypeError('direction', "'read' or 'write'", value);
   return value;
+}
+
+export function checkFlushMode(value: unknown): FlushMode {
+  if (value !== 'normal' && value !== 'flush' && value !== 'finished') {
+    throw argumentTypeError('mode', "'normal', 'flush' or 'finished'", value);
+  }
+  return value;
+}
+
+/** Throws `TypeError` unless `value` has what every {@link Layer} has. */
+export function checkLayer(value: unknown): asserts value is Layer {
+  const { name, decode, encode } = (value ?? {}) as Partial<Layer>;
+  const isLayer = typeof name === 'string' && typeof decode === 'function' && typeof encode === 'function';
+  if (!isLayer) throw argumentTypeError('layer', 'a Layer', value);
 }
 
 /** Throws unless `value` is left out or a list of directions. */

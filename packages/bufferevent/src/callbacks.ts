@@ -5,6 +5,15 @@ import type { CallbackSource } from './defer.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers } from './events.js';
 
+/** A bufferevent that lies over another one, and is told in place of the user; inside the turn, not queued. */
+export interface Upper {
+  /** There are bytes to take. */
+  lowerReadable(): void;
+  /** Bytes have left. */
+  lowerSent(): void;
+  lowerEvent(event: BuffereventEvent): void;
+}
+
 /**
  * What one bufferevent has to tell its user. Any number of triggers before the turn become one call (CB-2); the order
  * within a turn is fixed:
@@ -16,7 +25,6 @@ import type { BuffereventEvent, BuffereventHandlers } from './events.js';
 export class PendingCallbacks implements CallbackSource {
   readonly #bev: Bufferevent;
   readonly #base: EventBase;
-  readonly #isReadable: () => boolean;
   #handlers: BuffereventHandlers | null = null;
   #context: HandlerContext | null = null;
   #connected: BuffereventEvent | null = null;
@@ -28,13 +36,15 @@ export class PendingCallbacks implements CallbackSource {
   #queued = false;
   #running = false;
   #dropped = false;
-  #afterRun: (() => void) | null = null;
+  #afterRun: (() => void)[] = [];
+  priority: number;
+  /** Who is told instead of the handlers. */
+  upper: Upper | null = null;
 
-  /** @param isReadable whether there still is something to tell `onRead` when its turn comes */
-  constructor(bev: Bufferevent, base: EventBase, isReadable: () => boolean) {
+  constructor(bev: Bufferevent, base: EventBase) {
     this.#bev = bev;
     this.#base = base;
-    this.#isReadable = isReadable;
+    this.priority = base.defaultPriority;
   }
 
   get handlers(): BuffereventHandlers | null {
@@ -53,20 +63,22 @@ export class PendingCallbacks implements CallbackSource {
 
   /** Triggers do nothing while the handler for them is missing (CB-3). */
   readable(forced: boolean): void {
-    if (this.#handlers?.onRead === undefined) return;
+    if (this.upper !== null) this.upper.lowerReadable();
+    if (this.upper !== null || this.#handlers?.onRead === undefined) return;
     this.#read = true;
     this.#readForced ||= forced;
     this.#queue();
   }
 
   writable(): void {
-    if (this.#handlers?.onWrite === undefined) return;
+    if (this.upper !== null || this.#handlers?.onWrite === undefined) return;
     this.#write = true;
     this.#queue();
   }
 
   event(event: BuffereventEvent): void {
-    if (this.#handlers?.onEvent === undefined) return;
+    if (this.upper !== null) this.upper.lowerEvent(event);
+    if (this.upper !== null || this.#handlers?.onEvent === undefined) return;
     if (event.kind === 'connected') this.#connected = event;
     else this.#events.push(event);
     this.#queue();
@@ -79,19 +91,19 @@ export class PendingCallbacks implements CallbackSource {
     this.#context = null;
     this.#connected = null;
     this.#events = [];
-    this.#afterRun = null;
+    this.#afterRun = [];
   }
 
   /** Calls `then` once, when what waits now has been delivered; at once when nothing does. */
   whenDelivered(then: () => void): void {
     if (this.idle) then();
-    else this.#afterRun = then;
+    else this.#afterRun.push(then);
   }
 
-  /** @internal One turn's callbacks. Never throws; what users throw surfaces later (C19). */
+  /** One turn's callbacks. Never throws; what users throw surfaces later (C19). */
   runCallbacks(): void {
     this.#queued = false;
-    if (this.#dropped) return;
+    if (this.#dropped || this.upper !== null) return;
     this.#running = true;
     if (this.#connected !== null && this.#handlers?.onEvent !== undefined) {
       const event = this.#connected;
@@ -105,10 +117,8 @@ export class PendingCallbacks implements CallbackSource {
     }
     if (this.#events.length > 0) this.#runEvents();
     this.#running = false;
-    if (!this.#queued && this.#afterRun !== null) {
-      const then = this.#afterRun;
-      this.#afterRun = null;
-      then();
+    if (!this.#queued && this.#afterRun.length > 0) {
+      for (const then of this.#afterRun.splice(0)) then();
     }
   }
 
@@ -124,7 +134,7 @@ export class PendingCallbacks implements CallbackSource {
     const forced = this.#readForced;
     this.#read = false;
     this.#readForced = false;
-    if (forced || this.#isReadable()) this.#run(onRead, this.#handlers);
+    if (forced || this.#bev.hasReadableInput) this.#run(onRead, this.#handlers);
   }
 
   /** What a handler adds waits for the next turn; what it leaves behind by removing `onEvent` waits for the next one. */

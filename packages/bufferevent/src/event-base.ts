@@ -9,7 +9,7 @@ import {
   surface,
 } from 'bufferevent-backend';
 import { netBackend } from 'bufferevent-net';
-import { checkBoolean, checkLimit, checkObject } from './arguments.js';
+import { checkBoolean, checkInteger, checkLimit, checkObject } from './arguments.js';
 import { HandlerContext } from './async-context.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CallbackSource, DeferredQueue } from './defer.js';
@@ -31,6 +31,8 @@ export interface EventBaseOptions {
   readonly asyncContext?: boolean;
   /** Defaults for the connections of this base. */
   readonly limits?: Partial<Limits>;
+  /** Levels of urgency among callbacks, see `bev.priority`. Default 1. */
+  readonly priorities?: number;
   /** Connections whose callbacks run in one turn; the rest wait for the next (CB-7). Default 1024. */
   readonly callbacksPerTurn?: number;
   /** Time after which a turn lets the loop look at I/O and timers again. Default 20 ms. */
@@ -80,6 +82,8 @@ export class EventBase {
   readonly backend: Backend;
   readonly clock: Clock;
   readonly limits: Limits;
+  /** Levels of urgency: 0, the most urgent, to `priorities - 1`. What nobody sets is in the middle. */
+  readonly priorities: number;
   /** @internal */
   readonly port: Port;
   /** @internal */
@@ -110,7 +114,9 @@ export class EventBase {
     this.limits = resolveLimits(options.limits);
     this.lookup = options.lookup ?? systemLookup;
     this.#asyncContext = options.asyncContext ?? true;
+    this.priorities = options.priorities ?? 1;
     this.#deferred = new DeferredQueue(
+      this.priorities,
       options.callbacksPerTurn ?? 1024,
       options.turnTimeMs ?? 20,
       this.clock.now.bind(this.clock),
@@ -122,6 +128,11 @@ export class EventBase {
   static get default(): EventBase {
     EventBase.#default ??= new EventBase();
     return EventBase.#default;
+  }
+
+  /** @internal */
+  get defaultPriority(): number {
+    return Math.floor(this.priorities / 2);
   }
 
   stats(): EventBaseStats {
@@ -275,7 +286,8 @@ export class EventBase {
 
 function checkOptions(options: EventBaseOptions): void {
   checkObject('options', options);
-  const { backend, clock, lookup, asyncContext, callbacksPerTurn = 1, turnTimeMs = 1 } = options;
+  const { backend, clock, lookup, asyncContext, priorities = 1, callbacksPerTurn = 1, turnTimeMs = 1 } = options;
+  checkInteger('priorities', priorities, 1);
   checkBoolean('asyncContext', asyncContext);
   if (backend !== undefined && typeof backend?.createPort !== 'function') {
     throw argumentTypeError('backend', 'a Backend', backend);

@@ -3,16 +3,24 @@ import type { Bufferevent } from './bufferevent.js';
 export type Direction = 'read' | 'write';
 
 /** Each runs only while its activity is really being tried, and says its name when it fires (TO-1, TO-3). */
-export type TimeoutName = 'connect' | 'read' | 'write' | 'idle' | 'close';
+export type TimeoutName = 'connect' | 'handshake' | 'read' | 'write' | 'idle' | 'close';
 
 /** What `onEvent` is told, one at a time, after the data that came before it. */
 export type BuffereventEvent =
   | { readonly kind: 'connected' }
-  /** The peer ended its side. Reading gets disabled; writing goes on. */
-  | { readonly kind: 'eof'; readonly direction: 'read' }
+  /**
+   * `read`: the peer ended its side. Reading gets disabled; writing goes on. `write`: a pair's partner has flushed its
+   * reading as `finished`; nothing changes.
+   */
+  | { readonly kind: 'eof'; readonly direction: Direction }
+  /**
+   * The peer has closed while reading rested: see `SocketBufferevent.watchPeer`. What it sent before is still to be read;
+   * reading tells the end.
+   */
+  | { readonly kind: 'peer-closed' }
   /** At most one in the life of a connection. Without a direction: it could not be made. */
   | { readonly kind: 'error'; readonly direction?: Direction; readonly error: Error }
-  /** `read` and `write` disable their direction, which may be enabled again; `connect` and `close` are final. */
+  /** `read` and `write` disable their direction, which may be enabled again; `connect`, `handshake` and `close` are final. */
   | {
       readonly kind: 'timeout';
       readonly timeout: TimeoutName;

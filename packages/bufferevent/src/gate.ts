@@ -1,7 +1,17 @@
-/** Why a direction rests although the user has enabled it. */
-export type SuspendReason = 'watermark' | 'lookup';
+import type { Direction } from './events.js';
 
-const bits: Readonly<Record<SuspendReason, number>> = { watermark: 1, lookup: 2 };
+/** Why a direction rests although the user has enabled it. */
+export type SuspendReason = 'watermark' | 'rate' | 'group-rate' | 'lookup' | 'filter';
+
+const bits: Readonly<Record<SuspendReason, number>> = { watermark: 1, rate: 2, 'group-rate': 4, lookup: 8, filter: 16 };
+
+/** Told when a reason begins or ceases to suspend a direction. */
+export interface GateHost {
+  gateChanged(direction: Direction, reason: SuspendReason, suspended: boolean): void;
+}
+
+/** How often each reason has suspended a direction since the connection was made. */
+export type Suspensions = Readonly<Partial<Record<SuspendReason, number>>>;
 
 /**
  * One direction of a bufferevent. It acts iff the user enabled it and no reason suspends it (RD-9); enabling never
@@ -10,24 +20,53 @@ const bits: Readonly<Record<SuspendReason, number>> = { watermark: 1, lookup: 2 
 export class Gate {
   enabled: boolean;
   #suspended = 0;
+  #counts: Partial<Record<SuspendReason, number>> | null = null;
+  readonly #direction: Direction;
+  readonly #host: GateHost;
 
-  constructor(enabled: boolean) {
+  constructor(direction: Direction, enabled: boolean, host: GateHost) {
+    this.#direction = direction;
     this.enabled = enabled;
+    this.#host = host;
   }
 
   get suspended(): boolean {
     return this.#suspended !== 0;
   }
 
+  /** Whether it is suspended for other than the rate of what comes from, or goes to, the transport. */
+  get suspendedBeyondRate(): boolean {
+    return (this.#suspended & ~(bits.rate | bits['group-rate'])) !== 0;
+  }
+
+  /** The reasons in force. */
+  get reasons(): readonly SuspendReason[] {
+    return (Object.keys(bits) as SuspendReason[]).filter((reason) => this.isSuspendedFor(reason));
+  }
+
+  get suspensions(): Suspensions {
+    return { ...this.#counts };
+  }
+
   isSuspendedFor(reason: SuspendReason): boolean {
     return (this.#suspended & bits[reason]) !== 0;
   }
 
-  suspend(reason: SuspendReason): void {
+  /** @returns whether the reason is new */
+  suspend(reason: SuspendReason): boolean {
+    if (this.isSuspendedFor(reason)) return false;
     this.#suspended |= bits[reason];
+    this.#counts ??= {};
+    this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
+    this.#host.gateChanged(this.#direction, reason, true);
+    return true;
   }
 
-  resume(reason: SuspendReason): void {
+  /** @returns whether the reason was in force */
+  resume(reason: SuspendReason): boolean {
+    if (!this.isSuspendedFor(reason)) return false;
     this.#suspended &= ~bits[reason];
+    this.#host.gateChanged(this.#direction, reason, false);
+    return true;
   }
 }

@@ -3,7 +3,7 @@ import { Evbuffer, type LeaseOwner } from 'evbuffer';
 import type { PendingCallbacks } from './callbacks.js';
 import type { Closing } from './closing.js';
 import { BuffereventError, freedError } from './errors.js';
-import { Gate } from './gate.js';
+import { Gate, type GateHost } from './gate.js';
 import type { Limits } from './limits.js';
 import { type Pull, PullQueue } from './pull.js';
 import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
@@ -18,7 +18,7 @@ export const SMALL_BYTES = 1024;
 const MAX_RECV_BYTES = 2 ** 30;
 
 /** @internal What the input needs of the bufferevent around it. */
-export interface InputHost {
+export interface InputHost extends GateHost {
   /** The allowance may have changed. */
   wake(): void;
   /** Somebody took bytes from the front. */
@@ -31,8 +31,11 @@ export interface InputHost {
  */
 export class InputSide {
   readonly buffer: Evbuffer = new Evbuffer();
-  readonly gate: Gate = new Gate(false);
+  readonly gate: Gate;
   marks: Watermarks;
+  /** Bytes that have arrived, and how often some did. */
+  receivedBytes = 0;
+  receives = 0;
   /** The peer has ended its side. */
   ended = false;
   /** Reading has failed: what is buffered can still be taken, nothing more will come. */
@@ -51,6 +54,7 @@ export class InputSide {
   #filling = false;
 
   constructor(limits: Limits, callbacks: PendingCallbacks, closing: Closing, host: InputHost) {
+    this.gate = new Gate('read', false, host);
     this.marks = { low: 0, high: markOfLimit(limits.inputHighWatermark) };
     this.#limits = limits;
     this.#callbacks = callbacks;
@@ -79,12 +83,21 @@ export class InputSide {
 
   /** Bytes that may be asked for now; 0: do not read. */
   allowance(): number {
+    return this.#room(this.gate.suspended);
+  }
+
+  /** Bytes that may be added now by a layer, which has them already: limits of the rate were obeyed on their way to it. */
+  room(): number {
+    return this.#room(this.gate.suspendedBeyondRate);
+  }
+
+  #room(suspended: boolean): number {
     if (this.#freed || this.failure !== null || this.#closing.finishing) return 0;
     if (this.ended && !this.gate.enabled) return 0;
     if (!this.#wanted && !this.#closing.ending) return 0;
     const most = Math.min(this.#limits.bytesPerTurn, MAX_RECV_BYTES);
     if (this.discarding) return most;
-    return this.gate.suspended ? 0 : Math.min(this.#highMark() - this.buffer.length, most);
+    return suspended ? 0 : Math.min(this.#highMark() - this.buffer.length, most);
   }
 
   /**
@@ -105,19 +118,49 @@ export class InputSide {
       return;
     }
     const compact = end - start <= SMALL_BYTES && this.buffer.length > 0;
-    this.#filling = true;
-    this.buffer.unfreeze('back');
+    this.#beginFilling(end - start);
     try {
       if (compact) this.buffer.add(memory.subarray(start, end));
       else this.buffer.addLeased(memory, start, end, owner, lease);
     } catch (error) {
       surface(error);
     }
+    this.#endFilling();
+    if (compact) owner.release(lease);
+    if (!this.#freed) this.#supply();
+  }
+
+  /** As {@link received}, for the first `count` bytes of `source`, which are moved. */
+  receivedFrom(source: Evbuffer, count: number): void {
+    if (this.#freed || this.discarding) {
+      source.drain(count);
+      return;
+    }
+    const whole = count === source.length;
+    this.#beginFilling(count);
+    try {
+      if (whole && count <= SMALL_BYTES && this.buffer.length > 0 && source.fileBytes === 0) {
+        this.buffer.addVector(source);
+        source.drain(count);
+      } else source.moveTo(this.buffer, count);
+    } catch (error) {
+      surface(error);
+    }
+    this.#endFilling();
+    if (!this.#freed) this.#supply();
+  }
+
+  /** Opens the back. What a watcher of the user's throws until {@link #endFilling} surfaces by itself. */
+  #beginFilling(count: number): void {
+    this.receivedBytes += count;
+    this.receives++;
+    this.#filling = true;
+    this.buffer.unfreeze('back');
+  }
+
+  #endFilling(): void {
     this.buffer.freeze('back');
     this.#filling = false;
-    if (compact) owner.release(lease);
-    if (this.#freed) return;
-    this.#supply();
   }
 
   /** There may be more to take: for pulls first, then for the handler, while reading is enabled. */
@@ -194,10 +237,7 @@ export class InputSide {
   /** Reading rests from the mark on, and goes on the moment it is crossed downwards; nothing polls (RD-4, RD-5). */
   #checkHighMark(): void {
     const full = this.buffer.length >= this.#highMark();
-    if (full === this.gate.isSuspendedFor('watermark')) return;
-    if (full) this.gate.suspend('watermark');
-    else this.gate.resume('watermark');
-    this.#host.wake();
+    if (full ? this.gate.suspend('watermark') : this.gate.resume('watermark')) this.#host.wake();
   }
 
   /** The user, or a pull, took bytes or put some in front. */

@@ -14,6 +14,8 @@ export interface Limits {
   /** `write()` refuses, and the connection is given up, above this much memory in `output`; bytes in files do not count. */
   readonly outputMaxBytes: number;
   readonly connectMs: number;
+  /** From the transport being connected to all layers being open. */
+  readonly handshakeMs: number;
   /** From the last progress after `end()` to the connection being closed for good. */
   readonly closeMs: number;
   /** What one connection may receive, and hand to the system, in one turn. */
@@ -27,6 +29,7 @@ export const defaultLimits: Limits = Object.freeze({
   outputHighWatermark: 64 * 1024,
   outputMaxBytes: 64 * 1024 * 1024,
   connectMs: 30_000,
+  handshakeMs: 30_000,
   closeMs: 10_000,
   bytesPerTurn: 256 * 1024,
 });

@@ -4,15 +4,17 @@ import { checkSignal } from './arguments.js';
 import type { PendingCallbacks } from './callbacks.js';
 import { DrainWaiters } from './drain-waiters.js';
 import { BuffereventError, freedError } from './errors.js';
-import { Gate } from './gate.js';
+import { Gate, type GateHost } from './gate.js';
 import { SMALL_BYTES } from './input-side.js';
 import type { Limits } from './limits.js';
 import { markOfLimit, resolveMarks, type Watermarks } from './watermarks.js';
 
 /** @internal What the output needs of the bufferevent around it. */
-export interface OutputHost {
+export interface OutputHost extends GateHost {
   /** The allowance may have changed. */
   wake(): void;
+  /** Whether the system has taken everything that has left the output. */
+  settled(): boolean;
   /** The hard cap is passed: give the connection up. */
   outputOverflowed(error: BuffereventError): void;
 }
@@ -20,8 +22,11 @@ export interface OutputHost {
 /** @internal The sending half of a bufferevent: the buffer, its gate and marks, the hard cap, and who waits for room. */
 export class OutputSide {
   readonly buffer: Evbuffer = new Evbuffer();
-  readonly gate: Gate = new Gate(true);
+  readonly gate: Gate;
   marks: Watermarks;
+  /** Bytes that have left, and how often some did. */
+  sentBytes = 0;
+  sends = 0;
   /** Writing has failed: what is queued stays, further writes are dropped. */
   failure: Error | null = null;
   readonly #waiters: DrainWaiters = new DrainWaiters();
@@ -31,6 +36,7 @@ export class OutputSide {
   #freed = false;
 
   constructor(limits: Limits, callbacks: PendingCallbacks, host: OutputHost) {
+    this.gate = new Gate('write', true, host);
     this.marks = { low: 0, high: markOfLimit(limits.outputHighWatermark) };
     this.#limits = limits;
     this.#callbacks = callbacks;
@@ -80,13 +86,19 @@ export class OutputSide {
     checkSignal(signal);
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#freed) return Promise.reject(freedError());
-    if (this.buffer.length === 0) return Promise.resolve();
+    if (this.buffer.length === 0 && this.#host.settled()) return Promise.resolve();
     if (this.failure !== null) return Promise.reject(this.failure);
     return this.#waiters.add(signal);
   }
 
   /** The first `count` bytes were taken by the system; they are unpinned. */
   sent(count: number): void {
+    this.drop(count);
+    this.left(count);
+  }
+
+  /** Takes the first `count` bytes away; {@link left} tells of it. */
+  drop(count: number): void {
     this.buffer.unfreeze('front');
     try {
       this.buffer.drain(count);
@@ -94,8 +106,33 @@ export class OutputSide {
       surface(error);
     }
     this.buffer.freeze('front');
+  }
+
+  /** Moves up to `max` bytes from the front to the back of `target`; {@link left} tells of it. @returns how many */
+  moveTo(target: Evbuffer, max: number): number {
+    const count = Math.min(max, this.buffer.length);
+    if (count === 0) return 0;
+    this.buffer.unfreeze('front');
+    try {
+      this.buffer.moveTo(target, count);
+    } catch (error) {
+      surface(error);
+    }
+    this.buffer.freeze('front');
+    return count;
+  }
+
+  /** Bytes have left: the handler and those who wait are told. */
+  left(count: number): void {
+    this.sentBytes += count;
+    this.sends++;
     if (this.buffer.length <= this.marks.low && this.failure === null) this.#callbacks.writable();
-    if (this.buffer.length === 0) this.#waiters.resolveAll();
+    this.checkDrained();
+  }
+
+  /** Whoever waits for an empty output is told, if that is what it is. */
+  checkDrained(): void {
+    if (this.#waiters.waiting && this.buffer.length === 0 && this.#host.settled()) this.#waiters.resolveAll();
   }
 
   /** Nothing more is added, not even past {@link write}. */

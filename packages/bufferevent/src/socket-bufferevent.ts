@@ -1,8 +1,8 @@
 import {
   type Address,
   type AddressPair,
-  argumentRangeError,
   type CompletionBatch,
+  checkIpAddress,
   Errno,
   type Handle,
   type IpAddress,
@@ -12,15 +12,27 @@ import {
   systemError,
 } from 'bufferevent-backend';
 import type { FileRange } from 'evbuffer';
-import { checkBoolean, checkHostTarget, checkInteger, checkObject } from './arguments.js';
+import { checkBoolean, checkInteger, checkObject } from './arguments.js';
 import type { HandlerContext } from './async-context.js';
 import { Bufferevent } from './bufferevent.js';
 import { ConnectRace, interleaveFamilies } from './connect-race.js';
+import {
+  type ConnectTarget,
+  checkConnectTarget,
+  type HostTarget,
+  isHostTarget,
+  reachableAddresses,
+  reachableHost,
+} from './connect-target.js';
+import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError, disposedError, freedError } from './errors.js';
 import type { EventBase } from './event-base.js';
-import type { BuffereventHandlers, TimeoutName } from './events.js';
+import type { BuffereventEvent, BuffereventHandlers, Direction, TimeoutName } from './events.js';
 import { FileAhead, fileShrank } from './file-ahead.js';
-import { resolveHost } from './lookup.js';
+import type { FlushMode } from './layer.js';
+import { type LookupError, resolveHost } from './lookup.js';
+import { segmentBytes } from './segments.js';
+import { type InitialStreamOptions, StreamSettings } from './stream-options.js';
 
 export interface SocketBuffereventOptions {
   /** An open, connected descriptor to take over, where `backend.supports.descriptors`. */
@@ -30,18 +42,9 @@ export interface SocketBuffereventOptions {
   readonly handlers?: BuffereventHandlers;
 }
 
-/** A host by name or number. Names are resolved by the base's `lookup`, and every address is tried (EV-8). */
-export interface HostTarget {
-  readonly host: string;
-  readonly port: number;
-  /** Only addresses of this family; 0 for any, the default. */
-  readonly family?: 0 | 4 | 6;
-}
-
-export type ConnectTarget = HostTarget | Address;
-
-export interface SocketConnectOptions {
-  /** The numeric address to connect from. */
+/** The stream options are set when connected, before anything is sent. */
+export interface SocketConnectOptions extends InitialStreamOptions {
+  /** The numeric address to connect from. Only addresses of its family are looked up and tried. */
   readonly localAddress?: IpAddress;
 }
 
@@ -55,15 +58,6 @@ export interface Acceptor {
 const segments: Segment[] = [];
 const noBytes = new Uint8Array(0);
 
-function lengthOf(list: readonly Segment[], count: number): number {
-  let length = 0;
-  for (let i = 0; i < count; i++) {
-    const { start, end } = list[i] as Segment;
-    length += end - start;
-  }
-  return length;
-}
-
 /** Segments handed to one send; what is more waits for the next. */
 const MAX_SEGMENTS_PER_SEND = 1024;
 
@@ -74,7 +68,11 @@ export class SocketBufferevent extends Bufferevent {
   #state: State = 'unconnected';
   /** 0 while there is none. */
   #handle: Handle = 0;
+  /** Given up by {@link setDescriptor}, with completions to come: until then its recv and its send take the place of ours. */
+  #former: Map<Handle, Deferred<void>> | null = null;
   #race: ConnectRace | null = null;
+  #settings: StreamSettings | null = null;
+  #lookupError: LookupError | null = null;
   #peer: Address | null = null;
   readonly #closeOnFree: boolean;
   #acceptor: Acceptor | null = null;
@@ -88,6 +86,11 @@ export class SocketBufferevent extends Bufferevent {
   /** Reads what is sent next, while it comes from a file that the backend can't send from. A send in flight is from it. */
   #ahead: FileAhead | null = null;
   #shutdownSubmitted = false;
+  #watchPeer = false;
+  /** A watch for the peer's close is in flight. */
+  #watching = false;
+  #watchCancelled = false;
+  #peerClosed = false;
 
   /**
    * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED` for `descriptor`, or `closeOnFree: false`, over a backend
@@ -99,12 +102,7 @@ export class SocketBufferevent extends Bufferevent {
     checkBoolean('closeOnFree', options.closeOnFree);
     if (options.descriptor !== undefined) checkInteger('descriptor', options.descriptor, 0);
     this.#closeOnFree = options.closeOnFree ?? true;
-    if ((!this.#closeOnFree || options.descriptor !== undefined) && !base.backend.supports.descriptors) {
-      throw new BuffereventError(
-        'ERR_BUFFEREVENT_UNSUPPORTED',
-        `backend ${base.backend.name} does not give access to descriptors`,
-      );
-    }
+    if (!this.#closeOnFree || options.descriptor !== undefined) demandDescriptors(base);
     if (options.handlers !== undefined) this.setHandlers(options.handlers);
     if (options.descriptor !== undefined) this.#attach(base.port.adopt(options.descriptor));
   }
@@ -133,7 +131,8 @@ export class SocketBufferevent extends Bufferevent {
    * Starts a connection. The outcome is one event: `connected`, `error` without a direction, or `timeout` with the name
    * `connect`; after a failure, `connect()` may be called again. What was written before is sent then (WR-5).
    *
-   * @throws BuffereventError `ERR_BUFFEREVENT_ALREADY_CONNECTED`; `TypeError`/`RangeError` for what is no target
+   * @throws BuffereventError `ERR_BUFFEREVENT_ALREADY_CONNECTED`, `ERR_BUFFEREVENT_UNSUPPORTED` for a stream option that
+   *   the backend does not offer; `TypeError`/`RangeError` for what is no target
    */
   connect(target: ConnectTarget, options: SocketConnectOptions = {}): void {
     if (this.freed) throw freedError();
@@ -143,13 +142,16 @@ export class SocketBufferevent extends Bufferevent {
     if (this.#state !== 'unconnected') {
       throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'connect() on a bufferevent whose connection is over');
     }
-    checkHostTarget(target, 1);
+    checkConnectTarget(target);
     checkObject('options', options);
-    if ('family' in target) checkFamily(target.family);
+    const { localAddress } = options;
+    if (localAddress !== undefined) checkIpAddress('localAddress', localAddress);
+    this.#settings = StreamSettings.of(this.base, options);
+    this.#lookupError = null;
     this.base.enter(this);
     try {
-      if ('host' in target && target.host !== undefined) this.#lookup(target, options.localAddress);
-      else this.#startRace([target as Address], options.localAddress);
+      if (isHostTarget(target)) this.#lookup(reachableHost(target, localAddress), localAddress);
+      else this.#startRace('addresses' in target ? target.addresses : [target], localAddress);
     } catch (error) {
       this.base.leave(this);
       throw error;
@@ -159,15 +161,80 @@ export class SocketBufferevent extends Bufferevent {
     this.timeouts.start('connect');
   }
 
-  /** The open descriptor, where `backend.supports.descriptors`; -1 while there is none. */
-  get descriptor(): number {
+  /** Why the last `connect()` found no address for its host; `null` when it found one, or none was asked for. */
+  get lookupError(): LookupError | null {
+    return this.#lookupError;
+  }
+
+  /**
+   * Goes on over another open, connected descriptor, where `backend.supports.descriptors`; -1 for none. A `connect()`
+   * that is under way, also its lookup, is given up without an event. Handlers, `enabled`, marks, time-outs, `input` and
+   * what is queued in `output` stay; an end or a failure of the connection before is forgotten. The descriptor is owned
+   * as one given to the constructor.
+   *
+   * The old descriptor stays open and is the caller's again when the promise resolves: not before, because the system
+   * may still be at work on it. Bytes that it received or sent till then count. Never rejects.
+   *
+   * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED`, `ERR_BUFFEREVENT_CLOSED` for a connection that is over,
+   *   `ERR_BUFFEREVENT_ALREADY_CONNECTED` for one with layers; the system's error for what is no connected stream. Nothing has changed then
+   */
+  setDescriptor(descriptor: number): Promise<void> {
+    return this.#changeDescriptor(descriptor, false);
+  }
+
+  /** As {@link setDescriptor}, but closes the old descriptor; resolves when it is closed. */
+  replaceDescriptor(descriptor: number): Promise<void> {
+    return this.#changeDescriptor(descriptor, true);
+  }
+
+  #changeDescriptor(descriptor: number, closeOld: boolean): Promise<void> {
+    if (this.freed) throw freedError();
+    checkInteger('descriptor', descriptor, -1);
+    demandDescriptors(this.base);
+    if (this.base.disposed) throw disposedError();
+    if (this.#state === 'closing' || this.#state === 'gone') {
+      throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'a descriptor for a bufferevent whose connection is over');
+    }
+    if (this.#state === 'open' && descriptor === this.descriptor) return Promise.resolve();
+    if (this.#state === 'open' && this.layers.length > 0) {
+      // What they have agreed upon holds for the connection that they are on.
+      throw new BuffereventError('ERR_BUFFEREVENT_ALREADY_CONNECTED', 'another descriptor under open layers');
+    }
+    const handle = descriptor === -1 ? 0 : this.base.port.adopt(descriptor);
+    if (this.#state === 'connecting') this.#stopConnecting();
+    const released = this.#state === 'open' ? this.#giveUpHandle(closeOld) : Promise.resolve();
+    this.timeouts.rest();
+    this.renewed();
+    this.inputSide.ended = false;
+    this.#shutdownSubmitted = false;
+    if (handle === 0) {
+      this.#state = 'unconnected';
+      this.#handle = 0;
+      this.#peer = null;
+      this.base.leave(this);
+    } else {
+      this.#peer = this.base.port.address(handle).peer;
+      this.#attach(handle);
+    }
+    return released;
+  }
+
+  #giveUpHandle(close: boolean): Promise<void> {
+    const released = withResolvers<void>();
+    this.#former ??= new Map();
+    this.#former.set(this.#handle, released);
+    if (close) this.base.port.close(this.#handle);
+    else this.base.port.detach(this.#handle);
+    return released.promise;
+  }
+
+  override get descriptor(): number {
     return this.#state === 'open' && this.base.backend.supports.descriptors
       ? this.base.port.descriptor(this.#handle)
       : -1;
   }
 
-  /** The two ends while connected; `null` for what is not known. */
-  get address(): AddressPair {
+  override get address(): AddressPair {
     return this.#state === 'open' ? this.base.port.address(this.#handle) : { local: null, peer: null };
   }
 
@@ -182,17 +249,38 @@ export class SocketBufferevent extends Bufferevent {
     if (result < 0) throw systemError(result, 'setsockopt', this.#peer);
   }
 
-  /** Lets what this connection waits for keep the process alive (the default). */
-  ref(): void {
+  override ref(): void {
     this.#unreferenced = false;
     this.#race?.setReferenced(true);
     if (this.#state === 'open') this.base.port.ref(this.#handle);
   }
 
-  unref(): void {
+  override unref(): void {
     this.#unreferenced = true;
     this.#race?.setReferenced(false);
     if (this.#state === 'open') this.base.port.unref(this.#handle);
+  }
+
+  /**
+   * Whether to notice that the peer has closed while reading is disabled or suspended: one `peer-closed` event, nothing is
+   * read for it. A reset is an `error` as always. Default false. Setting it throws `ERR_BUFFEREVENT_UNSUPPORTED` where
+   * `backend.supports.peerClose` is false. (user-pain item 12, RD-7)
+   */
+  get watchPeer(): boolean {
+    return this.#watchPeer;
+  }
+
+  set watchPeer(watch: boolean) {
+    if (this.freed) throw freedError();
+    checkBoolean('watchPeer', watch);
+    if (watch && !this.base.backend.supports.peerClose) {
+      throw new BuffereventError(
+        'ERR_BUFFEREVENT_UNSUPPORTED',
+        `backend ${this.base.backend.name} does not notice the close of a peer that is not read`,
+      );
+    }
+    this.#watchPeer = watch;
+    this.wake();
   }
 
   #lookup(target: HostTarget, localAddress: IpAddress | undefined): void {
@@ -207,7 +295,7 @@ export class SocketBufferevent extends Bufferevent {
       this.outputSide.gate.resume('lookup');
       this.base.inTurn(step);
     };
-    resolveHost(this.base, target.host, target.family ?? 0).then(
+    resolveHost(this.base, target).then(
       (addresses) =>
         settled(() => {
           const ordered = interleaveFamilies(addresses);
@@ -218,7 +306,11 @@ export class SocketBufferevent extends Bufferevent {
             this.#connectFailed(error as Error);
           }
         }),
-      (error: Error) => settled(() => this.#connectFailed(error)),
+      (error: LookupError) =>
+        settled(() => {
+          this.#lookupError = error;
+          this.#connectFailed(error);
+        }),
     );
   }
 
@@ -230,14 +322,13 @@ export class SocketBufferevent extends Bufferevent {
       this.#connectFailed(systemError(-Errno.EADDRNOTAVAIL, 'connect'));
       return;
     }
-    const race = new ConnectRace(this.base, addresses, localAddress, {
+    const race = new ConnectRace(this.base, reachableAddresses(addresses, localAddress), localAddress, {
       onConnected: (handle, address) => {
         this.#race = null;
         this.#peer = address;
         this.timeouts.stop('connect');
-        this.#attach(handle);
-        this.#reportOutcome(null);
-        this.callbacks.event({ kind: 'connected' });
+        this.#settings?.apply(this.base.port, handle);
+        this.#attach(handle, true);
       },
       onFailed: (error) => this.#connectFailed(error),
     });
@@ -251,7 +342,6 @@ export class SocketBufferevent extends Bufferevent {
     this.#state = 'unconnected';
     this.base.leave(this);
     this.failed(undefined, error, timedOut ? { kind: 'timeout', timeout: 'connect', error } : undefined);
-    this.#reportOutcome(error);
   }
 
   #reportOutcome(error: Error | null): void {
@@ -269,14 +359,25 @@ export class SocketBufferevent extends Bufferevent {
     this.#race = null;
   }
 
-  #attach(handle: Handle): void {
+  #attach(handle: Handle, announce = false): void {
     this.#handle = handle;
     this.#state = 'open';
     this.base.enter(this);
     this.base.own(handle, this);
     if (this.#unreferenced) this.base.port.unref(handle);
-    this.opened();
+    this.opened(announce);
     this.wake();
+  }
+
+  /** @internal */
+  protected override established(): void {
+    this.#reportOutcome(null);
+  }
+
+  /** @internal */
+  protected override failed(direction: Direction | undefined, error: Error, event?: BuffereventEvent): void {
+    super.failed(direction, error, event);
+    this.#reportOutcome(error);
   }
 
   /** @internal */
@@ -290,7 +391,7 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   /** @internal */
-  protected override wake(): void {
+  override wake(): void {
     if (this.#dirty) return;
     this.#dirty = true;
     this.base.markDirty(this);
@@ -303,9 +404,10 @@ export class SocketBufferevent extends Bufferevent {
       this.freeWhenTaken();
       return;
     }
-    this.inputSide.discardIfStuck();
+    this.pump();
+    if (this.#state !== 'open') return;
     const { port } = this.base;
-    const readMax = this.inputSide.allowance();
+    const readMax = this.readAllowance();
     if (this.#receiving === 0) {
       if (readMax > 0) {
         this.#receiving = readMax;
@@ -321,7 +423,9 @@ export class SocketBufferevent extends Bufferevent {
       this.#receiving = readMax;
       port.lowerRecvMax(this.#handle, readMax);
     }
-    const writeMax = this.outputSide.allowance();
+    this.#reconcileWatch();
+    // A send in flight asks for nothing: it can't be suspended, and its silence goes on to count.
+    const writeMax = this.#sending ? this.sendableBytes() : this.writeAllowance();
     if (!this.#sending) {
       if (writeMax > 0) this.#send(writeMax);
       else if (this.wantsShutdown && !this.#shutdownSubmitted) {
@@ -332,12 +436,36 @@ export class SocketBufferevent extends Bufferevent {
     if (this.isOpen) this.timeouts.follow(readMax > 0, writeMax > 0 && this.outputSide.failure === null);
   }
 
+  /** The peer is watched while nothing is received. */
+  #reconcileWatch(): void {
+    const wanted = this.#watchPeer && this.#receiving === 0 && !this.#peerClosed && !this.readEnded;
+    if (wanted && !this.#watching) {
+      this.#watching = true;
+      this.base.port.watchPeer(this.#handle);
+    } else if (!wanted && this.#watching && !this.#watchCancelled) {
+      this.#watchCancelled = true;
+      this.base.port.cancel(this.#handle, Operation.watchPeer);
+    }
+  }
+
+  #onPeerClosed(result: number): void {
+    this.#watching = false;
+    this.#watchCancelled = false;
+    if (this.#state !== 'open') return;
+    this.wake();
+    if (result === -Errno.ECANCELED) return;
+    this.#peerClosed = true;
+    if (result < 0) this.failed('read', systemError(result, 'read', this.#peer));
+    else this.callbacks.event({ kind: 'peer-closed' });
+  }
+
   #send(max: number): void {
-    const range = this.output.peekFile();
+    const { sendable } = this;
+    const range = sendable.peekFile();
     if (range === null) {
       this.#dropAhead();
-      const count = this.output.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
-      this.output.pin(lengthOf(segments, count));
+      const count = sendable.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
+      sendable.pin(segmentBytes(segments, count));
       this.#submitSend(count);
     } else if (this.base.backend.supports.sendFile) this.#sendFile(range, max);
     else this.#sendRead(range, max);
@@ -352,7 +480,7 @@ export class SocketBufferevent extends Bufferevent {
 
   #sendFile({ file, offset, length }: FileRange, max: number): void {
     const bytes = Math.min(length, max);
-    this.output.pin(bytes);
+    this.sendable.pin(bytes);
     this.#sending = true;
     this.timeouts.submitted('write');
     this.base.port.sendFile(this.#handle, file.descriptor, file.offset + offset, bytes);
@@ -384,8 +512,20 @@ export class SocketBufferevent extends Bufferevent {
     if (this.#state === 'open' && !this.#sending) this.base.inTurn(() => this.wake());
   };
 
+  /** @internal Submits at once what would be submitted at the end of the turn. */
+  protected override flushTransport(_: Direction, mode: FlushMode): boolean {
+    const before = this.#sending;
+    this.reconcile();
+    if (mode !== 'normal') this.base.port.flush();
+    return this.#sending && !before;
+  }
+
   /** @internal */
   onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
+    if (this.#former !== null && batch.handle(index) !== this.#handle) {
+      this.#onFormerCompletion(operation, result, batch, index);
+      return;
+    }
     switch (operation) {
       case Operation.recv:
         this.#onReceived(result, batch, index);
@@ -401,6 +541,9 @@ export class SocketBufferevent extends Bufferevent {
         if (result < 0) this.failed('write', systemError(result, 'shutdown', this.#peer));
         else this.sentEnd();
         break;
+      case Operation.watchPeer:
+        this.#onPeerClosed(result);
+        break;
       case Operation.close:
       case Operation.reset:
       case Operation.detach:
@@ -408,6 +551,52 @@ export class SocketBufferevent extends Bufferevent {
         break;
       default:
         break;
+    }
+  }
+
+  /** Of a descriptor that was given up only the bytes matter: not its end, and not its failures. */
+  #onFormerCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
+    switch (operation) {
+      case Operation.recv:
+        this.#receiving = 0;
+        this.#cancelling = false;
+        if (result > 0) {
+          const start = batch.start(index);
+          const end = start + result;
+          const lease = batch.lease(index);
+          if (this.isOpen) this.received(batch.memory(index), start, end, this.base.port, lease);
+          else this.inputSide.received(batch.memory(index), start, end, this.base.port, lease);
+        }
+        break;
+      case Operation.send:
+      case Operation.sendFile:
+        this.#sending = false;
+        this.sendable.unpin();
+        if (result > 0 && !this.freed) {
+          this.#ahead?.sent(result);
+          this.sent(result);
+        }
+        break;
+      case Operation.close:
+      case Operation.detach:
+        this.#formerGone(batch.handle(index));
+        break;
+      default:
+        break;
+    }
+  }
+
+  #formerGone(handle: Handle): void {
+    const former = this.#former as Map<Handle, Deferred<void>>;
+    this.base.disown(handle);
+    former.get(handle)?.resolve();
+    former.delete(handle);
+    if (former.size > 0) return;
+    this.#former = null;
+    if (this.#state === 'gone') this.#gone();
+    else {
+      this.#leaveAcceptor();
+      this.wake();
     }
   }
 
@@ -429,13 +618,13 @@ export class SocketBufferevent extends Bufferevent {
 
   /** Nothing was sent although something was asked for: the file ends before it. */
   #onFileSent(result: number): void {
-    const range = result === 0 ? this.output.peekFile() : null;
+    const range = result === 0 ? this.sendable.peekFile() : null;
     this.#onSent(result, range === null ? undefined : fileShrank(range));
   }
 
   #onSent(result: number, failure?: Error): void {
     this.#sending = false;
-    this.output.unpin();
+    this.sendable.unpin();
     if (this.#state !== 'open') return;
     if (failure !== undefined) this.failed('write', failure);
     else if (result >= 0) {
@@ -445,7 +634,9 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    if (this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) this.wake();
+    if (this.sendableBytes() > 0 || this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) {
+      this.wake();
+    }
   }
 
   /** @internal */
@@ -459,18 +650,25 @@ export class SocketBufferevent extends Bufferevent {
       else this.base.port.close(this.#handle);
     } else if (this.#state !== 'closing') {
       this.#state = 'gone';
-      if (this.freed) this.base.leave(this);
-      this.transportGone();
+      if (this.#former === null) this.#gone();
     }
   }
 
-  /** Stays a member of the base until freed too: bytes that nobody has taken yet end with the base. */
   #onGone(): void {
     this.#state = 'gone';
-    this.#dropAhead();
     this.base.disown(this.#handle);
+    if (this.#former === null) this.#gone();
+  }
+
+  /** Stays a member of the base until freed too: bytes that nobody has taken yet end with the base. */
+  #gone(): void {
+    this.#dropAhead();
     if (this.freed) this.base.leave(this);
     this.transportGone();
+    this.#leaveAcceptor();
+  }
+
+  #leaveAcceptor(): void {
     this.#acceptor?.connectionGone();
     this.#acceptor = null;
   }
@@ -482,7 +680,7 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   /** @internal */
-  protected override onTimeout(name: TimeoutName): void {
+  override onTimeout(name: TimeoutName): void {
     if (name !== 'connect') {
       super.onTimeout(name);
       return;
@@ -492,6 +690,10 @@ export class SocketBufferevent extends Bufferevent {
   }
 }
 
-function checkFamily(family: unknown): void {
-  if (family !== 0 && family !== 4 && family !== 6) throw argumentRangeError('target.family', '0, 4 or 6', family);
+function demandDescriptors(base: EventBase): void {
+  if (base.backend.supports.descriptors) return;
+  throw new BuffereventError(
+    'ERR_BUFFEREVENT_UNSUPPORTED',
+    `backend ${base.backend.name} does not give access to descriptors`,
+  );
 }

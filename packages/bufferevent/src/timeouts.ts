@@ -8,32 +8,40 @@ import { ProgressTimer } from './progress-timer.js';
 /** Milliseconds; 0 or `null` for none. */
 export interface TimeoutOptions {
   readonly connectMs?: number | null;
+  readonly handshakeMs?: number | null;
   readonly readMs?: number | null;
   readonly writeMs?: number | null;
   readonly idleMs?: number | null;
   readonly closeMs?: number | null;
 }
 
+/** Told when a time-out has fired. */
+export interface TimeoutHost {
+  onTimeout(name: TimeoutName): void;
+}
+
 /** The time-outs of one connection; a timer exists only for those that were set and have been started. */
 export class Timeouts {
   readonly #base: EventBase;
-  readonly #onTimeout: (name: TimeoutName) => void;
+  readonly #host: TimeoutHost;
   readonly #durationsMs: Record<TimeoutName, number>;
   #canceled = false;
   /** Whether bytes that move have a timer to be told to. */
   timesProgress = false;
   readonly #timers: Record<TimeoutName, ProgressTimer | null> = {
     connect: null,
+    handshake: null,
     read: null,
     write: null,
     idle: null,
     close: null,
   };
 
-  constructor(base: EventBase, onTimeout: (name: TimeoutName) => void) {
+  constructor(base: EventBase, host: TimeoutHost) {
     this.#base = base;
-    this.#onTimeout = onTimeout;
-    this.#durationsMs = { connect: base.limits.connectMs, read: 0, write: 0, idle: 0, close: base.limits.closeMs };
+    this.#host = host;
+    const { connectMs, handshakeMs, closeMs } = base.limits;
+    this.#durationsMs = { connect: connectMs, handshake: handshakeMs, read: 0, write: 0, idle: 0, close: closeMs };
   }
 
   set(options: TimeoutOptions): void {
@@ -58,7 +66,7 @@ export class Timeouts {
   start(name: TimeoutName): void {
     const durationMs = this.#durationsMs[name];
     if (durationMs <= 0 || durationMs === Infinity || this.#canceled) return;
-    this.#timers[name] ??= new ProgressTimer(this.#base, durationMs, () => this.#onTimeout(name));
+    this.#timers[name] ??= new ProgressTimer(this.#base, durationMs, () => this.#host.onTimeout(name));
     this.#timers[name].start();
   }
 
@@ -102,7 +110,7 @@ export class Timeouts {
 
   /** Nothing moves any more; only the closing goes on. */
   rest(): void {
-    for (const name of ['connect', 'read', 'write', 'idle'] as const) this.#timers[name]?.stop();
+    for (const name of ['connect', 'handshake', 'read', 'write', 'idle'] as const) this.#timers[name]?.stop();
   }
 
   /** Stops everything, for good. */
@@ -114,6 +122,7 @@ export class Timeouts {
 
 const names: Readonly<Record<keyof TimeoutOptions, TimeoutName>> = {
   connectMs: 'connect',
+  handshakeMs: 'handshake',
   readMs: 'read',
   writeMs: 'write',
   idleMs: 'idle',

@@ -14,6 +14,7 @@ it('B32, B71: the defaults are those of the table', () => {
     outputHighWatermark: 64 * KiB,
     outputMaxBytes: 64 * MiB,
     connectMs: 30_000,
+    handshakeMs: 30_000,
     closeMs: 10_000,
     bytesPerTurn: 256 * KiB,
   });

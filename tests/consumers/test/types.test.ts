@@ -31,11 +31,7 @@ function compile({ module, lib, types }: Setting, files: readonly string[]): str
     types,
   };
   writeFileSync(join(project.folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
-  try {
-    return project.run(project.tool('tsc'), ['-p', 'tsconfig.json', '--pretty', 'false']);
-  } catch (error) {
-    return String((error as { stdout?: string }).stdout ?? error);
-  }
+  return project.output(project.tool('tsc'), ['-p', 'tsconfig.json', '--pretty', 'false']);
 }
 
 describe('the types of the packed evbuffer', () => {

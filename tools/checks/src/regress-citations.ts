@@ -1,17 +1,40 @@
-// Every case of libevent's own suite that concerns buffers, and every gap in it that we close, is pinned by a test that
-// cites it: `regress A10, A11`, `regress A44–A61`, `regress I: empty needle`.
+// Every case of libevent's own suite that has a counterpart here, and every gap in it that we close, is pinned by a test
+// that cites it: `regress A10, A11`, `regress A44–A61`, `regress B13`, `regress I: empty needle`.
 
-/** Cases of regress_buffer.c, numbered in the order of its table; the numbers left out have no counterpart here. */
-const caseRanges = [
-  [1, 5],
-  [7, 13],
-  [15, 30],
-  [32, 32],
-  [35, 35],
-  [37, 39],
-  [41, 41],
-  [43, 61],
-] as const;
+/**
+ * Cases by the file of libevent that they are from, numbered in the order of its table; the numbers left out have no
+ * counterpart here: they are about locks, threads or descriptors of the C program, or are not in the table.
+ */
+const caseRanges = {
+  /** regress_buffer.c */
+  A: [
+    [1, 5],
+    [7, 13],
+    [15, 30],
+    [32, 32],
+    [35, 35],
+    [37, 39],
+    [41, 41],
+    [43, 61],
+  ],
+  /** regress_bufferevent.c */
+  B: [
+    [1, 8],
+    [10, 17],
+    [21, 22],
+    [24, 34],
+    [37, 38],
+  ],
+  /** regress_listener.c */
+  E: [
+    [1, 1],
+    [4, 4],
+    [6, 6],
+    [10, 10],
+  ],
+  /** regress_zlib.c */
+  G: [[1, 1]],
+} as const;
 
 /** What that suite does not try. Not "NODEFER counters": the watchers of a buffer are never deferred here. */
 const gaps = [
@@ -30,16 +53,18 @@ function numbersIn([first, last]: readonly [number, number]): number[] {
 }
 
 export const regressCases: readonly string[] = [
-  ...caseRanges.flatMap(numbersIn).map((number) => `A${number}`),
+  ...Object.entries(caseRanges).flatMap(([file, ranges]) =>
+    ranges.flatMap(numbersIn).map((number) => `${file}${number}`),
+  ),
   ...gaps.map((gap) => `I: ${gap}`),
 ];
 
 /** The cases that a text cites, each once. */
 export function citedCases(text: string): Set<string> {
   const cited = new Set(gaps.map((gap) => `I: ${gap}`).filter((gap) => text.includes(`regress ${gap}`)));
-  for (const [list] of text.matchAll(/\bregress A\d+[a-z]*(?:(?:, |–)A\d+[a-z]*)*/g)) {
-    for (const [, first = '', last = first] of list.matchAll(/A(\d+)[a-z]*(?:–A(\d+))?/g)) {
-      for (const number of numbersIn([Number(first), Number(last)])) cited.add(`A${number}`);
+  for (const [list] of text.matchAll(/\bregress [ABEG]\d+[a-z]*(?:(?:, |–)[ABEG]\d+[a-z]*)*/g)) {
+    for (const [, file, first = '', last = first] of list.matchAll(/([ABEG])(\d+)[a-z]*(?:–[ABEG](\d+))?/g)) {
+      for (const number of numbersIn([Number(first), Number(last)])) cited.add(`${file}${number}`);
     }
   }
   return cited;

@@ -6,6 +6,7 @@ export function describeEvent(event: BuffereventEvent): string {
   switch (event.kind) {
     case 'connected':
     case 'eof':
+    case 'peer-closed':
       return event.kind;
     case 'error': {
       const { code } = event.error as { code?: string };

@@ -1,0 +1,217 @@
+import type { Evbuffer, LeaseOwner } from 'evbuffer';
+import type { EventBase } from './event-base.js';
+import type { Direction } from './events.js';
+import { type InputSide, SMALL_BYTES } from './input-side.js';
+import type { FlushMode, Layer } from './layer.js';
+import { LayerStack, type StackHost } from './layer-stack.js';
+import type { OutputSide } from './output-side.js';
+import { OutputTap } from './output-tap.js';
+
+/** What the layers need of the bufferevent around them. */
+export interface LayersHost {
+  readonly base: EventBase;
+  /** The allowance may have changed. */
+  wake(): void;
+  /** Whether the user has ended the output and all of it was taken. */
+  outputEnded(): boolean;
+  wireRoom(held: number): number;
+  payloadEnded(): void;
+  /** What of `most` bytes of the user may pass now, for the rate limits. */
+  limitPayload(direction: Direction, most: number): number;
+  payloadMoved(direction: Direction, count: number): void;
+  layersOpened(shaken: boolean): void;
+  layersFailed(direction: Direction | undefined, error: Error): void;
+}
+
+/**
+ * The layers between the two sides of a bufferevent and its transport; made for those that have some.
+ *
+ *      output ── owed to the transport ─► transport      (written before the first layer was inserted)
+ *             ── owed to layer 0 ──────► layer 0 …       (written before the second)
+ *             ── the rest ─────────────► top layer …
+ */
+export class ConnectionLayers implements StackHost {
+  readonly base: EventBase;
+  readonly maxHeldBytes: number;
+  readonly bytesPerTurn: number;
+  readonly #stack: LayerStack;
+  readonly #input: InputSide;
+  readonly #output: OutputSide;
+  readonly #host: LayersHost;
+  readonly #tap: OutputTap;
+  /** Bytes at the front of the output that pass below the layer of the same index; counted from the transport. */
+  readonly #owed: number[] = [];
+  /** Bytes that came from, and went to, the transport. */
+  wireReceived = 0;
+  wireSent = 0;
+
+  constructor(host: LayersHost, input: InputSide, output: OutputSide) {
+    this.base = host.base;
+    this.maxHeldBytes = host.base.limits.readMaxBytes;
+    this.bytesPerTurn = host.base.limits.bytesPerTurn;
+    this.#host = host;
+    this.#input = input;
+    this.#output = output;
+    this.#stack = new LayerStack(this);
+    this.#tap = new OutputTap(output, {
+      tapFilled: () => this.base.inTurn(() => this.wake()),
+      tapFailed: (error) => this.layersFailed('write', error),
+    });
+  }
+
+  get list(): readonly Layer[] {
+    return this.#stack.layers;
+  }
+
+  get isOpen(): boolean {
+    return this.#stack.isOpen;
+  }
+
+  /** Bytes on top of the output that the transport sends as they are, before anything of a layer. */
+  get rawBytes(): number {
+    return this.#owed[0] ?? 0;
+  }
+
+  get wire(): Evbuffer {
+    return this.#stack.wire;
+  }
+
+  /** Whether all that left the output has gone to the transport. */
+  get isDrained(): boolean {
+    return this.#stack.isDrained;
+  }
+
+  /** Whether the last byte for the transport is in `wire`, or has left it. */
+  get ended(): boolean {
+    return this.rawBytes === 0 && this.#stack.encodingEnded;
+  }
+
+  push(layer: Layer): Promise<void> {
+    const opened = this.#stack.push(layer);
+    const owed = this.#owed.reduce((sum, bytes) => sum + bytes, 0);
+    this.#owed.push(this.#output.buffer.length - owed);
+    return opened;
+  }
+
+  start(): void {
+    this.#stack.start();
+  }
+
+  pump(): void {
+    this.#stack.pumpIn();
+    this.#stack.pumpOut();
+  }
+
+  flush(direction: Direction, mode: FlushMode): boolean {
+    return this.#stack.flush(direction, mode);
+  }
+
+  /** Bytes that the transport may ask for. */
+  appetite(): number {
+    return this.#stack.appetite(this.inputRoom() > 0);
+  }
+
+  received(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
+    const { arriving } = this.#stack;
+    const compact = end - start <= SMALL_BYTES && arriving.length > 0;
+    if (compact) {
+      arriving.add(memory.subarray(start, end));
+      owner.release(lease);
+    } else arriving.addLeased(memory, start, end, owner, lease);
+    this.#arrived(end - start);
+  }
+
+  receivedFrom(source: Evbuffer, count: number): void {
+    source.moveTo(this.#stack.arriving, count);
+    this.#arrived(count);
+  }
+
+  /** What the user has not taken yet was meant for the newest layer. */
+  takeBack(input: Evbuffer): void {
+    input.moveTo(this.#stack.arrivingAtTop, input.length);
+  }
+
+  receivedEnd(): void {
+    this.#stack.transportEnded();
+  }
+
+  /** The transport took `count` bytes of the output that are not for any layer. */
+  sentRaw(count: number): void {
+    this.#owed[0] = this.rawBytes - count;
+    this.wireSent += count;
+  }
+
+  /** The transport took `count` bytes of `wire`; they are gone from there. */
+  sentWire(count: number): void {
+    this.wireSent += count;
+    this.#output.checkDrained();
+  }
+
+  /** Moves bytes that need no layer to `target`. */
+  takeRaw(target: Evbuffer, max: number): number {
+    const count = this.#tap.moveTo(target, Math.min(max, this.rawBytes));
+    if (count > 0) {
+      this.sentRaw(count);
+      this.#output.left(count);
+    }
+    return count;
+  }
+
+  free(): void {
+    this.#tap.close();
+    this.#stack.free();
+  }
+
+  inputRoom(): number {
+    return this.#host.limitPayload('read', this.#input.room());
+  }
+
+  deliver(payload: Evbuffer): void {
+    this.#host.payloadMoved('read', payload.length);
+    this.#input.receivedFrom(payload, payload.length);
+  }
+
+  payloadEnded(): void {
+    this.#host.payloadEnded();
+  }
+
+  takeOutput(layer: number, target: Evbuffer, max: number): number {
+    for (let i = 0; i <= layer; i++) {
+      if ((this.#owed[i] as number) > 0) return 0;
+    }
+    const isTop = layer + 1 === this.#owed.length;
+    const most = Math.min(max, isTop ? Infinity : (this.#owed[layer + 1] as number), this.#output.allowance());
+    const count = this.#tap.moveTo(target, this.#host.limitPayload('write', most));
+    if (!isTop) this.#owed[layer + 1] = (this.#owed[layer + 1] as number) - count;
+    if (count > 0) {
+      this.#host.payloadMoved('write', count);
+      this.#output.left(count);
+    }
+    return count;
+  }
+
+  outputEnded(): boolean {
+    return this.#host.outputEnded();
+  }
+
+  wireRoom(): number {
+    return this.#host.wireRoom(this.wire.length);
+  }
+
+  layersOpened(shaken: boolean): void {
+    this.#host.layersOpened(shaken);
+  }
+
+  layersFailed(direction: Direction | undefined, error: Error): void {
+    this.#host.layersFailed(direction, error);
+  }
+
+  wake(): void {
+    this.#host.wake();
+  }
+
+  #arrived(count: number): void {
+    this.wireReceived += count;
+    this.#stack.arrived();
+  }
+}

@@ -1,0 +1,291 @@
+import { type AddressPair, argumentTypeError } from 'bufferevent-backend';
+import type { Evbuffer } from 'evbuffer';
+import { checkBoolean, checkObject } from './arguments.js';
+import { Bufferevent } from './bufferevent.js';
+import type { CoveredBufferevent } from './covered.js';
+import type { BuffereventEvent, BuffereventHandlers, Direction } from './events.js';
+import type { FlushMode, Layer, LayerResult } from './layer.js';
+
+/**
+ * Moves bytes from the front of `source` to the back of `target`, changed on the way; `limit` is the room there, a
+ * suggestion (FI-1). What it leaves is offered again with the next arrival. What it throws is an `error` event of its
+ * direction (FI-2).
+ */
+export type FilterFunction = (source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode) => LayerResult;
+
+export interface FilterOptions {
+  /** From the underlying bufferevent to the user. Default: unchanged. */
+  readonly input?: FilterFunction;
+  /** From the user to the underlying bufferevent. Default: unchanged. */
+  readonly output?: FilterFunction;
+  /** Called once, when the filter is freed. */
+  readonly dispose?: () => void;
+  /** Shown by `inspect` and in messages. Default `filter`. */
+  readonly name?: string;
+  /** Free the underlying bufferevent with this one (the default), or give it back to its user (FR-4). */
+  readonly closeOnFree?: boolean;
+  readonly handlers?: BuffereventHandlers;
+}
+
+/**
+ * A bufferevent over another one, whose bytes pass through two functions; over filters too, to any height. While it
+ * lasts, the one below is not called back, and its reading follows that of the filter; its buffers, marks, limits and
+ * time-outs stay its own.
+ *
+ *      user ⇄ filter's input/output ⇄ functions, layers ⇄ underlying's input/output ⇄ its transport
+ *
+ * Events of the one below are events of the filter (FI-9). Its end reaches the `input` function as mode `finished` before
+ * it is told (FI-7).
+ */
+export class FilterBufferevent extends Bufferevent {
+  readonly #underlying: Bufferevent;
+  readonly #closeOnFree: boolean;
+  #covered: CoveredBufferevent | null;
+  #dirty = false;
+  #opened = false;
+  #endPassed = false;
+  #endReceived = false;
+  /** The failure of the one below, held until its input was taken. */
+  #lowerFailure: Extract<BuffereventEvent, { kind: 'error' }> | null = null;
+
+  /**
+   * @throws BuffereventError `ERR_BUFFEREVENT_COVERED` when another filter is over `underlying` already,
+   *   `ERR_BUFFEREVENT_FREED`; `TypeError` for malformed options. Nothing was taken over then.
+   */
+  constructor(underlying: Bufferevent, options: FilterOptions = {}) {
+    checkUnderlying(underlying);
+    checkObject('options', options);
+    checkBoolean('closeOnFree', options.closeOnFree);
+    const layer = new FilterLayer(options);
+    super(underlying.base);
+    this.#closeOnFree = options.closeOnFree ?? true;
+    this.#underlying = underlying;
+    if (options.handlers !== undefined) this.setHandlers(options.handlers);
+    this.#covered = underlying.cover(this);
+    this.base.enter(this);
+    void this.insertLayer(layer);
+    if (this.#covered.isOpen) this.#open(false);
+    this.wake();
+  }
+
+  override get underlying(): Bufferevent {
+    return this.#underlying;
+  }
+
+  override get descriptor(): number {
+    return this.#underlying.descriptor;
+  }
+
+  override get address(): AddressPair {
+    return this.#underlying.address;
+  }
+
+  override ref(): void {
+    this.#underlying.ref();
+  }
+
+  override unref(): void {
+    this.#underlying.unref();
+  }
+
+  /** @internal */
+  protected override get isOpen(): boolean {
+    return this.#opened && this.#covered !== null;
+  }
+
+  /** @internal */
+  protected override get isAlive(): boolean {
+    return this.#covered?.isAlive === true;
+  }
+
+  #open(announce: boolean): void {
+    if (this.#opened) return;
+    this.#opened = true;
+    this.opened(announce);
+  }
+
+  /** @internal */
+  override wake(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.base.markDirty(this);
+  }
+
+  /** @internal */
+  lowerReadable(): void {
+    this.#receive();
+  }
+
+  /** @internal */
+  lowerSent(): void {
+    this.outputSide.checkDrained();
+    this.wake();
+  }
+
+  /** @internal */
+  lowerEvent(event: BuffereventEvent): void {
+    switch (event.kind) {
+      case 'connected':
+        // Perhaps not at the first attempt.
+        if (!this.#opened) this.renewed();
+        this.#open(true);
+        break;
+      case 'eof':
+        if (event.direction === 'read') this.#receive();
+        else this.callbacks.event(event);
+        break;
+      case 'error':
+        if (event.direction === 'read') this.#lowerFailure = event;
+        else this.failed(event.direction, event.error, event);
+        this.#receive();
+        break;
+      case 'peer-closed':
+        this.callbacks.event(event);
+        break;
+      case 'timeout':
+        this.#lowerTimedOut(event);
+    }
+    this.wake();
+  }
+
+  #lowerTimedOut(event: Extract<BuffereventEvent, { kind: 'timeout' }>): void {
+    const { direction, error } = event;
+    if (direction === undefined && event.timeout !== 'idle') {
+      this.failed(undefined, error, event);
+      return;
+    }
+    this.callbacks.event(event);
+    if (direction !== 'write') this.inputSide.timedOut(error);
+    if (direction !== 'read') this.outputSide.timedOut(error);
+    if (direction === 'read') this.inputSide.gate.enabled = false;
+    if (direction === 'write') this.outputSide.gate.enabled = false;
+  }
+
+  /** @internal */
+  reconcile(): void {
+    this.#dirty = false;
+    if (this.#covered === null) {
+      this.freeWhenTaken();
+      return;
+    }
+    if (!this.isOpen) return;
+    this.pump();
+    this.#receive();
+    this.#send();
+    if (this.isOpen) this.timeouts.follow(this.readAllowance() > 0, this.writeAllowance() > 0);
+  }
+
+  /** Takes what is there below, as far as it is wanted; the one below reads on while it is. */
+  #receive(): void {
+    if (!this.isOpen) return;
+    const { input } = this.#underlying;
+    for (let room = this.readAllowance(); room > 0 && input.length > 0 && this.isOpen; room = this.readAllowance()) {
+      this.receivedFrom(input, Math.min(room, input.length));
+    }
+    const covered = this.#covered;
+    if (covered === null) return;
+    covered.wantRead(this.readAllowance() > 0);
+    if (input.length > 0) return;
+    if (this.#lowerFailure !== null) {
+      const { direction, error } = this.#lowerFailure;
+      this.#lowerFailure = null;
+      this.failed(direction, error);
+    } else if (this.#underlying.readEnded && !this.#endReceived) {
+      this.#endReceived = true;
+      this.receivedEnd();
+    }
+  }
+
+  /** Hands down what is encoded, then the end. */
+  #send(): void {
+    const covered = this.#covered;
+    if (covered === null) return;
+    const { output } = this.#underlying;
+    const { high } = this.#underlying.getWatermarks('write');
+    const room = high === 0 ? Infinity : Math.max(0, high - output.length);
+    const count = Math.min(this.writeAllowance(), room);
+    if (count > 0) {
+      if (covered.writeClosed) this.failed('write', covered.closedError());
+      else this.takeSendable(output, count);
+    }
+    if (!this.wantsShutdown || this.#endPassed) return;
+    // One that is given back stays open: only what belongs to the filter ends.
+    if (!this.#closeOnFree) {
+      if (!covered.settled) return;
+      this.#endPassed = true;
+      this.sentEnd();
+      if (this.ending && !this.layers.some(({ end }) => end !== undefined)) this.endImplied();
+    } else {
+      this.#endPassed = true;
+      covered.end(() => this.sentEnd());
+    }
+  }
+
+  /** @internal */
+  override wireRoom(held: number): number {
+    const { high } = this.#underlying.getWatermarks('write');
+    if (high === 0) return super.wireRoom(held);
+    return Math.max(0, high - this.#underlying.output.length - held);
+  }
+
+  /** @internal */
+  override settled(): boolean {
+    return super.settled() && this.#covered?.settled !== false;
+  }
+
+  /** @internal */
+  protected override flushTransport(direction: Direction, mode: FlushMode): boolean {
+    if (direction === 'read') {
+      const moved = this.#covered?.flush(direction, mode) === true;
+      this.#receive();
+      return moved;
+    }
+    this.#send();
+    return this.#covered?.flush(direction, mode) === true;
+  }
+
+  /** @internal */
+  protected override closeTransport(abrupt: boolean): void {
+    this.timeouts.rest();
+    const covered = this.#covered;
+    if (covered === null) return;
+    this.#covered = null;
+    this.base.leave(this);
+    void covered.release(this.#closeOnFree, abrupt).then(() => this.transportGoneSoon());
+  }
+
+  /** @internal */
+  abandon(): void {
+    this.free();
+  }
+}
+
+/** The two functions as a layer without handshake and end marker. */
+class FilterLayer implements Layer {
+  readonly name: string;
+  readonly decode: FilterFunction;
+  readonly encode: FilterFunction;
+  readonly free: () => void;
+
+  constructor({ name = 'filter', input = pass, output = pass, dispose = nothing }: FilterOptions) {
+    for (const [key, value] of Object.entries({ input, output, dispose })) {
+      if (typeof value !== 'function') throw argumentTypeError(`options.${key}`, 'a function', value);
+    }
+    this.name = name;
+    this.decode = input;
+    this.encode = output;
+    this.free = dispose;
+  }
+}
+
+function pass(source: Evbuffer, target: Evbuffer, limit: number): LayerResult {
+  return source.moveTo(target, limit) > 0 ? 'ok' : 'need-more';
+}
+
+function nothing(): void {}
+
+function checkUnderlying(value: unknown): void {
+  if (typeof (value as Bufferevent | null)?.cover !== 'function') {
+    throw argumentTypeError('underlying', 'a Bufferevent', value);
+  }
+}

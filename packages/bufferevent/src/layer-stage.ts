@@ -1,0 +1,111 @@
+import { Evbuffer } from 'evbuffer';
+import type { EventBase } from './event-base.js';
+import type { FlushMode, Layer, LayerHost, LayerResult } from './layer.js';
+
+/** What a stage asks of the stack that it is part of. */
+export interface StageOwner {
+  readonly base: EventBase;
+  stageWoken(stage: LayerStage): void;
+  stageFailed(error: Error): void;
+}
+
+/** What one call of a layer has come to. */
+export interface StepOutcome {
+  readonly result: LayerResult | 'end';
+  /** Bytes that left the source. */
+  consumed: number;
+  /** Bytes that reached the target. */
+  produced: number;
+}
+
+/**
+ * One layer of one connection with its two buffers and how far its ends have come.
+ *
+ *      payload from above ─► [ outgoing ] ─ encode ─► toPeer (outgoing of the stage below, or the wire)
+ *      payload for above  ◄──── decode ─ [ incoming ] ◄────── (stage below, or the wire)
+ */
+export class LayerStage implements LayerHost {
+  readonly base: EventBase;
+  readonly layer: Layer;
+  readonly toPeer: Evbuffer;
+  /** Bytes from below that were not decoded yet. */
+  readonly incoming: Evbuffer = new Evbuffer();
+  /** Payload that was taken from above and not encoded yet. */
+  readonly outgoing: Evbuffer = new Evbuffer();
+  /** Payload passes. */
+  isOpen: boolean;
+  /** Nothing more comes from below. */
+  incomingEnded = false;
+  /** Decoding is over: the peer has ended this layer, or the transport. */
+  decodingEnded = false;
+  /** Encoding is over: our end marker is in `toPeer`. */
+  encodingEnded = false;
+  /** The last decode, or handshake, could do nothing with all of `incoming`. */
+  decoderStarved = false;
+  encoderStarved = false;
+  /** To be called although nothing new is there: at the beginning, after it stopped at its limit, or asked to be woken. */
+  decodeAgain: boolean;
+  encodeAgain = false;
+  /** The last encode answered `pending`: bytes are on their way through the layer. */
+  encoding = false;
+  readonly #owner: StageOwner;
+  #onOpen: ((error: Error | null) => void) | null;
+  #freed = false;
+
+  constructor(owner: StageOwner, layer: Layer, toPeer: Evbuffer, onOpen: (error: Error | null) => void) {
+    this.base = owner.base;
+    this.layer = layer;
+    this.toPeer = toPeer;
+    this.isOpen = layer.handshake === undefined;
+    this.decodeAgain = !this.isOpen;
+    this.#owner = owner;
+    this.#onOpen = onOpen;
+  }
+
+  wake(): void {
+    if (this.#freed) return;
+    this.decodeAgain = true;
+    this.encodeAgain = true;
+    this.#owner.stageWoken(this);
+  }
+
+  fail(error: Error): void {
+    if (!this.#freed) this.#owner.stageFailed(error);
+  }
+
+  /** The outcome of opening, told once. */
+  settleOpen(error: Error | null): void {
+    const settle = this.#onOpen;
+    this.#onOpen = null;
+    settle?.(error);
+  }
+
+  decode(target: Evbuffer, limit: number, mode: FlushMode): StepOutcome {
+    this.decodeAgain = false;
+    const before = this.incoming.length;
+    const result = this.layer.decode(this.incoming, target, limit, mode);
+    return { result, consumed: before - this.incoming.length, produced: target.length };
+  }
+
+  encode(limit: number, mode: FlushMode): StepOutcome {
+    this.encodeAgain = false;
+    const before = this.outgoing.length;
+    const filled = this.toPeer.length;
+    const result = this.layer.encode(this.outgoing, this.toPeer, limit, mode);
+    this.encoding = result === 'pending';
+    return { result, consumed: before - this.outgoing.length, produced: this.toPeer.length - filled };
+  }
+
+  /** Whether payload is held on its way down. */
+  get holdsOutput(): boolean {
+    return this.outgoing.length > 0 || this.encoding || this.encodeAgain;
+  }
+
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.incoming.clear();
+    this.outgoing.clear();
+    this.layer.free?.();
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The seam for everything that sits between a connection's bytes and its user: filters, compression, TLS. Types only; a
+ * layer is bytes in, bytes out, and never sees the connection. `LayerStack` drives it.
+ */
+import type { Evbuffer } from 'evbuffer';
+import type { EventBase } from './event-base.js';
+
+/**
+ * What a call is for. `normal`: as convenient. `flush`: hold nothing back. `finished`: hold nothing back, and nothing
+ * more will come.
+ */
+export type FlushMode = 'normal' | 'flush' | 'finished';
+
+/**
+ * How far a call has come. `ok`: something was done; it is called again while there are bytes and room. `need-more`:
+ * nothing can be done with what is there; what was left in the source is offered again with what comes next (FI-1).
+ * `pending`: work goes on elsewhere; {@link LayerHost.wake} asks to be called again.
+ */
+export type LayerResult = 'ok' | 'need-more' | 'pending';
+
+/** What a layer may use of the connection it is on. */
+export interface LayerHost {
+  /** Clock and turn of the connection, for time-outs of the layer's own. */
+  readonly base: EventBase;
+  /** Bytes for the peer's layer of the same kind; may be added to in every call of the layer, and before {@link wake}. */
+  readonly toPeer: Evbuffer;
+  /** Asks for the layer to be called again, in this turn or the next: `pending` work is done, or `toPeer` has grown. */
+  wake(): void;
+  /** Gives the connection up, with one `error` event. */
+  fail(error: Error): void;
+}
+
+/**
+ * One layer of one connection. All calls come from the turn of its event base, never from inside one another, and
+ * never after {@link free}. A layer takes bytes from the front of `source` (what it leaves stays there) and adds at the
+ * back of `target`; it keeps neither buffer. What it throws ends the direction with an `error` event (FI-2).
+ *
+ *      user ── output ─► encode ─► toPeer ─► (layer below, or the transport)
+ *      user ◄─ input ◄── decode ◄────────── (layer below, or the transport)
+ */
+export interface Layer {
+  /** Short, for `inspect` and messages: `tls`, `gzip`, `filter`. */
+  readonly name: string;
+  /** How long the handshake may take, in milliseconds; 0 for no limit. Default `limits.handshakeMs`. */
+  readonly handshakeMs?: number;
+  /** First of all calls, when the layer is inserted. What it throws leaves `insertLayer`, and nothing was inserted. */
+  attach?(host: LayerHost): void;
+  /**
+   * Called from the moment the connection below is open until it answers `done`; bytes of the user wait meanwhile. A
+   * layer without one is open at once.
+   */
+  handshake?(source: Evbuffer): 'done' | 'need-more' | 'pending';
+  /**
+   * Turns bytes of the peer into bytes for the user. `limit` is the room above in bytes: a layer may exceed it by what
+   * it can't cut (a record), and is called again when there is room. `end`: the peer has ended this layer; nothing is
+   * decoded any more. Mode `finished`: the transport has ended; a layer that can tell that bytes are missing throws.
+   */
+  decode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult | 'end';
+  /** Turns bytes of the user into bytes for the peer. `limit` is the room below, `Infinity` except in mode `normal`. */
+  encode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult;
+  /** Our side ends: everything was encoded, in mode `finished`. Adds the layer's end marker, if it has one. */
+  end?(target: Evbuffer): void;
+  /** The connection lets go of the layer. Called once. */
+  free?(): void;
+}
