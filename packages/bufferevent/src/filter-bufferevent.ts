@@ -247,10 +247,11 @@ export class FilterBufferevent extends Bufferevent {
   /** @internal */
   protected override closeTransport(abrupt: boolean): void {
     this.timeouts.rest();
+    // Until then, bytes that nobody has taken yet end with the base.
+    if (this.freed) this.base.leave(this);
     const covered = this.#covered;
     if (covered === null) return;
     this.#covered = null;
-    this.base.leave(this);
     void covered.release(this.#closeOnFree, abrupt).then(() => this.transportGoneSoon());
   }
 

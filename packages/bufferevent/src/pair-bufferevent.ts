@@ -166,9 +166,10 @@ export class PairBufferevent extends Bufferevent {
   /** @internal */
   protected override closeTransport(abrupt: boolean): void {
     this.timeouts.rest();
+    // Until then, bytes that nobody has taken yet end with the base.
+    if (this.freed) this.base.leave(this);
     if (!this.#open) return;
     this.#open = false;
-    this.base.leave(this);
     const partner = this.#partner;
     this.#partner = null;
     if (partner !== null) {

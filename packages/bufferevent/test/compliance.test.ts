@@ -3,6 +3,7 @@ import { buffereventCompliance, type Flavour, socketFlavour } from 'bufferevent/
 import { createMemoryBackend, MemoryNetwork, withFaults } from 'bufferevent-backend/memory';
 import { netBackend } from 'bufferevent-net';
 import { describe, it } from 'vitest';
+import { pairFlavour } from './support/flavours.js';
 
 const KiB = 1024;
 
@@ -10,21 +11,26 @@ const KiB = 1024;
 const memory = (capacity: number) =>
   createMemoryBackend(new MemoryNetwork({ capacity }), { supports: { sendFile: false } });
 
+const sockets = socketFlavour('sockets in memory', {
+  createBackend: () => memory(16 * KiB),
+  files: true,
+  transitBytes: 64 * KiB,
+  scripts: 100,
+});
+
+const faultySockets = socketFlavour('sockets in memory with faults', {
+  createBackend: () => withFaults(memory(2 * KiB), { maxRecv: 37, maxSend: 50, delay: 1 }),
+  files: true,
+  bulkBytes: 20_000,
+  transitBytes: 4 * KiB,
+  timeoutMs: 20_000,
+});
+
 const flavours: readonly Flavour[] = [
-  socketFlavour('sockets in memory', {
-    createBackend: () => memory(16 * KiB),
-    files: true,
-    transitBytes: 64 * KiB,
-    scripts: 100,
-  }),
-  socketFlavour('sockets in memory with faults', {
-    createBackend: () => withFaults(memory(2 * KiB), { maxRecv: 37, maxSend: 50, delay: 1 }),
-    files: true,
-    bulkBytes: 20_000,
-    transitBytes: 4 * KiB,
-    timeoutMs: 20_000,
-  }),
+  sockets,
+  faultySockets,
   socketFlavour('sockets over net', { createBackend: () => netBackend, manualClock: false, files: true }),
+  pairFlavour,
 ];
 
 /** The suite has time-outs of its own, for each step. */

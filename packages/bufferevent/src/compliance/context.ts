@@ -123,6 +123,8 @@ export class CaseContext {
   async finish(): Promise<void> {
     for (const probe of this.#probes) probe.checkBuffers();
     for (const setting of this.#settings) await setting.close();
+    // What waited for this turn is dropped in it.
+    await turn();
     for (const { clock } of this.#settings) {
       if (clock !== undefined) assert.equal(clock.pendingTimers, 0, 'TO-7: a timer is left');
     }

@@ -258,6 +258,7 @@ export const timeoutCases: readonly ComplianceCase[] = [
     async (context) => {
       const pair = await context.open();
       const { a, b } = pair;
+      a.collect();
       b.collect();
       b.bev.setTimeouts({ idleMs: 50 });
       await pair.advance(40);
