@@ -119,6 +119,7 @@ export class FilterBufferevent extends Bufferevent {
   /** @internal */
   lowerSent(): void {
     this.outputSide.checkDrained();
+    this.callbacks.upper?.lowerSent();
     this.wake();
   }
 

@@ -3,7 +3,7 @@ import { buffereventCompliance, type Flavour, socketFlavour } from 'bufferevent/
 import { createMemoryBackend, MemoryNetwork, withFaults } from 'bufferevent-backend/memory';
 import { netBackend } from 'bufferevent-net';
 import { describe, it } from 'vitest';
-import { pairFlavour } from './support/flavours.js';
+import { pairFlavour } from './support/pair-flavour.js';
 
 const KiB = 1024;
 
