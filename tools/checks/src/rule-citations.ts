@@ -43,7 +43,10 @@ export function checkRuleCitations(root: string): void {
   const testFolders = ['packages', 'apps'].flatMap((parent) =>
     readdirSync(join(root, parent)).map((name) => join(root, parent, name, 'test')),
   );
-  testFolders.push(join(root, 'packages/bufferevent-backend-compliance/src'));
+  testFolders.push(
+    join(root, 'packages/bufferevent-backend-compliance/src'),
+    join(root, 'packages/bufferevent/src/compliance/cases'),
+  );
   const files = testFolders.flatMap((folder) => filesUnder(folder, '.ts'));
   const tests = files.map((file) => `${file}\n${readFileSync(file, 'utf8')}`).join('\n');
   const cases = citedCases(tests);

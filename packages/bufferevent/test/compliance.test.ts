@@ -1,0 +1,39 @@
+// The suite for every kind of bufferevent, over the kinds of this package. A new kind is one entry of `flavours`.
+import { buffereventCompliance, type Flavour, socketFlavour } from 'bufferevent/compliance';
+import { createMemoryBackend, MemoryNetwork, withFaults } from 'bufferevent-backend/memory';
+import { netBackend } from 'bufferevent-net';
+import { describe, it } from 'vitest';
+import { pairFlavour } from './support/pair-flavour.js';
+
+const KiB = 1024;
+
+/** Without files of its own, so that real ones can be sent. */
+const memory = (capacity: number) =>
+  createMemoryBackend(new MemoryNetwork({ capacity }), { supports: { sendFile: false } });
+
+const sockets = socketFlavour('sockets in memory', {
+  createBackend: () => memory(16 * KiB),
+  files: true,
+  transitBytes: 64 * KiB,
+  scripts: 100,
+});
+
+const faultySockets = socketFlavour('sockets in memory with faults', {
+  createBackend: () => withFaults(memory(2 * KiB), { maxRecv: 37, maxSend: 50, delay: 1 }),
+  files: true,
+  bulkBytes: 20_000,
+  transitBytes: 4 * KiB,
+  timeoutMs: 20_000,
+});
+
+const flavours: readonly Flavour[] = [
+  sockets,
+  faultySockets,
+  socketFlavour('sockets over net', { createBackend: () => netBackend, manualClock: false, files: true }),
+  pairFlavour,
+];
+
+/** The suite has time-outs of its own, for each step. */
+const patientIt = (name: string, body: () => Promise<void>): void => it(name, body, 60_000);
+
+for (const flavour of flavours) buffereventCompliance({ describe, it: patientIt }, flavour);
