@@ -871,7 +871,6 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#closing.finishing = true;
     this.#closing.cause ??= cause;
     this.closeTransport(abrupt);
-    if (this.#transport === 'gone') this.#closing.finished();
     this.wake();
   }
 
