@@ -512,6 +512,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     return Math.min(layers.wire.length, this.base.limits.bytesPerTurn);
   }
 
+  /** @internal Layers may have more to send whenever there is room. */
+  protected get isLayered(): boolean {
+    return this.#layers !== null;
+  }
+
   /** @internal What the transport sends from. */
   protected get sendable(): Evbuffer {
     return this.#layers === null || this.#layers.rawBytes > 0 ? this.output : this.#layers.wire;

@@ -507,9 +507,8 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    if (this.writeAllowance() > 0 || this.output.length > 0 || this.wantsShutdown || this.timeouts.timesProgress) {
-      this.wake();
-    }
+    const hasMore = this.writeAllowance() > 0 || this.output.length > 0 || this.wantsShutdown;
+    if (hasMore || this.isLayered || this.timeouts.timesProgress) this.wake();
   }
 
   /** @internal */
