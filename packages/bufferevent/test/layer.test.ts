@@ -514,6 +514,24 @@ describe('limits', () => {
   });
 });
 
+describe('a small write mark', () => {
+  inEveryFlavour(
+    (flavour) => {
+      it('lets everything leave through two layers, byte by byte, and the end after it (WR-1)', async () => {
+        const { near, far } = await speaking(flavour);
+        near.insertLayer(layer({})).catch(() => {});
+        near.setWatermarks('write', { high: 1 });
+        near.write('all of it');
+        near.halfClose();
+        expect(text(await far.read(9))).toBe('all of it');
+        expect(await far.read()).toBeNull();
+        await near.drained();
+      });
+    },
+    { worlds: ['memory', 'net'] },
+  );
+});
+
 describe('a layer that throws', () => {
   const problem = Object.assign(new Error('thrown'), { code: 'THROWN' });
   const directions: Partial<Record<LayerCall, string>> = {
