@@ -1,11 +1,68 @@
-import { type CancellableOperation, Operation, type Segment, type StreamOptions } from './contract.js';
+import { isIP } from 'node:net';
+import {
+  type Address,
+  type CancellableOperation,
+  type IpAddress,
+  type ListenOptions,
+  Operation,
+  type Segment,
+  type StreamOptions,
+} from './contract.js';
 import { argumentRangeError, argumentTypeError } from './errors.js';
+import type { BackendSupports } from './supports.js';
 
 /** Throws unless `value` is an integer from `min` to `max`. */
 export function checkInteger(name: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   if (typeof value !== 'number') throw argumentTypeError(name, 'a number', value);
   throw argumentRangeError(name, `an integer from ${min} to ${max}`, value);
+}
+
+/** Throws `TypeError`/`RangeError` unless `address` is a numeric address or a path (C14). */
+export function checkAddress(name: string, address: Address): void {
+  if (typeof address !== 'object' || address === null || (!('ip' in address) && !('path' in address))) {
+    throw argumentTypeError(name, 'an { ip, port } or a { path }', address);
+  }
+  if (!('path' in address)) return checkIpAddress(name, address);
+  const { path } = address;
+  if (typeof path !== 'string' || path === '' || path.includes('\0', 1)) {
+    throw argumentTypeError(`${name}.path`, 'a non-empty string without NUL bytes after the first place', path);
+  }
+}
+
+/** As {@link checkAddress}, for the places where no path may stand. */
+export function checkIpAddress(name: string, address: IpAddress): void {
+  if (typeof address !== 'object' || address === null || typeof address.ip !== 'string' || isIP(address.ip) === 0) {
+    throw argumentTypeError(`${name}.ip`, 'a numeric IPv4 or IPv6 address', address?.ip);
+  }
+  checkInteger(`${name}.port`, address.port, 0, 65_535);
+}
+
+/** Throws for options that are malformed, or that an address of this kind can't have. */
+export function checkListenOptions(address: Address, options: ListenOptions): void {
+  const { backlog, mode } = options;
+  if (backlog !== undefined) checkInteger('options.backlog', backlog, 0, 2 ** 31 - 1);
+  for (const name of ['ipv6Only', 'reusePort', 'deferAccept'] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== 'boolean')
+      throw argumentTypeError(`options.${name}`, 'a boolean', value);
+    if (value === true && name !== 'ipv6Only' && 'path' in address) {
+      throw argumentRangeError(`options.${name}`, 'false for a path', value);
+    }
+  }
+  if (mode === undefined) return;
+  checkInteger('options.mode', mode, 0, 0o777);
+  if (!('path' in address) || address.path.startsWith('\0')) {
+    throw argumentRangeError('options.mode', 'left out for what is no file', mode);
+  }
+}
+
+/** The first option given that `supports` excludes, `null` when there is none. */
+export function excludedListenOption(options: ListenOptions, supports: BackendSupports): keyof ListenOptions | null {
+  if (options.reusePort === true && !supports.reusePort) return 'reusePort';
+  if (options.deferAccept === true && !supports.deferAccept) return 'deferAccept';
+  if (options.mode !== undefined && !supports.socketFiles) return 'mode';
+  return null;
 }
 
 /**
@@ -57,11 +114,15 @@ export function checkCancellable(operation: CancellableOperation): void {
   if (!cancellable.includes(operation)) throw argumentRangeError('operation', 'a cancellable operation', operation);
 }
 
-/** Throws unless `value` suits the stream option `name`. */
-export function checkStreamOption(name: keyof StreamOptions, value: StreamOptions[keyof StreamOptions]): void {
+/** Throws unless `value`, which the caller knows as `label`, suits the stream option `name`. */
+export function checkStreamOption(
+  name: keyof StreamOptions,
+  value: StreamOptions[keyof StreamOptions],
+  label = 'value',
+): void {
   if (name === 'noDelay') {
-    if (typeof value !== 'boolean') throw argumentTypeError('value', 'a boolean', value);
+    if (typeof value !== 'boolean') throw argumentTypeError(label, 'a boolean', value);
   } else if (name === 'keepAlive') {
-    if (value !== false) checkInteger('value', value as number, 0, 2 ** 31 - 1);
-  } else checkInteger('value', value as number, 1, 2 ** 31 - 1);
+    if (value !== false) checkInteger(label, value as number, 0, 2 ** 31 - 1);
+  } else checkInteger(label, value as number, 1, 2 ** 31 - 1);
 }

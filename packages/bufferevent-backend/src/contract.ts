@@ -70,8 +70,19 @@ export interface ListenOptions {
   readonly backlog?: number;
   /** Only IPv6 peers on an IPv6 address. Default false (dual stack where the system offers it). */
   readonly ipv6Only?: boolean;
-  /** Let several ports listen on one address, where `supports.reusePort`. Default false. */
+  /** Let several ports listen on one address, where `supports.reusePort`. Not for paths. Default false. */
   readonly reusePort?: boolean;
+  /**
+   * Accept a connection only when its first bytes have come, where `supports.deferAccept`. The system may give up
+   * waiting and accept it all the same. Not for paths. Default false.
+   */
+  readonly deferAccept?: boolean;
+  /**
+   * Permission bits (0 to 0o777) of the socket file, from its first moment on where the mechanism can, where
+   * `supports.socketFiles`. Who may write may connect. Only for paths outside the abstract space. Default: what the
+   * umask of the process leaves.
+   */
+  readonly mode?: number;
 }
 
 export interface ConnectOptions {

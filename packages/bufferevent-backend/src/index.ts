@@ -1,4 +1,13 @@
-export { checkCancellable, checkInteger, checkSegments, checkStreamOption } from './arguments.js';
+export {
+  checkAddress,
+  checkCancellable,
+  checkInteger,
+  checkIpAddress,
+  checkListenOptions,
+  checkSegments,
+  checkStreamOption,
+  excludedListenOption,
+} from './arguments.js';
 export * from './contract.js';
 export { Errno, type ErrnoName, errnoMessage, errnoName, resultOfErrnoName } from './errno.js';
 export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';

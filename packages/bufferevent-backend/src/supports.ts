@@ -27,8 +27,12 @@ export interface BackendSupports {
   readonly peerClose: boolean;
   /** `PathAddress` in `listen` and `connect`. */
   readonly paths: boolean;
+  /** Paths are files with permissions: `ListenOptions.mode`. */
+  readonly socketFiles: boolean;
   /** `ListenOptions.reusePort`. */
   readonly reusePort: boolean;
+  /** `ListenOptions.deferAccept`. */
+  readonly deferAccept: boolean;
   /** What `setOption` accepts. */
   readonly streamOptions: ReadonlyArray<keyof StreamOptions>;
 }

@@ -2,6 +2,7 @@ import type { Backend, BackendSupports, CompletionSink, Port } from 'bufferevent
 import { ACCEPT_AHEAD } from './net-listener.js';
 import { NetPort, type NetPortOptions } from './net-port.js';
 import { CHUNK_BYTES } from './net-stream.js';
+import { hasSocketFiles } from './socket-file.js';
 
 const supports: BackendSupports = Object.freeze({
   // One chunk that arrived before the socket was paused, one that fills its stream buffer after that.
@@ -17,7 +18,9 @@ const supports: BackendSupports = Object.freeze({
   registeredMemory: false,
   peerClose: false,
   paths: true,
+  socketFiles: hasSocketFiles,
   reusePort: hasReusePort(process.versions.node),
+  deferAccept: false,
   streamOptions: Object.freeze(['noDelay', 'keepAlive'] as const),
 });
 

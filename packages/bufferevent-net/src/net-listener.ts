@@ -1,10 +1,19 @@
 import { createServer, type ListenOptions as NodeListenOptions, type Server, type Socket } from 'node:net';
-import { type Address, type AddressPair, Errno, type Handle, type ListenOptions, Operation } from 'bufferevent-backend';
-import { ipAddress } from './arguments.js';
+import {
+  type Address,
+  type AddressPair,
+  Errno,
+  type Handle,
+  type ListenOptions,
+  Operation,
+  systemError,
+} from 'bufferevent-backend';
 import type { Completions } from './completions.js';
 import { rawCode, resultOfError } from './errors.js';
+import { ipAddress } from './ip-address.js';
 import { type Closing, NetHandle } from './net-handle.js';
 import { abandon, STREAM_HIGH_WATER_MARK } from './net-stream.js';
+import { bindWithMode, isTooLong } from './socket-file.js';
 
 /** Connections that `node:net` may hand us while there are no credits. Further ones are reset. */
 export const ACCEPT_AHEAD = 1024;
@@ -47,8 +56,11 @@ export class NetListener extends NetHandle {
     if (options.backlog !== undefined) where.backlog = options.backlog;
     if (options.ipv6Only === true) where.ipv6Only = true;
     if (options.reusePort === true) (where as { reusePort?: boolean }).reusePort = true;
+    const bind = (): boolean => this.#server.listen(where).listening;
     try {
-      this.#server.listen(where);
+      if ('path' in address && isTooLong(address.path)) throw systemError(-Errno.ENAMETOOLONG, 'listen', address);
+      if ('path' in address && options.mode !== undefined) bindWithMode(address.path, options.mode, bind);
+      else bind();
     } catch (error) {
       this.#onError(error as Error);
     }

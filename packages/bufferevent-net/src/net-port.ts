@@ -8,10 +8,14 @@ import {
   type CancellableOperation,
   type CompletionSink,
   type ConnectOptions,
+  checkAddress,
   checkCancellable,
   checkInteger,
+  checkIpAddress,
+  checkListenOptions,
   checkSegments,
   checkStreamOption,
+  excludedListenOption,
   type Handle,
   HandleTable,
   type Lease,
@@ -23,7 +27,6 @@ import {
   type Segment,
   type StreamOptions,
 } from 'bufferevent-backend';
-import { checkAddress, checkIpAddress } from './arguments.js';
 import { Completions } from './completions.js';
 import { NetListener } from './net-listener.js';
 import { NetStream } from './net-stream.js';
@@ -50,8 +53,9 @@ export class NetPort implements Port {
   listen(address: Address, options: ListenOptions = {}): Handle {
     this.#checkOpen();
     checkAddress('address', address);
-    if (options.backlog !== undefined) checkInteger('options.backlog', options.backlog, 0, 2 ** 31 - 1);
-    if (options.reusePort === true && !this.backend.supports.reusePort) throw unsupported('options.reusePort');
+    const excluded = excludedListenOption(options, this.backend.supports);
+    if (excluded !== null) throw unsupported(`options.${excluded}`);
+    checkListenOptions(address, options);
     const listener = new NetListener(this.#completions, this.#adopt, address);
     const handle = this.#add(listener);
     this.#listeners++;

@@ -6,12 +6,14 @@ import {
   Errno,
   Operation,
   type Segment,
+  systemError,
 } from 'bufferevent-backend';
-import { ipAddress } from './arguments.js';
 import type { CompletionQueue } from './completion-queue.js';
 import type { Completions } from './completions.js';
 import { rawCode, resultOfError } from './errors.js';
+import { ipAddress } from './ip-address.js';
 import { type Closing, NetHandle } from './net-handle.js';
+import { isTooLong } from './socket-file.js';
 
 /** What libuv reads at once, in bytes. */
 export const CHUNK_BYTES = 65_536;
@@ -129,6 +131,7 @@ export class NetStream extends NetHandle {
       }
     }
     try {
+      if ('path' in address && isTooLong(address.path)) throw systemError(-Errno.ENAMETOOLONG, 'connect', address);
       socket.connect(where);
     } catch (error) {
       socket.destroy(error as Error);

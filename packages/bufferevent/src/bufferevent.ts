@@ -27,6 +27,9 @@ import type { FlushMode, Layer } from './layer.js';
 import { OutputSide } from './output-side.js';
 import { OutputTap } from './output-tap.js';
 import { ChunkPull, ExactPull, LinePull, type PullOptions, type ReadLineOptions, type ReadOptions } from './pull.js';
+import type { RateLimitGroup, RateLimitOptions } from './rate-limit/group.js';
+import { type CountedBytes, RateLimits } from './rate-limit/limits.js';
+import { checkConfig, checkCount, type TokenBucketConfig } from './rate-limit/token-bucket.js';
 import type { BuffereventStats } from './stats.js';
 import { type TimeoutOptions, Timeouts } from './timeouts.js';
 import type { Watermarks } from './watermarks.js';
@@ -63,6 +66,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal */
   protected readonly callbacks: PendingCallbacks;
   readonly #closing: Closing = new Closing();
+  /** `null` for a connection that was never limited. */
+  #rates: RateLimits | null = null;
   #layers: ConnectionLayers | null = null;
   /** The `connected` event waits for the layers' handshakes. */
   #announcing = false;
@@ -204,6 +209,98 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   }
 
   /**
+   * Limits how fast bytes are received and sent; `null` lifts the limit. The first limit starts with one tick's worth;
+   * another one cuts what was saved up to its bursts, and never adds any; the same object does nothing.
+   *
+   * @param options `count`: the bytes on the wire (the default), or those of the user
+   */
+  setRateLimit(config: TokenBucketConfig | null, options: RateLimitOptions = {}): void {
+    this.#checkNotFreed();
+    if (config !== null) checkConfig(config);
+    checkObject('options', options);
+    const { count = 'wire' } = options;
+    checkCount(count);
+    if (config !== null || this.#rates !== null) this.limited().configure(config, count);
+  }
+
+  /** The limit of its own, not that of its group. */
+  get rateLimit(): TokenBucketConfig | null {
+    return this.#rates?.config ?? null;
+  }
+
+  get rateLimitGroup(): RateLimitGroup | null {
+    return this.#rates?.group ?? null;
+  }
+
+  /** Bytes left of its own limit, whatever its group has; negative for a deficit, `Infinity` without a limit. */
+  get readLimit(): number {
+    return this.#rates?.read.level ?? Infinity;
+  }
+
+  get writeLimit(): number {
+    return this.#rates?.write.level ?? Infinity;
+  }
+
+  /**
+   * Charges its own limit for bytes that did not move here; a negative number gives some back, up to the burst (RL-5).
+   * Does nothing without a limit. The group is not concerned.
+   */
+  debitRead(bytes: number): void {
+    this.#debit('read', bytes);
+  }
+
+  debitWrite(bytes: number): void {
+    this.#debit('write', bytes);
+  }
+
+  /** What one receive would be allowed to bring now, at least 0: the least of all limits of the rate and `maxSingleRead`. */
+  get maxToRead(): number {
+    return Math.min(this.#rates?.read.most ?? Infinity, this.base.limits.bytesPerTurn);
+  }
+
+  get maxToWrite(): number {
+    return Math.min(this.#rates?.write.most ?? Infinity, this.base.limits.bytesPerTurn);
+  }
+
+  /** The most that one receive brings, in bytes. Default, and upper bound: `bytesPerTurn` of the base (RL-6). */
+  get maxSingleRead(): number {
+    return Math.min(this.#rates?.read.maxSingle ?? Infinity, this.base.limits.bytesPerTurn);
+  }
+
+  set maxSingleRead(bytes: number) {
+    this.#setMaxSingle('read', bytes);
+  }
+
+  /** The most that is handed to the system at a time; as {@link maxSingleRead}. */
+  get maxSingleWrite(): number {
+    return Math.min(this.#rates?.write.maxSingle ?? Infinity, this.base.limits.bytesPerTurn);
+  }
+
+  set maxSingleWrite(bytes: number) {
+    this.#setMaxSingle('write', bytes);
+  }
+
+  #debit(direction: Direction, bytes: number): void {
+    this.#checkNotFreed();
+    checkInteger('bytes', bytes, Number.MIN_SAFE_INTEGER);
+    this.#rates?.side(direction).debit(bytes);
+  }
+
+  #setMaxSingle(direction: Direction, bytes: number): void {
+    this.#checkNotFreed();
+    checkLimit('bytes', bytes, 1);
+    this.limited().side(direction).maxSingle = bytes;
+    this.wake();
+  }
+
+  /** @internal Its limits, for a group too; made by the first who asks. */
+  limited(): RateLimits {
+    this.#checkNotFreed();
+    this.#rates ??= new RateLimits(this.base, this.inputSide.gate, this.outputSide.gate, () => this.wake());
+    return this.#rates;
+  }
+
+  /**
    * Queues bytes: copies a string or an array of bytes, moves everything out of an `Evbuffer` without copying. Works
    * in any state before `end()`; what is queued leaves when it can (WR-5). After a failure the bytes are dropped.
    *
@@ -326,6 +423,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#closing.cause ??= { kind: 'freed' };
     this.callbacks.drop();
     this.timeouts.cancel();
+    this.#rates?.free();
+    this.#rates = null;
     this.inputSide.free();
     this.outputSide.free();
     this.closeTransport(false);
@@ -493,18 +592,27 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
   /** @internal Bytes that the transport may receive now; 0: it should not try. */
   protected readAllowance(): number {
+    return this.#limit('read', this.#receivableBytes(), this.#layers === null ? 'both' : 'wire');
+  }
+
+  #receivableBytes(): number {
     if (this.#layers === null) return this.inputSide.allowance();
     if (this.#freed || this.inputSide.failure !== null || this.#closing.finishing) return 0;
     return this.#layers.appetite();
   }
 
   /** @internal Whether payload is waited for: what layers read for themselves has no read time-out (TO-1). */
-  protected get isReading(): boolean {
-    return this.readAllowance() > 0 && (this.#layers === null || this.inputSide.allowance() > 0);
+  protected isReading(allowance: number): boolean {
+    return allowance > 0 && (this.#layers === null || this.inputSide.allowance() > 0);
   }
 
-  /** @internal Bytes that the transport may take from {@link sendable} now. */
+  /** @internal Bytes that the transport may take from {@link sendable} now. Asks the rate limits: for who will take them. */
   protected writeAllowance(): number {
+    return this.#limit('write', this.sendableBytes(), this.#sentBytes);
+  }
+
+  /** @internal As {@link writeAllowance}, whatever the rate limits say. */
+  protected sendableBytes(): number {
     const layers = this.#layers;
     if (layers === null) return this.outputSide.allowance();
     if (layers.rawBytes > 0) return Math.min(layers.rawBytes, this.outputSide.allowance());
@@ -515,6 +623,25 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal Layers may have more to send whenever there is room. */
   protected get isLayered(): boolean {
     return this.#layers !== null;
+  }
+
+  /** Which bytes {@link sendable} holds: those of the user, where no layer has them first. */
+  get #sentBytes(): CountedBytes {
+    return this.#layers === null || this.#layers.rawBytes > 0 ? 'both' : 'wire';
+  }
+
+  #limit(direction: Direction, most: number, bytes: CountedBytes): number {
+    return this.#rates === null || most <= 0 ? most : Math.min(most, this.#rates.side(direction).allowance(bytes));
+  }
+
+  /** @internal For layers: what of `most` bytes of the user may pass now. */
+  limitPayload(direction: Direction, most: number): number {
+    return this.#limit(direction, most, 'payload');
+  }
+
+  /** @internal For layers: bytes of the user have passed. */
+  payloadMoved(direction: Direction, count: number): void {
+    this.#rates?.side(direction).moved(count, 'payload');
   }
 
   /** @internal What the transport sends from. */
@@ -533,6 +660,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
         tapFailed: (error) => this.failed('write', error),
       });
     }
+    const bytes = this.#sentBytes;
     let count: number;
     if (this.#layers === null) {
       count = (this.#tap as OutputTap).moveTo(target, max);
@@ -548,7 +676,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       if (count === 0) return 0;
       deliver?.(count);
     }
-    this.wroteSome();
+    this.#wroteSome(count, bytes);
     return count;
   }
 
@@ -619,6 +747,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       return;
     }
     this.timeouts.progress('read');
+    this.#rates?.read.moved(end - start, this.#layers === null ? 'both' : 'wire');
     if (this.#layers === null) this.inputSide.received(memory, start, end, owner, lease);
     else this.#layers.received(memory, start, end, owner, lease);
   }
@@ -630,6 +759,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       return;
     }
     this.timeouts.progress('read');
+    this.#rates?.read.moved(count, this.#layers === null ? 'both' : 'wire');
     if (this.#layers === null) this.inputSide.receivedFrom(source, count);
     else this.#layers.receivedFrom(source, count);
   }
@@ -661,6 +791,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   /** @internal The first `count` bytes of {@link sendable} were taken; they are unpinned. */
   protected sent(count: number): void {
     const layers = this.#layers;
+    const bytes = this.#sentBytes;
     if (layers === null) this.outputSide.sent(count);
     else if (layers.rawBytes > 0) {
       this.outputSide.sent(count);
@@ -669,6 +800,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       layers.wire.drain(count);
       layers.sentWire(count);
     }
+    this.#wroteSome(count, bytes);
+  }
+
+  #wroteSome(count: number, bytes: CountedBytes): void {
+    this.#rates?.write.moved(count, bytes);
     this.wroteSome();
   }
 

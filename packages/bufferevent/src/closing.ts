@@ -61,6 +61,7 @@ export class Closing {
 
   /** A failed connect is tried again: the next `closed` speaks of the next connection. */
   renew(): void {
+    if (!this.#settled) return;
     this.cause = null;
     this.#settled = false;
     this.#closed = null;

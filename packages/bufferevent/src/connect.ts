@@ -1,9 +1,10 @@
 import { listenForAbort } from './abort.js';
-import { checkDirections, checkHostTarget, checkObject, checkSignal } from './arguments.js';
+import { checkDirections, checkObject, checkSignal } from './arguments.js';
+import { type ConnectTarget, checkConnectTarget } from './connect-target.js';
 import { checkBase, EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import { enableDirections } from './listener.js';
-import { type ConnectTarget, SocketBufferevent, type SocketConnectOptions } from './socket-bufferevent.js';
+import { SocketBufferevent, type SocketConnectOptions } from './socket-bufferevent.js';
 import type { TimeoutOptions } from './timeouts.js';
 
 export interface ConnectOptions extends SocketConnectOptions {
@@ -34,7 +35,7 @@ export function connect(
   const { base = EventBase.default, signal, enable, timeouts, ...connectOptions } = options;
   checkBase(base);
   checkSignal(signal);
-  checkHostTarget(target, 1);
+  checkConnectTarget(target);
   checkDirections(enable);
   if (signal?.aborted) return Promise.reject(signal.reason);
   const bev = new SocketBufferevent(base, handlers === undefined ? {} : { handlers });

@@ -16,6 +16,9 @@ export interface LayersHost {
   outputEnded(): boolean;
   wireRoom(held: number): number;
   payloadEnded(): void;
+  /** What of `most` bytes of the user may pass now, for the rate limits. */
+  limitPayload(direction: Direction, most: number): number;
+  payloadMoved(direction: Direction, count: number): void;
   layersEnded(): void;
   /** The layers have come to rest: nothing of the output may be left in them. */
   outputSettled(): void;
@@ -114,7 +117,7 @@ export class ConnectionLayers implements StackHost {
 
   /** Bytes that the transport may ask for. */
   appetite(): number {
-    return this.#stack.appetite(this.#input.allowance() > 0);
+    return this.#stack.appetite(this.inputRoom() > 0);
   }
 
   received(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
@@ -173,10 +176,11 @@ export class ConnectionLayers implements StackHost {
   }
 
   inputRoom(): number {
-    return this.#input.allowance();
+    return this.#host.limitPayload('read', this.#input.room());
   }
 
   deliver(payload: Evbuffer): void {
+    this.#host.payloadMoved('read', payload.length);
     this.#input.receivedFrom(payload, payload.length);
   }
 
@@ -192,9 +196,12 @@ export class ConnectionLayers implements StackHost {
     if (this.owes(layer)) return 0;
     const isTop = layer + 1 === this.#owed.length;
     const most = Math.min(max, isTop ? Infinity : (this.#owed[layer + 1] as number), this.#output.allowance());
-    const count = this.#tap.moveTo(target, most);
+    const count = this.#tap.moveTo(target, this.#host.limitPayload('write', most));
     if (!isTop) this.#owed[layer + 1] = (this.#owed[layer + 1] as number) - count;
-    if (count > 0) this.#output.left(count);
+    if (count > 0) {
+      this.#host.payloadMoved('write', count);
+      this.#output.left(count);
+    }
     return count;
   }
 

@@ -190,7 +190,7 @@ export class FilterBufferevent extends Bufferevent {
     this.pump();
     this.#receive();
     this.#send();
-    if (this.isOpen) this.timeouts.follow(this.isReading, this.#isWriting);
+    if (this.isOpen) this.timeouts.follow(this.isReading(this.readAllowance()), this.#isWriting);
   }
 
   /** Whether bytes of this one wait for the peer, here or below (TO-3). */

@@ -34,6 +34,11 @@ export class Gate {
     return this.#suspended !== 0;
   }
 
+  /** Whether it is suspended for other than the rate of what comes from, or goes to, the transport. */
+  get suspendedBeyondRate(): boolean {
+    return (this.#suspended & ~(bits.rate | bits['group-rate'])) !== 0;
+  }
+
   /** The reasons in force. */
   get reasons(): readonly SuspendReason[] {
     return (Object.keys(bits) as SuspendReason[]).filter((reason) => this.isSuspendedFor(reason));

@@ -83,12 +83,21 @@ export class InputSide {
 
   /** Bytes that may be asked for now; 0: do not read. */
   allowance(): number {
+    return this.#room(this.gate.suspended);
+  }
+
+  /** Bytes that may be added now by a layer, which has them already: limits of the rate were obeyed on their way to it. */
+  room(): number {
+    return this.#room(this.gate.suspendedBeyondRate);
+  }
+
+  #room(suspended: boolean): number {
     if (this.#freed || this.failure !== null || this.#closing.finishing) return 0;
     if (this.ended && !this.gate.enabled) return 0;
     if (!this.#wanted && !this.#closing.ending) return 0;
     const most = Math.min(this.#limits.bytesPerTurn, MAX_RECV_BYTES);
     if (this.discarding) return most;
-    return this.gate.suspended ? 0 : Math.min(this.#highMark() - this.buffer.length, most);
+    return suspended ? 0 : Math.min(this.#highMark() - this.buffer.length, most);
   }
 
   /**

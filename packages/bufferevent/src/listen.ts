@@ -1,18 +1,28 @@
-import type { Address } from 'bufferevent-backend';
+import { type Address, checkAddress } from 'bufferevent-backend';
 import { listenForAbort } from './abort.js';
-import { checkHostTarget, checkObject, checkSignal } from './arguments.js';
+import { checkBoolean, checkHostTarget, checkObject, checkSignal } from './arguments.js';
+import { type HostTarget, isHostTarget } from './connect-target.js';
 import { withResolvers } from './deferred-promise.js';
 import { disposedError } from './errors.js';
 import { checkBase, EventBase } from './event-base.js';
 import { checkListenerArguments, Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
-import { resolveHost } from './lookup.js';
+import { checkLookupOptions, resolveHost } from './lookup.js';
+import { unlinkStaleSocket } from './stale-socket.js';
 
 /** Where to listen: a host by name or number with a port (0: any free one), a numeric address, or a socket path. */
-export type ListenTarget = { readonly host: string; readonly port: number } | Address;
+export type ListenTarget = HostTarget | Address;
 
 export interface ListenOptions extends ListenerOptions {
   /** Default: {@link EventBase.default}. */
   readonly base?: EventBase;
+  /**
+   * Before listening on a path, unlink what stands there if it is a socket that refuses connections: what a process
+   * that has crashed leaves behind. Never anything else. Default false: `EADDRINUSE`.
+   *
+   * A server that is about to listen on the same path at the same moment may lose its socket file: such servers need a
+   * lock of their own.
+   */
+  readonly unlinkStale?: boolean;
   /** Closes the listener when it aborts, or gives up listening. */
   readonly signal?: AbortSignal;
 }
@@ -21,23 +31,29 @@ export interface ListenOptions extends ListenerOptions {
  * Listens, and resolves when connections can come in. Handlers run in the asynchronous context of this call.
  *
  * Rejects with the system's error (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, `ENOTFOUND`, …) or the signal's reason;
- * throws `TypeError`/`RangeError` for malformed arguments. A name stands for the first of its addresses.
+ * throws `TypeError`/`RangeError` for malformed arguments, among them options that such an address can't have, and
+ * `ERR_BUFFEREVENT_UNSUPPORTED` for options that the backend can't. A name stands for the first of its addresses.
  */
 export function listen(target: ListenTarget, handlers: ListenHandlers, options: ListenOptions = {}): Promise<Listener> {
   checkObject('options', options);
-  const { base = EventBase.default, signal, ...listenerOptions } = options;
+  const { base = EventBase.default, signal, unlinkStale, ...listenerOptions } = options;
   checkBase(base);
   checkSignal(signal);
   checkHostTarget(target, 0);
-  checkListenerArguments(handlers, listenerOptions);
+  checkBoolean('unlinkStale', unlinkStale);
+  if (isHostTarget(target)) checkLookupOptions(target);
+  else checkAddress('target', target);
+  checkListenerArguments(base, target, handlers, listenerOptions);
   if (signal?.aborted) return Promise.reject(signal.reason);
   const context = base.captureContext();
   const start = (address: Address) => ready(new Listener(base, address, handlers, context, listenerOptions), signal);
-  if (!('host' in target) || target.host === undefined) return start(target as Address);
-  const { host } = target;
-  return unlessGivenUp(() => resolveHost(base, host, 0), base, signal).then(([first]) =>
-    start({ ip: first?.address ?? target.host, port: target.port }),
-  );
+  if (isHostTarget(target)) {
+    return unlessGivenUp(() => resolveHost(base, target), base, signal).then(([first]) =>
+      start({ ip: first?.address ?? target.host, port: target.port }),
+    );
+  }
+  if (unlinkStale !== true || !('path' in target)) return start(target);
+  return unlessGivenUp(() => unlinkStaleSocket(base, target, signal), base, signal).then(() => start(target));
 }
 
 /** Resolves with the listener when it is bound. It closes when the signal aborts, whenever that is. */

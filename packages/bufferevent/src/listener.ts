@@ -1,19 +1,30 @@
 import {
   type Address,
+  argumentTypeError,
+  checkListenOptions,
   Errno,
+  excludedListenOption,
   type Handle,
   Operation,
   type ListenOptions as PortListenOptions,
   surface,
   systemError,
 } from 'bufferevent-backend';
-import { checkDirections, checkHandlers, checkInteger, checkLimit, connectionHandlers } from './arguments.js';
+import {
+  checkBoolean,
+  checkDirections,
+  checkHandlers,
+  checkInteger,
+  checkLimit,
+  connectionHandlers,
+} from './arguments.js';
 import type { HandlerContext } from './async-context.js';
 import { type Deferred, withResolvers } from './deferred-promise.js';
-import { disposedError } from './errors.js';
+import { BuffereventError, disposedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import { SocketBufferevent } from './socket-bufferevent.js';
+import { type InitialStreamOptions, StreamSettings } from './stream-options.js';
 
 /** One object for a listener and for all connections that it accepts. */
 export interface ListenHandlers extends BuffereventHandlers {
@@ -21,18 +32,38 @@ export interface ListenHandlers extends BuffereventHandlers {
   onConnection?(bev: SocketBufferevent, listener: Listener): void;
   /** Accepting failed (`EMFILE`, …): once per episode; accepting goes on by itself when it can (LI-3). */
   onListenerError?(error: Error, listener: Listener): void;
+  /** A connection above `maxConnections` was closed at once, with `overflow: 'drop'`. `peer` is `null` on a path. */
+  onDrop?(peer: Address | null, listener: Listener): void;
 }
 
-export interface ListenerOptions extends PortListenOptions {
+/** The stream options are set on each connection before it is handed out. */
+export interface ListenerOptions extends PortListenOptions, InitialStreamOptions {
   /** Start without accepting; connections wait in the backlog until `enable()`. Default false. */
   readonly disabled?: boolean;
-  /** Stop accepting while so many accepted connections are open; more wait in the backlog. Default: no limit. */
+  /** Most accepted connections that may be open at a time. Default: no limit. */
   readonly maxConnections?: number;
+  /**
+   * What becomes of connections above `maxConnections`: with `pause`, the default, they wait in the backlog of the
+   * system for a free place; with `drop` they are closed at once, and `onDrop` is told.
+   */
+  readonly overflow?: 'pause' | 'drop';
   /** What to enable on accepted connections. Default: writing, and reading when there is an `onRead`. */
   readonly enable?: readonly Direction[];
 }
 
-/** Connections asked for at a time. */
+/** What a listener has done so far, and what it has now. */
+export interface ListenerStats {
+  /** Connections handed out. */
+  readonly accepted: number;
+  /** Connections closed at once because there were too many. */
+  readonly dropped: number;
+  /** Accepted connections that are still open. */
+  readonly connections: number;
+  /** Failures to accept: once per episode. */
+  readonly errors: number;
+}
+
+/** Connections asked for at a time, and most of them that may wait to be told to the user before more are asked for. */
 const ACCEPT_CREDITS = 256;
 
 /** Accepts connections on one bound address and hands each out as a {@link SocketBufferevent}. Made by `listen()`. */
@@ -42,6 +73,8 @@ export class Listener implements AsyncDisposable {
   readonly #requested: Address;
   readonly #enable: readonly Direction[] | undefined;
   readonly #maxConnections: number;
+  readonly #drops: boolean;
+  readonly #settings: StreamSettings | null;
   #handlers: ListenHandlers | null;
   #context: HandlerContext | null;
   #enabled: boolean;
@@ -50,7 +83,12 @@ export class Listener implements AsyncDisposable {
   /** Accepted, not yet handed out. */
   readonly #parked: Handle[] = [];
   readonly #errors: Error[] = [];
+  /** The peers of dropped connections, not yet told. */
+  readonly #droppedPeers: (Address | null)[] = [];
   #connections = 0;
+  #accepted = 0;
+  #dropped = 0;
+  #failures = 0;
   /** Credits of the accept in flight that are not used up; 0 when none is in flight. */
   #credits = 0;
   #cancelling = false;
@@ -68,17 +106,19 @@ export class Listener implements AsyncDisposable {
     context: HandlerContext | null,
     options: ListenerOptions,
   ) {
-    const { disabled = false, maxConnections = Infinity, enable, ...portOptions } = options;
+    const { disabled = false, maxConnections = Infinity, overflow, enable } = options;
     this.base = base;
     this.#requested = address;
     this.#handlers = handlers;
     this.#context = context;
     this.#enabled = !disabled;
     this.#maxConnections = maxConnections;
+    this.#drops = overflow === 'drop';
     this.#enable = enable;
+    this.#settings = StreamSettings.of(base, options);
     base.enter(this);
     try {
-      this.#handle = base.port.listen(address, portOptions);
+      this.#handle = base.port.listen(address, portOptionsOf(options));
     } catch (error) {
       base.leave(this);
       throw error;
@@ -104,6 +144,15 @@ export class Listener implements AsyncDisposable {
   /** Accepted connections that are still open. */
   get connections(): number {
     return this.#connections;
+  }
+
+  stats(): ListenerStats {
+    return {
+      accepted: this.#accepted,
+      dropped: this.#dropped,
+      connections: this.#connections,
+      errors: this.#failures,
+    };
   }
 
   /** Whether connections are handed out. */
@@ -158,6 +207,23 @@ export class Listener implements AsyncDisposable {
     return this.close();
   }
 
+  static {
+    // What `util.inspect` and `console.log` print: where it listens, its state and its counts.
+    Object.defineProperty(Listener.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+      configurable: true,
+      value(this: Listener, _depth: number, options: object, inspect: (value: unknown, options: object) => string) {
+        return `Listener ${inspect({ address: this.address, state: this.#state(), ...this.stats() }, options)}`;
+      },
+    });
+  }
+
+  #state(): 'closed' | 'binding' | 'disabled' | 'paused' | 'accepting' {
+    if (this.#closed) return 'closed';
+    if (!this.#bound) return 'binding';
+    if (!this.#enabled) return 'disabled';
+    return this.#handlers === null || this.#room() <= 0 ? 'paused' : 'accepting';
+  }
+
   /** @internal */
   abandon(): void {
     void this.close();
@@ -207,21 +273,38 @@ export class Listener implements AsyncDisposable {
     if (result >= 0) {
       this.#credits--;
       if (this.#credits === 0) this.#cancelling = false;
-      if (!this.#closed) this.#parked.push(result);
-      else if (!this.base.disposed) this.base.port.close(result);
+      if (this.#closed) this.#closeUnclaimed(result);
+      else if (this.#drops && this.#connections + this.#parked.length >= this.#maxConnections) this.#drop(result);
+      else this.#parked.push(result);
     } else if (result === -Errno.ECANCELED) {
       this.#credits = 0;
       this.#cancelling = false;
     } else {
+      this.#failures++;
       this.#errors.push(systemError(result, 'accept', this.#requested));
     }
     this.#queue();
     this.#wake();
   }
 
-  /** One place in the queue of the base for each connection and error, so that the budget of a turn counts them. */
+  #drop(handle: Handle): void {
+    this.#dropped++;
+    if (this.#handlers?.onDrop !== undefined) this.#droppedPeers.push(this.base.port.address(handle).peer);
+    this.#closeUnclaimed(handle);
+  }
+
+  #closeUnclaimed(handle: Handle): void {
+    if (!this.base.disposed) this.base.port.close(handle);
+  }
+
+  /** Connections and drops of which the user has not heard yet. */
+  get #untold(): number {
+    return this.#parked.length + this.#droppedPeers.length;
+  }
+
+  /** One place in the queue of the base for each thing to tell, so that the budget of a turn counts them. */
   #queue(): void {
-    for (; this.#queued < this.#parked.length + this.#errors.length; this.#queued++) this.base.defer(this);
+    for (; this.#queued < this.#untold + this.#errors.length; this.#queued++) this.base.defer(this);
   }
 
   /** @internal */
@@ -237,11 +320,19 @@ export class Listener implements AsyncDisposable {
     const error = this.#errors.shift();
     if (error !== undefined) {
       if (handlers.onListenerError !== undefined) this.#run(handlers.onListenerError, handlers, error, this);
-    } else if (this.#enabled && this.#parked.length > 0) this.#handOut(this.#parked.shift() as Handle, handlers);
+    } else if (this.#enabled && this.#parked.length > 0) {
+      this.#handOut(this.#parked.shift() as Handle, handlers);
+    } else if (this.#droppedPeers.length > 0) {
+      const peer = this.#droppedPeers.shift() as Address | null;
+      if (handlers.onDrop !== undefined) this.#run(handlers.onDrop, handlers, peer, this);
+    }
+    if (this.#credits === 0) this.#wake();
   }
 
   #handOut(handle: Handle, handlers: ListenHandlers): void {
     this.#connections++;
+    this.#accepted++;
+    this.#settings?.apply(this.base.port, handle);
     const bev = SocketBufferevent.accepted(this.base, handle, this, handlers, this.#context);
     enableDirections(bev, handlers, this.#enable);
     if (handlers.onConnection !== undefined) this.#run(handlers.onConnection, handlers, bev, this);
@@ -270,9 +361,10 @@ export class Listener implements AsyncDisposable {
   reconcile(): void {
     this.#dirty = false;
     if (this.#closed || !this.#bound) return;
-    const room = this.#maxConnections - this.#connections - this.#parked.length;
+    const room = this.#room();
     const wanted = this.#enabled && this.#handlers !== null && room > 0;
     if (wanted && this.#credits === 0) {
+      if (this.#untold >= ACCEPT_CREDITS) return;
       this.#credits = Math.min(ACCEPT_CREDITS, room);
       this.base.port.accept(this.#handle, this.#credits);
     } else if (!wanted && this.#credits > 0 && !this.#cancelling) {
@@ -280,17 +372,54 @@ export class Listener implements AsyncDisposable {
       this.base.port.cancel(this.#handle, Operation.accept);
     }
   }
+
+  /** Connections that may be asked for. */
+  #room(): number {
+    return this.#drops ? Infinity : this.#maxConnections - this.#connections - this.#parked.length;
+  }
 }
 
-const listenerHandlers: readonly string[] = ['onConnection', 'onListenerError', ...connectionHandlers];
+const listenerHandlers: readonly string[] = ['onConnection', 'onListenerError', 'onDrop', ...connectionHandlers];
 
-/** @internal Throws `TypeError`/`RangeError` for what a listener can't work with. */
-export function checkListenerArguments(handlers: unknown, options: ListenerOptions): void {
+/**
+ * @internal Throws `TypeError`/`RangeError` for what a listener can't work with, or what such a target can't have, and
+ * `ERR_BUFFEREVENT_UNSUPPORTED` for what the backend can't.
+ */
+export function checkListenerArguments(
+  base: EventBase,
+  target: Address | { readonly host: string; readonly port: number },
+  handlers: unknown,
+  options: ListenerOptions,
+): void {
   checkHandlers(handlers, listenerHandlers);
-  const { backlog, maxConnections, enable } = options;
+  const { disabled, backlog, maxConnections, overflow, enable } = options;
+  checkBoolean('disabled', disabled);
   if (backlog !== undefined) checkInteger('backlog', backlog, 1);
   if (maxConnections !== undefined) checkLimit('maxConnections', maxConnections, 1);
+  if (overflow !== undefined && overflow !== 'pause' && overflow !== 'drop') {
+    throw argumentTypeError('overflow', "'pause' or 'drop'", overflow);
+  }
   checkDirections(enable);
+  const portOptions = portOptionsOf(options);
+  checkListenOptions('path' in target ? target : { ip: '::', port: target.port }, portOptions);
+  const excluded = excludedListenOption(portOptions, base.backend.supports);
+  if (excluded !== null) {
+    throw new BuffereventError(
+      'ERR_BUFFEREVENT_UNSUPPORTED',
+      `backend ${base.backend.name} does not support the option ${excluded}`,
+    );
+  }
+  StreamSettings.of(base, options);
+}
+
+function portOptionsOf({ backlog, ipv6Only, reusePort, deferAccept, mode }: ListenerOptions): PortListenOptions {
+  return {
+    ...(backlog !== undefined && { backlog }),
+    ...(ipv6Only !== undefined && { ipv6Only }),
+    ...(reusePort !== undefined && { reusePort }),
+    ...(deferAccept !== undefined && { deferAccept }),
+    ...(mode !== undefined && { mode }),
+  };
 }
 
 /** @internal What is enabled on a connection that `listen()` or `connect()` made. */

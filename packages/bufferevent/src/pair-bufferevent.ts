@@ -93,7 +93,7 @@ export class PairBufferevent extends Bufferevent {
     this.#give();
     if (this.#partner !== null) this.#partner.#give();
     this.#hearEnd();
-    if (this.#open) this.timeouts.follow(this.isReading, this.writeAllowance() > 0);
+    if (this.#open) this.timeouts.follow(this.isReading(this.readAllowance()), this.writeAllowance() > 0);
   }
 
   /** Hands over what may be handed over, then the end. */

@@ -1,8 +1,8 @@
 import {
   type Address,
   type AddressPair,
-  argumentRangeError,
   type CompletionBatch,
+  checkIpAddress,
   Errno,
   type Handle,
   type IpAddress,
@@ -12,17 +12,27 @@ import {
   systemError,
 } from 'bufferevent-backend';
 import type { FileRange } from 'evbuffer';
-import { checkBoolean, checkHostTarget, checkInteger, checkObject } from './arguments.js';
+import { checkBoolean, checkInteger, checkObject } from './arguments.js';
 import type { HandlerContext } from './async-context.js';
 import { Bufferevent } from './bufferevent.js';
 import { ConnectRace, interleaveFamilies } from './connect-race.js';
+import {
+  type ConnectTarget,
+  checkConnectTarget,
+  type HostTarget,
+  isHostTarget,
+  reachableAddresses,
+  reachableHost,
+} from './connect-target.js';
+import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError, disposedError, freedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction, TimeoutName } from './events.js';
 import { FileAhead, fileShrank } from './file-ahead.js';
 import type { FlushMode } from './layer.js';
-import { resolveHost } from './lookup.js';
+import { type LookupError, resolveHost } from './lookup.js';
 import { segmentBytes } from './segments.js';
+import { type InitialStreamOptions, StreamSettings } from './stream-options.js';
 
 export interface SocketBuffereventOptions {
   /** An open, connected descriptor to take over, where `backend.supports.descriptors`. */
@@ -32,18 +42,9 @@ export interface SocketBuffereventOptions {
   readonly handlers?: BuffereventHandlers;
 }
 
-/** A host by name or number. Names are resolved by the base's `lookup`, and every address is tried (EV-8). */
-export interface HostTarget {
-  readonly host: string;
-  readonly port: number;
-  /** Only addresses of this family; 0 for any, the default. */
-  readonly family?: 0 | 4 | 6;
-}
-
-export type ConnectTarget = HostTarget | Address;
-
-export interface SocketConnectOptions {
-  /** The numeric address to connect from. */
+/** The stream options are set when connected, before anything is sent. */
+export interface SocketConnectOptions extends InitialStreamOptions {
+  /** The numeric address to connect from. Only addresses of its family are looked up and tried. */
   readonly localAddress?: IpAddress;
 }
 
@@ -67,7 +68,11 @@ export class SocketBufferevent extends Bufferevent {
   #state: State = 'unconnected';
   /** 0 while there is none. */
   #handle: Handle = 0;
+  /** Given up by {@link setDescriptor}, with completions to come: until then its recv and its send take the place of ours. */
+  #former: Map<Handle, Deferred<void>> | null = null;
   #race: ConnectRace | null = null;
+  #settings: StreamSettings | null = null;
+  #lookupError: LookupError | null = null;
   #peer: Address | null = null;
   readonly #closeOnFree: boolean;
   #acceptor: Acceptor | null = null;
@@ -97,12 +102,7 @@ export class SocketBufferevent extends Bufferevent {
     checkBoolean('closeOnFree', options.closeOnFree);
     if (options.descriptor !== undefined) checkInteger('descriptor', options.descriptor, 0);
     this.#closeOnFree = options.closeOnFree ?? true;
-    if ((!this.#closeOnFree || options.descriptor !== undefined) && !base.backend.supports.descriptors) {
-      throw new BuffereventError(
-        'ERR_BUFFEREVENT_UNSUPPORTED',
-        `backend ${base.backend.name} does not give access to descriptors`,
-      );
-    }
+    if (!this.#closeOnFree || options.descriptor !== undefined) demandDescriptors(base);
     if (options.handlers !== undefined) this.setHandlers(options.handlers);
     if (options.descriptor !== undefined) this.#attach(base.port.adopt(options.descriptor));
   }
@@ -131,7 +131,8 @@ export class SocketBufferevent extends Bufferevent {
    * Starts a connection. The outcome is one event: `connected`, `error` without a direction, or `timeout` with the name
    * `connect`; after a failure, `connect()` may be called again. What was written before is sent then (WR-5).
    *
-   * @throws BuffereventError `ERR_BUFFEREVENT_ALREADY_CONNECTED`; `TypeError`/`RangeError` for what is no target
+   * @throws BuffereventError `ERR_BUFFEREVENT_ALREADY_CONNECTED`, `ERR_BUFFEREVENT_UNSUPPORTED` for a stream option that
+   *   the backend does not offer; `TypeError`/`RangeError` for what is no target
    */
   connect(target: ConnectTarget, options: SocketConnectOptions = {}): void {
     if (this.freed) throw freedError();
@@ -141,13 +142,16 @@ export class SocketBufferevent extends Bufferevent {
     if (this.#state !== 'unconnected') {
       throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'connect() on a bufferevent whose connection is over');
     }
-    checkHostTarget(target, 1);
+    checkConnectTarget(target);
     checkObject('options', options);
-    if ('family' in target) checkFamily(target.family);
+    const { localAddress } = options;
+    if (localAddress !== undefined) checkIpAddress('localAddress', localAddress);
+    this.#settings = StreamSettings.of(this.base, options);
+    this.#lookupError = null;
     this.base.enter(this);
     try {
-      if ('host' in target && target.host !== undefined) this.#lookup(target, options.localAddress);
-      else this.#startRace([target as Address], options.localAddress);
+      if (isHostTarget(target)) this.#lookup(reachableHost(target, localAddress), localAddress);
+      else this.#startRace('addresses' in target ? target.addresses : [target], localAddress);
     } catch (error) {
       this.base.leave(this);
       throw error;
@@ -155,6 +159,73 @@ export class SocketBufferevent extends Bufferevent {
     this.renewed();
     this.#state = 'connecting';
     this.timeouts.start('connect');
+  }
+
+  /** Why the last `connect()` found no address for its host; `null` when it found one, or none was asked for. */
+  get lookupError(): LookupError | null {
+    return this.#lookupError;
+  }
+
+  /**
+   * Goes on over another open, connected descriptor, where `backend.supports.descriptors`; -1 for none. A `connect()`
+   * that is under way, also its lookup, is given up without an event. Handlers, `enabled`, marks, time-outs, `input` and
+   * what is queued in `output` stay; an end or a failure of the connection before is forgotten. The descriptor is owned
+   * as one given to the constructor.
+   *
+   * The old descriptor stays open and is the caller's again when the promise resolves: not before, because the system
+   * may still be at work on it. Bytes that it received or sent till then count. Never rejects.
+   *
+   * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED`, `ERR_BUFFEREVENT_CLOSED` for a connection that is over,
+   *   `ERR_BUFFEREVENT_ALREADY_CONNECTED` for one with layers; the system's error for what is no connected stream. Nothing has changed then
+   */
+  setDescriptor(descriptor: number): Promise<void> {
+    return this.#changeDescriptor(descriptor, false);
+  }
+
+  /** As {@link setDescriptor}, but closes the old descriptor; resolves when it is closed. */
+  replaceDescriptor(descriptor: number): Promise<void> {
+    return this.#changeDescriptor(descriptor, true);
+  }
+
+  #changeDescriptor(descriptor: number, closeOld: boolean): Promise<void> {
+    if (this.freed) throw freedError();
+    checkInteger('descriptor', descriptor, -1);
+    demandDescriptors(this.base);
+    if (this.base.disposed) throw disposedError();
+    if (this.#state === 'closing' || this.#state === 'gone') {
+      throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'a descriptor for a bufferevent whose connection is over');
+    }
+    if (this.#state === 'open' && descriptor === this.descriptor) return Promise.resolve();
+    if (this.#state === 'open' && this.layers.length > 0) {
+      // What they have agreed upon holds for the connection that they are on.
+      throw new BuffereventError('ERR_BUFFEREVENT_ALREADY_CONNECTED', 'another descriptor under open layers');
+    }
+    const handle = descriptor === -1 ? 0 : this.base.port.adopt(descriptor);
+    if (this.#state === 'connecting') this.#stopConnecting();
+    const released = this.#state === 'open' ? this.#giveUpHandle(closeOld) : Promise.resolve();
+    this.timeouts.rest();
+    this.renewed();
+    this.inputSide.ended = false;
+    this.#shutdownSubmitted = false;
+    if (handle === 0) {
+      this.#state = 'unconnected';
+      this.#handle = 0;
+      this.#peer = null;
+      this.base.leave(this);
+    } else {
+      this.#peer = this.base.port.address(handle).peer;
+      this.#attach(handle);
+    }
+    return released;
+  }
+
+  #giveUpHandle(close: boolean): Promise<void> {
+    const released = withResolvers<void>();
+    this.#former ??= new Map();
+    this.#former.set(this.#handle, released);
+    if (close) this.base.port.close(this.#handle);
+    else this.base.port.detach(this.#handle);
+    return released.promise;
   }
 
   override get descriptor(): number {
@@ -224,7 +295,7 @@ export class SocketBufferevent extends Bufferevent {
       this.outputSide.gate.resume('lookup');
       this.base.inTurn(step);
     };
-    resolveHost(this.base, target.host, target.family ?? 0).then(
+    resolveHost(this.base, target).then(
       (addresses) =>
         settled(() => {
           const ordered = interleaveFamilies(addresses);
@@ -235,7 +306,11 @@ export class SocketBufferevent extends Bufferevent {
             this.#connectFailed(error as Error);
           }
         }),
-      (error: Error) => settled(() => this.#connectFailed(error)),
+      (error: LookupError) =>
+        settled(() => {
+          this.#lookupError = error;
+          this.#connectFailed(error);
+        }),
     );
   }
 
@@ -247,11 +322,12 @@ export class SocketBufferevent extends Bufferevent {
       this.#connectFailed(systemError(-Errno.EADDRNOTAVAIL, 'connect'));
       return;
     }
-    const race = new ConnectRace(this.base, addresses, localAddress, {
+    const race = new ConnectRace(this.base, reachableAddresses(addresses, localAddress), localAddress, {
       onConnected: (handle, address) => {
         this.#race = null;
         this.#peer = address;
         this.timeouts.stop('connect');
+        this.#settings?.apply(this.base.port, handle);
         this.#attach(handle, true);
       },
       onFailed: (error) => this.#connectFailed(error),
@@ -348,7 +424,8 @@ export class SocketBufferevent extends Bufferevent {
       port.lowerRecvMax(this.#handle, readMax);
     }
     this.#reconcileWatch();
-    const writeMax = this.writeAllowance();
+    // A send in flight asks for nothing: it can't be suspended, and its silence goes on to count.
+    const writeMax = this.#sending ? this.sendableBytes() : this.writeAllowance();
     if (!this.#sending) {
       if (writeMax > 0) this.#send(writeMax);
       else if (this.wantsShutdown && !this.#shutdownSubmitted) {
@@ -356,7 +433,7 @@ export class SocketBufferevent extends Bufferevent {
         port.shutdown(this.#handle);
       }
     }
-    if (this.isOpen) this.timeouts.follow(this.isReading, writeMax > 0 && this.outputSide.failure === null);
+    if (this.isOpen) this.timeouts.follow(this.isReading(readMax), writeMax > 0 && this.outputSide.failure === null);
   }
 
   /** The peer is watched while nothing is received. */
@@ -445,6 +522,10 @@ export class SocketBufferevent extends Bufferevent {
 
   /** @internal */
   onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
+    if (this.#former !== null && batch.handle(index) !== this.#handle) {
+      this.#onFormerCompletion(operation, result, batch, index);
+      return;
+    }
     switch (operation) {
       case Operation.recv:
         this.#onReceived(result, batch, index);
@@ -470,6 +551,52 @@ export class SocketBufferevent extends Bufferevent {
         break;
       default:
         break;
+    }
+  }
+
+  /** Of a descriptor that was given up only the bytes matter: not its end, and not its failures. */
+  #onFormerCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
+    switch (operation) {
+      case Operation.recv:
+        this.#receiving = 0;
+        this.#cancelling = false;
+        if (result > 0) {
+          const start = batch.start(index);
+          const end = start + result;
+          const lease = batch.lease(index);
+          if (this.isOpen) this.received(batch.memory(index), start, end, this.base.port, lease);
+          else this.inputSide.received(batch.memory(index), start, end, this.base.port, lease);
+        }
+        break;
+      case Operation.send:
+      case Operation.sendFile:
+        this.#sending = false;
+        this.sendable.unpin();
+        if (result > 0 && !this.freed) {
+          this.#ahead?.sent(result);
+          this.sent(result);
+        }
+        break;
+      case Operation.close:
+      case Operation.detach:
+        this.#formerGone(batch.handle(index));
+        break;
+      default:
+        break;
+    }
+  }
+
+  #formerGone(handle: Handle): void {
+    const former = this.#former as Map<Handle, Deferred<void>>;
+    this.base.disown(handle);
+    former.get(handle)?.resolve();
+    former.delete(handle);
+    if (former.size > 0) return;
+    this.#former = null;
+    if (this.#state === 'gone') this.#gone();
+    else {
+      this.#leaveAcceptor();
+      this.wake();
     }
   }
 
@@ -507,7 +634,7 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    const hasMore = this.writeAllowance() > 0 || this.output.length > 0 || this.wantsShutdown;
+    const hasMore = this.sendableBytes() > 0 || this.output.length > 0 || this.wantsShutdown;
     if (hasMore || this.isLayered || this.timeouts.timesProgress) this.wake();
   }
 
@@ -522,18 +649,25 @@ export class SocketBufferevent extends Bufferevent {
       else this.base.port.close(this.#handle);
     } else if (this.#state !== 'closing') {
       this.#state = 'gone';
-      if (this.freed) this.base.leave(this);
-      this.transportGone();
+      if (this.#former === null) this.#gone();
     }
   }
 
-  /** Stays a member of the base until freed too: bytes that nobody has taken yet end with the base. */
   #onGone(): void {
     this.#state = 'gone';
-    this.#dropAhead();
     this.base.disown(this.#handle);
+    if (this.#former === null) this.#gone();
+  }
+
+  /** Stays a member of the base until freed too: bytes that nobody has taken yet end with the base. */
+  #gone(): void {
+    this.#dropAhead();
     if (this.freed) this.base.leave(this);
     this.transportGone();
+    this.#leaveAcceptor();
+  }
+
+  #leaveAcceptor(): void {
     this.#acceptor?.connectionGone();
     this.#acceptor = null;
   }
@@ -555,6 +689,10 @@ export class SocketBufferevent extends Bufferevent {
   }
 }
 
-function checkFamily(family: unknown): void {
-  if (family !== 0 && family !== 4 && family !== 6) throw argumentRangeError('target.family', '0, 4 or 6', family);
+function demandDescriptors(base: EventBase): void {
+  if (base.backend.supports.descriptors) return;
+  throw new BuffereventError(
+    'ERR_BUFFEREVENT_UNSUPPORTED',
+    `backend ${base.backend.name} does not give access to descriptors`,
+  );
 }

@@ -261,3 +261,69 @@ it('C16: unref() before connect() lets the process end while the attempt is pend
   await referenced.says('attempting');
   expect(await referenced.kill()).toMatchObject({ signal: 'SIGKILL', stdout: 'attempting\n' });
 });
+
+it('C16: unref() and ref() reach every attempt of a race, those that begin later too, and the connection', async () => {
+  const racing = (body: string): string => `
+    import { EventBase, listen, SocketBufferevent } from 'bufferevent';
+    import { ManualClock } from 'bufferevent/testing';
+    import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const streams = async (count) => { while (base.stats().port.streams !== count) await turn(); };
+    const network = new MemoryNetwork();
+    for (const ip of ['127.0.0.7', '127.0.0.8', '127.0.0.9']) network.blackhole({ ip, port: 0 });
+    const clock = new ManualClock();
+    const base = new EventBase({ clock, backend: createMemoryBackend(network) });
+    const listener = await listen({ ip: '127.0.0.9', port: 80 }, {}, { base });
+    listener.unref();
+    const bev = new SocketBufferevent(base, { handlers: { onRead() {}, onEvent: (_, { kind }) => console.log(kind) } });
+    bev.enable('read');
+    bev.connect({ addresses: [7, 8, 9].map((last) => ({ ip: '127.0.0.' + last, port: 80 })) });
+    ${body}
+    await turn();
+    console.log(base.stats().port.streams, 'streams');
+  `;
+  const next = `clock.advance(250); await turn();`;
+  const ended = async (body: string) => {
+    const outcome = await run(racing(body));
+    expect(outcome, body).toMatchObject({ code: 0, signal: null, stderr: '' });
+    return outcome.stdout;
+  };
+  expect(await ended(`bev.unref();`)).toBe('1 streams\n');
+  expect(await ended(`${next} bev.unref();`)).toBe('2 streams\n');
+  expect(await ended(`bev.unref(); ${next} ${next}`)).toBe('3 streams\n');
+  const connect = `${next} ${next} network.restore({ ip: '127.0.0.9', port: 0 }); await streams(2);`;
+  expect(await ended(`bev.unref(); ${connect}`)).toBe('connected\n2 streams\n');
+  expect(await ended(`${connect} bev.unref();`)).toBe('connected\n2 streams\n');
+  // The memory backend holds the process with a timer.
+  const held = `await turn(); console.log(process.getActiveResourcesInfo().includes('Timeout')); process.exit();`;
+  const holds = async (body: string) => (await ended(`${body} ${held}`)).replace('connected\n', '');
+  expect(await holds(`bev.unref(); ${next} bev.ref();`)).toBe('true\n');
+  expect(await holds(`bev.unref(); ${next} bev.ref(); bev.unref();`)).toBe('false\n');
+  expect(await holds(`bev.unref(); ${connect} bev.ref();`)).toBe('true\n');
+  expect(await holds(`bev.unref(); ${connect}`)).toBe('false\n');
+  expect(await holds(connect)).toBe('true\n');
+});
+
+it('C16: unref() holds for a descriptor that is given later', async () => {
+  const changing = (body: string): string => `
+    import { EventBase, SocketBufferevent } from 'bufferevent';
+    import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
+    const network = new MemoryNetwork();
+    const bev = new SocketBufferevent(new EventBase({ backend: createMemoryBackend(network) }));
+    bev.enable('read');
+    ${body}
+    await new Promise((resolve) => setImmediate(resolve));
+    console.log(process.getActiveResourcesInfo().includes('Timeout'));
+    process.exit();
+  `;
+  const give = 'void bev.setDescriptor(network.socketPair()[0]);';
+  const outcomes: Record<string, string> = {
+    [give]: 'true\n',
+    [`bev.unref(); ${give}`]: 'false\n',
+    [`bev.unref(); ${give} bev.ref();`]: 'true\n',
+    [`bev.unref(); ${give} ${give}`]: 'false\n',
+  };
+  for (const [body, stdout] of Object.entries(outcomes)) {
+    expect(await run(changing(body)), body).toEqual({ code: 0, signal: null, stdout, stderr: '' });
+  }
+});

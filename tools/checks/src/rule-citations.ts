@@ -20,6 +20,7 @@ const groups = {
   'FR-': 5,
   'LI-': 8,
   'BU-': 8,
+  'RL-': 15,
 };
 
 export const ruleIds: readonly string[] = Object.entries(groups).flatMap(([prefix, count]) =>
@@ -28,7 +29,7 @@ export const ruleIds: readonly string[] = Object.entries(groups).flatMap(([prefi
 
 /** Ids named in a text, once each. */
 export function citedIds(text: string): Set<string> {
-  return new Set(text.match(/\b(?:C|(?:CB|RD|WR|EV|TO|FI|PA|FR|LI|BU)-)\d+\b/g));
+  return new Set(text.match(/\b(?:C|(?:CB|RD|WR|EV|TO|FI|PA|FR|LI|BU|RL)-)\d+\b/g));
 }
 
 /** Rows `| RD-7, RD-8 | reason |` of the table under the heading: id → reason. */

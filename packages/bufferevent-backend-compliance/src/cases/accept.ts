@@ -123,6 +123,21 @@ export const acceptCases: readonly ComplianceCase[] = [
     expectBytes(await right.takeExactly(500), pattern(500));
   }),
 
+  complianceCase(
+    'C6: with deferAccept a connection is accepted when its first bytes have come',
+    async (context) => {
+      const listening = context.listen(context.right, context.harness.listenAddress(), { deferAccept: true });
+      const { handle, address } = await listening;
+      context.right.port.accept(handle, 1);
+      const left = await connected(context, address);
+      await context.settle();
+      assert.equal(context.right.untaken(handle, Operation.accept).length, 0);
+      await left.sendAll(pattern(10));
+      expectBytes(await (await accepted(context, handle)).takeExactly(10), pattern(10));
+    },
+    ['deferAccept', 'tcp'],
+  ),
+
   complianceCase('C11: a listener that closes lets its accepted streams go on', async (context) => {
     const { handle, address } = await context.listen();
     context.right.port.accept(handle, 1);

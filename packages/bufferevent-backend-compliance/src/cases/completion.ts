@@ -217,6 +217,8 @@ export const completionCases: readonly ComplianceCase[] = [
       ['cancelSend', () => port.cancel(handle, Operation.send)],
       ['paths', () => port.listen({ path: '/tmp/never-made' })],
       ['reusePort', () => port.listen(context.harness.listenAddress(), { reusePort: true })],
+      ['deferAccept', () => port.listen(context.harness.listenAddress(), { deferAccept: true })],
+      ['socketFiles', () => port.listen({ path: '/tmp/never-made' }, { mode: 0o600 })],
     ];
     for (const [bit, verb] of verbs) {
       if (context.supports[bit] === false) expectBackendError('ERR_BACKEND_UNSUPPORTED', verb);

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { Errno, errnoName, type IpAddress, Operation, type StreamOptions, type TraceRecord } from 'bufferevent-backend';
+import { statSync } from 'node:fs';
+import {
+  type Address,
+  Errno,
+  errnoName,
+  type IpAddress,
+  type ListenOptions,
+  Operation,
+  type StreamOptions,
+  type TraceRecord,
+} from 'bufferevent-backend';
 import { pattern } from '../bytes.js';
 import { type ComplianceCase, complianceCase } from '../case.js';
 import { refused } from '../context.js';
@@ -112,6 +122,33 @@ export const failureCases: readonly ComplianceCase[] = [
       assert.equal((await context.left.next(handle, Operation.listen)).result, -Errno.EADDRINUSE);
     },
     ['paths', 'pathAddress'],
+  ),
+
+  complianceCase(
+    'C13: a path that is too long completes with ENAMETOOLONG, and never stands for its beginning',
+    async (context) => {
+      const { path } = context.pathAddress();
+      const address = { path: path + 'x'.repeat(200) };
+      const listener = context.left.port.listen(address);
+      assert.equal((await context.left.next(listener, Operation.listen)).result, -Errno.ENAMETOOLONG);
+      const stream = context.left.port.connect(address);
+      assert.equal((await context.left.next(stream, Operation.connect)).result, -Errno.ENAMETOOLONG);
+    },
+    ['paths', 'pathAddress'],
+  ),
+
+  complianceCase(
+    'C13: a socket file has the permissions that it was given, whatever the umask',
+    async (context) => {
+      for (const mode of [0o600, 0o660, 0o777, 0o666]) {
+        const { path } = context.pathAddress();
+        const { handle } = await context.listen(context.right, { path }, { mode });
+        assert.equal(statSync(path).mode & 0o777, mode);
+        context.right.port.close(handle);
+        await context.right.next(handle, Operation.close);
+      }
+    },
+    ['socketFiles', 'pathAddress'],
   ),
 
   complianceCase(
@@ -249,6 +286,24 @@ export const addressCases: readonly ComplianceCase[] = [
     }
     const { streams, listeners, pending } = context.left.port.stats();
     assert.deepEqual([streams, listeners, pending], [0, 0, 0]);
+  }),
+
+  complianceCase('C14: options that an address of its kind cannot have throw and leave no handle', async (context) => {
+    const { port } = context.left;
+    const refuse = (address: Address, options: ListenOptions, supported: boolean): void => {
+      if (!supported) return;
+      expectArgumentError(() => port.listen(address, options), `${JSON.stringify(options)} of listen`);
+    };
+    const { paths, reusePort, deferAccept, socketFiles } = context.supports;
+    const ip = { ip: '127.0.0.1', port: 0 };
+    const path = { path: '/tmp/never-made' };
+    refuse(path, { reusePort: true }, paths && reusePort);
+    refuse(path, { deferAccept: true }, paths && deferAccept);
+    refuse(ip, { mode: 0o600 }, socketFiles);
+    refuse({ path: '\0abstract' }, { mode: 0o600 }, socketFiles);
+    for (const mode of [-1, 0o1000, 0.5]) refuse(path, { mode }, socketFiles);
+    refuse(ip, { backlog: -1 }, true);
+    assert.deepEqual([port.stats().listeners, port.stats().pending], [0, 0]);
   }),
 
   complianceCase('C14: a listener knows the port that it was given', async (context) => {

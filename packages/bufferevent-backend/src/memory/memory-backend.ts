@@ -11,7 +11,7 @@ export interface MemoryBackendOptions {
    * Makes a lesser backend: whatever is switched off here really stops working, as on a mechanism without it
    * (`readAhead` and `acceptAhead` let that much more pass before the peer feels anything).
    */
-  readonly supports?: Partial<Omit<BackendSupports, 'idleMemory'>>;
+  readonly supports?: Partial<Omit<BackendSupports, 'idleMemory' | 'socketFiles' | 'deferAccept'>>;
   /**
    * When a send completes: `short` as soon as something was taken (as readiness mechanisms do, the default), `whole`
    * when everything was, or it failed or was cancelled (as completion ports do). Memory is read only as it is taken.
@@ -29,7 +29,7 @@ export interface MemoryBackend extends Backend {
   readonly network: MemoryNetwork;
 }
 
-const everything: BackendSupports = {
+const supports: BackendSupports = {
   readAhead: 0,
   idleMemory: 0,
   acceptAhead: 0,
@@ -41,13 +41,16 @@ const everything: BackendSupports = {
   registeredMemory: true,
   peerClose: true,
   paths: true,
+  socketFiles: false,
   reusePort: true,
+  deferAccept: false,
   streamOptions: ['noDelay', 'keepAlive', 'recvBufferSize', 'sendBufferSize'],
 };
 
 /**
  * Makes a backend without any mechanism below: ports of backends on one network connect to each other, deterministically
- * and in memory. It supports everything and obeys every rule of the contract.
+ * and in memory. It obeys every rule of the contract and supports everything but `socketFiles` (its paths are no files)
+ * and `deferAccept`.
  *
  * @param network where its ports live; a network of its own by default
  */
@@ -60,7 +63,7 @@ export function createMemoryBackend(
   const manner = { sendsWhole: options.sends === 'whole', strictMemory: options.strictMemory === true };
   const backend: MemoryBackend = {
     name: options.name ?? 'memory',
-    supports: Object.freeze({ ...everything, ...options.supports }),
+    supports: Object.freeze({ ...supports, ...options.supports }),
     network,
     isAvailable: () => true,
     unavailabilityReason: () => null,

@@ -1,9 +1,8 @@
-import { checkInteger } from '../arguments.js';
+import { checkAddress, checkInteger, checkIpAddress } from '../arguments.js';
 import type { Address } from '../contract.js';
 import { Errno } from '../errno.js';
 import { argumentTypeError } from '../errors.js';
 import { systemError } from '../system-error.js';
-import { checkAddress, checkIpAddress } from './address.js';
 import { ConnectionEnd } from './connection-end.js';
 import { MemoryFile } from './memory-file.js';
 import { World } from './world.js';

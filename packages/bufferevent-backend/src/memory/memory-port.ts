@@ -1,4 +1,13 @@
-import { checkCancellable, checkInteger, checkSegments, checkStreamOption } from '../arguments.js';
+import {
+  checkAddress,
+  checkCancellable,
+  checkInteger,
+  checkIpAddress,
+  checkListenOptions,
+  checkSegments,
+  checkStreamOption,
+  excludedListenOption,
+} from '../arguments.js';
 import type {
   Address,
   AddressPair,
@@ -21,7 +30,6 @@ import { argumentTypeError, BackendError } from '../errors.js';
 import { HandleTable } from '../handles.js';
 import { surface } from '../surface.js';
 import { systemError } from '../system-error.js';
-import { checkAddress, checkIpAddress } from './address.js';
 import { type Completion, carry } from './completion-queue.js';
 import { ConnectionEnd } from './connection-end.js';
 import type { Endpoint } from './endpoint.js';
@@ -71,8 +79,9 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   listen(address: Address, options: ListenOptions = {}): Handle {
     this.#demandOpen();
     this.#checkAddress(address);
-    if (options.reusePort === true) this.#demand(this.backend.supports.reusePort, 'reusePort');
-    if (options.backlog !== undefined) checkInteger('options.backlog', options.backlog, 0, 2 ** 31 - 1);
+    const excluded = excludedListenOption(options, this.backend.supports);
+    this.#demand(excluded === null, `the option ${excluded}`);
+    checkListenOptions(address, options);
     const listener = new MemoryListener(this, { ...address }, { ...options });
     this.#add(listener);
     this.#listeners++;

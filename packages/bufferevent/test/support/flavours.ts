@@ -63,7 +63,7 @@ export function inEveryFlavour(
       [flavour.world],
       (world) => body({ name: flavour.name, world, connect: () => connect(world) }),
       options,
-      flavour.name,
+      ` between ${flavour.name}`,
     );
   }
 }

@@ -205,10 +205,10 @@ export function inWorlds(
   kinds: readonly WorldKind[],
   body: (world: World) => void,
   options?: EventBaseOptions,
-  what = '',
+  between = '',
 ): void {
   for (const kind of kinds) {
-    describe(what || `over ${kind}`, () => {
+    describe(`over ${kind}${between}`, () => {
       const world = new World(kind);
       beforeEach(() => world.open(options));
       afterEach(() => world.close());

@@ -1,0 +1,1 @@
+export { type BuffereventStreams, toWeb } from './bufferevent-streams.js';
