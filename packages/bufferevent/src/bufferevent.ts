@@ -636,6 +636,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     return Math.min(layers.wire.length, this.base.limits.bytesPerTurn);
   }
 
+  /** @internal Layers may have more to send whenever there is room. */
+  protected get isLayered(): boolean {
+    return this.#layers !== null;
+  }
+
   /** Which bytes {@link sendable} holds: those of the user, where no layer has them first. */
   get #sentBytes(): CountedBytes {
     return this.#layers === null || this.#layers.rawBytes > 0 ? 'both' : 'wire';
@@ -1033,7 +1038,6 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#closing.finishing = true;
     this.#closing.cause ??= cause;
     this.closeTransport(abrupt);
-    if (this.#transport === 'gone') this.#closing.finished();
     this.wake();
   }
 

@@ -634,8 +634,8 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    const more = this.sendableBytes() > 0 || this.output.length > 0 || !this.settled() || this.wantsShutdown;
-    if (more || this.timeouts.timesProgress) this.wake();
+    const hasMore = this.sendableBytes() > 0 || this.output.length > 0 || this.wantsShutdown;
+    if (hasMore || this.isLayered || this.timeouts.timesProgress) this.wake();
   }
 
   /** @internal */

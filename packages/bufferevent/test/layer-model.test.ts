@@ -1,8 +1,8 @@
-// Random scripts over stacks of layers on pairs: the bytes received are a prefix of the bytes sent, and all of them
+// Random scripts over stacks of layers on pairs and sockets: the bytes received are a prefix of the bytes sent, and all of them
 // after a clean end.
-import { type Bufferevent, createPair, EventBase, FilterBufferevent, type Layer } from 'bufferevent';
+import { type Bufferevent, connect, createPair, EventBase, FilterBufferevent, type Layer, listen } from 'bufferevent';
 import { ManualClock } from 'bufferevent/testing';
-import { createMemoryBackend } from 'bufferevent-backend/memory';
+import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { pattern, same } from './support/bytes.js';
@@ -10,6 +10,7 @@ import { doubling, halving } from './support/filters.js';
 import { checkBuffers } from './support/recorder.js';
 import { ToyLayer } from './support/toy-layer.js';
 import { turn, turns } from './support/wait.js';
+import { ipOf } from './support/world.js';
 
 type LayerKind = 'pass' | 'doubling' | 'toy' | 'filter';
 
@@ -47,6 +48,7 @@ const step: fc.Arbitrary<readonly [0 | 1, Step]> = fc.tuple(
 );
 
 const script = fc.record({
+  transport: fc.constantFrom('pair' as const, 'sockets' as const),
   stack: fc.array(fc.constantFrom<LayerKind>('pass', 'doubling', 'toy', 'filter'), { maxLength: 3 }),
   steps: fc.array(step, { maxLength: 40 }),
   mark: fc.integer({ min: 1, max: 50 }),
@@ -72,6 +74,19 @@ function stackOver(base: Bufferevent, kinds: readonly LayerKind[], mark: number)
   }
   (bevs.at(-1) as Bufferevent).setWatermarks('read', { high: mark });
   return bevs;
+}
+
+async function connected(base: EventBase): Promise<readonly [Bufferevent, Bufferevent]> {
+  const arrived: Bufferevent[] = [];
+  const listener = await listen(
+    { ip: '127.0.0.1', port: 0 },
+    { onConnection: (bev) => void arrived.push(bev) },
+    { base },
+  );
+  const client = await connect(ipOf(listener), undefined, { base });
+  while (arrived.length === 0) await turn();
+  await listener.close();
+  return [client, arrived[0] as Bufferevent];
 }
 
 /** One end of the stack: what it said and what it has heard. */
@@ -156,10 +171,10 @@ function checkPrefix(from: End, to: End): void {
 
 it('FI-10: whatever is done, the bytes received are a prefix of those sent, complete after a clean end', async () => {
   await fc.assert(
-    fc.asyncProperty(script, async ({ stack, steps, mark }) => {
+    fc.asyncProperty(script, async ({ transport, stack, steps, mark }) => {
       const clock = new ManualClock();
-      const base = new EventBase({ backend: createMemoryBackend(), clock });
-      const [a, b] = createPair(base);
+      const base = new EventBase({ backend: createMemoryBackend(new MemoryNetwork({ capacity: 20 })), clock });
+      const [a, b] = transport === 'pair' ? createPair(base) : await connected(base);
       const ends = [new End(stackOver(a, stack, mark), 1), new End(stackOver(b, stack, mark), 1000)] as const;
       for (const [index, each] of steps) {
         ends[index].run(each);

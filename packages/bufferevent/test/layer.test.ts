@@ -158,6 +158,18 @@ describe('the handshake', () => {
       expect(world.log).toEqual(['near timeout handshake']);
     });
 
+    it('TO-1: it has no read time-out: nobody waits for payload', async () => {
+      const { near } = await flavour.connect();
+      near.setHandlers(world.record('near'));
+      near.setTimeouts({ readMs: 50 });
+      near.insertLayer(new ToyLayer()).catch(() => {});
+      await world.advance(200);
+      expect(world.log).toEqual([]);
+      near.enable('read');
+      await world.advance(50);
+      expect(world.log).toEqual(['near timeout read']);
+    });
+
     it('one that is in time stops the clock', async () => {
       const { near, opened } = await speaking(flavour, { handshakeMs: 100 });
       near.setHandlers(world.record('near'));
@@ -416,6 +428,17 @@ describe('limits', () => {
       b.free();
     });
 
+    it('a full input stops reading below: at most 64 KiB wait in a layer, and as much in the next', async () => {
+      const { near, far } = bare(world, layer({}));
+      void near.insertLayer(layer({}));
+      near.setWatermarks('read', { high: 1000 });
+      near.enable('read');
+      far.write(new Uint8Array(MiB));
+      await world.settle();
+      expect(near.input.length).toBe(1000);
+      expect(near.stats().bytesReceived).toBeLessThanOrEqual(1000 + 2 * 64 * KiB);
+    });
+
     it('a step may pass the mark by what can’t be cut, once', async () => {
       const { near, far } = bare(
         world,
@@ -489,6 +512,24 @@ describe('limits', () => {
       await bev.drained();
     });
   });
+});
+
+describe('a small write mark', () => {
+  inEveryFlavour(
+    (flavour) => {
+      it('lets everything leave through two layers, byte by byte, and the end after it (WR-1)', async () => {
+        const { near, far } = await speaking(flavour);
+        near.insertLayer(layer({})).catch(() => {});
+        near.setWatermarks('write', { high: 1 });
+        near.write('all of it');
+        near.halfClose();
+        expect(text(await far.read(9))).toBe('all of it');
+        expect(await far.read()).toBeNull();
+        await near.drained();
+      });
+    },
+    { worlds: ['memory', 'net'] },
+  );
 });
 
 describe('a layer that throws', () => {

@@ -8,7 +8,20 @@ const contractDoc = 'docs/bufferevent-contract.md';
 export const exceptionsHeading = 'Rules not cited by a test';
 
 /** Group → number of rules. C: the backend contract; the others: what a bufferevent and its buffers promise. */
-const groups = { C: 20, 'CB-': 10, 'RD-': 11, 'WR-': 8, 'EV-': 8, 'TO-': 8, 'FR-': 5, 'LI-': 8, 'BU-': 8, 'RL-': 15 };
+const groups = {
+  C: 20,
+  'CB-': 10,
+  'RD-': 11,
+  'WR-': 8,
+  'EV-': 8,
+  'TO-': 8,
+  'FI-': 12,
+  'PA-': 7,
+  'FR-': 5,
+  'LI-': 8,
+  'BU-': 8,
+  'RL-': 15,
+};
 
 export const ruleIds: readonly string[] = Object.entries(groups).flatMap(([prefix, count]) =>
   Array.from({ length: count }, (_, index) => `${prefix}${index + 1}`),
@@ -16,7 +29,7 @@ export const ruleIds: readonly string[] = Object.entries(groups).flatMap(([prefi
 
 /** Ids named in a text, once each. */
 export function citedIds(text: string): Set<string> {
-  return new Set(text.match(/\b(?:C|(?:CB|RD|WR|EV|TO|FR|LI|BU|RL)-)\d+\b/g));
+  return new Set(text.match(/\b(?:C|(?:CB|RD|WR|EV|TO|FI|PA|FR|LI|BU|RL)-)\d+\b/g));
 }
 
 /** Rows `| RD-7, RD-8 | reason |` of the table under the heading: id → reason. */
