@@ -700,7 +700,11 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
   /** @internal What layers have to do is done, before the transport looks at its allowances. */
   protected pump(): void {
-    this.#layers?.pump();
+    if (this.#layers !== null) {
+      this.#layers.pump();
+      // Where the end came from a layer, there is nothing below to ask for it again (EV-4).
+      if (this.inputSide.ended && this.inputSide.gate.enabled) this.payloadEnded();
+    }
     this.inputSide.discardIfStuck();
   }
 

@@ -3,7 +3,7 @@ import { buffereventCompliance, type Flavour, socketFlavour } from 'bufferevent/
 import { createMemoryBackend, MemoryNetwork, withFaults } from 'bufferevent-backend/memory';
 import { netBackend } from 'bufferevent-net';
 import { describe, it } from 'vitest';
-import { pairFlavour } from './support/pair-flavour.js';
+import { covered, pairFlavour, passingFilter, turningFilter } from './support/compliance-flavours.js';
 
 const KiB = 1024;
 
@@ -31,6 +31,10 @@ const flavours: readonly Flavour[] = [
   faultySockets,
   socketFlavour('sockets over net', { createBackend: () => netBackend, manualClock: false, files: true }),
   pairFlavour,
+  covered('filters that pass on', sockets, passingFilter),
+  covered('filters that change bytes', sockets, turningFilter),
+  covered('filters', pairFlavour, turningFilter),
+  covered('filters over filters', pairFlavour, (bev) => turningFilter(turningFilter(bev))),
 ];
 
 /** The suite has time-outs of its own, for each step. */

@@ -49,11 +49,11 @@ describe('overflow', () => {
       await world.until(() => accepted.length === 2, 'two connections');
       const surplus = [world.dial(listener), world.dial(listener), world.dial(listener)];
       await world.until(() => dropped.length === 3, 'three to be dropped');
-      await world.until(() => surplus.every((peer) => peer.ended || (peer.failure !== null)), 'the peers to notice');
+      await world.until(() => surplus.every((peer) => peer.ended || peer.failure !== null), 'the peers to notice');
       expect(dropped.every((peer) => peer !== null && 'ip' in peer && peer.ip === '127.0.0.1')).toBe(true);
       expect(new Set(dropped.map((peer) => (peer as { port: number }).port)).size).toBe(3);
       expect(listener.stats()).toEqual({ accepted: 2, dropped: 3, connections: 2, errors: 0 });
-      expect(first.some((peer) => peer.ended || (peer.failure !== null))).toBe(false);
+      expect(first.some((peer) => peer.ended || peer.failure !== null)).toBe(false);
       accepted[0]?.free();
       await world.until(() => listener.connections === 1, 'a free place');
       world.dial(listener);
@@ -65,7 +65,10 @@ describe('overflow', () => {
       const { accepted, handlers } = keeper(world);
       const listener = await world.listen(handlers, { maxConnections: 1, overflow: 'drop' });
       const peers = [world.dial(listener), world.dial(listener)];
-      await world.until(() => peers.filter((peer) => peer.ended || (peer.failure !== null)).length === 1, 'one to be dropped');
+      await world.until(
+        () => peers.filter((peer) => peer.ended || peer.failure !== null).length === 1,
+        'one to be dropped',
+      );
       expect(accepted).toHaveLength(1);
       expect(listener.stats()).toMatchObject({ accepted: 1, dropped: 1 });
     });
