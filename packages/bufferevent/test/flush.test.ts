@@ -1,10 +1,10 @@
 // flush(): what would be done by and by, done now; and nobody is called inside it.
 import { createPair, FilterBufferevent, type FilterFunction, type FlushMode, SocketBufferevent } from 'bufferevent';
+import { ToyLayer } from 'bufferevent/compliance';
 import { describe, expect, it } from 'vitest';
 import { contents, pattern, same, text } from './support/bytes.js';
 import { doubling } from './support/filters.js';
 import { inEveryFlavour, type OpenFlavour } from './support/flavours.js';
-import { ToyLayer } from './support/toy-layer.js';
 import { turn } from './support/wait.js';
 import { inMemory, inWorlds } from './support/world.js';
 

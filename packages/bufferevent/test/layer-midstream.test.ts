@@ -1,9 +1,9 @@
 // Layers that are put under a connection while it is used: nothing is lost, nothing is mixed up, the object stays.
 import { type Bufferevent, SocketBufferevent } from 'bufferevent';
+import { ToyLayer } from 'bufferevent/compliance';
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, pattern, same, text } from './support/bytes.js';
 import { inEveryFlavour, type OpenFlavour } from './support/flavours.js';
-import { ToyLayer } from './support/toy-layer.js';
 import { rejection, turn } from './support/wait.js';
 import { inWorlds, ipOf, onEveryBackend } from './support/world.js';
 

@@ -1,6 +1,7 @@
 // Random scripts over stacks of layers on pairs and sockets: the bytes received are a prefix of the bytes sent, and all of them
 // after a clean end.
 import { type Bufferevent, connect, createPair, EventBase, FilterBufferevent, type Layer, listen } from 'bufferevent';
+import { ToyLayer } from 'bufferevent/compliance';
 import { ManualClock } from 'bufferevent/testing';
 import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
 import fc from 'fast-check';
@@ -8,7 +9,6 @@ import { expect, it } from 'vitest';
 import { pattern, same } from './support/bytes.js';
 import { doubling, halving } from './support/filters.js';
 import { checkBuffers } from './support/recorder.js';
-import { ToyLayer } from './support/toy-layer.js';
 import { turn, turns } from './support/wait.js';
 import { ipOf } from './support/world.js';
 

@@ -9,13 +9,13 @@ import {
   type LayerHost,
   SocketBufferevent,
 } from 'bufferevent';
+import { type LayerCall, ToyLayer, type ToyLayerOptions } from 'bufferevent/compliance';
 import { Evbuffer } from 'evbuffer';
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, MiB, pattern, same, text } from './support/bytes.js';
 import { inEveryFlavour, inEveryMemoryFlavour, type OpenFlavour } from './support/flavours.js';
 import { Collector } from './support/recorder.js';
 import { ScriptedFile } from './support/scripted-file.js';
-import { type LayerCall, ToyLayer, type ToyLayerOptions } from './support/toy-layer.js';
 import { gatherUncaught } from './support/uncaught.js';
 import { isPending, rejection } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, onEveryBackend, type World } from './support/world.js';

@@ -11,6 +11,7 @@ export const topics = [
   'time-outs',
   'closing',
   'pulling',
+  'layers',
   'connecting',
   'reentrancy',
   'scripts',

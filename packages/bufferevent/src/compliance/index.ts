@@ -5,3 +5,4 @@ export type { Dialled, Ends, Flavour, FlavourSupports, OpenOptions, Runner, Sett
 export { Probe } from './probe.js';
 export { type SocketFlavourOptions, socketFlavour } from './socket-flavour.js';
 export { applicableCases, buffereventCompliance, type ExcludedCase, excludedCases, runCase } from './suite.js';
+export { type LayerCall, ToyLayer, ToyLayerError, type ToyLayerOptions } from './toy-layer.js';

@@ -2,6 +2,7 @@ import { closingFakes } from './closing.js';
 import { dispatchFakes } from './dispatch.js';
 import { eventFakes } from './events.js';
 import type { BrokenFake } from './fake.js';
+import { layerFakes } from './layers.js';
 import { pullingFakes } from './pulling.js';
 import { readingFakes } from './reading.js';
 import { timeoutFakes } from './timeouts.js';
@@ -19,4 +20,5 @@ export const brokenFakes: readonly BrokenFake[] = [
   ...timeoutFakes,
   ...closingFakes,
   ...pullingFakes,
+  ...layerFakes,
 ];

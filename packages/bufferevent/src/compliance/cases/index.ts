@@ -3,6 +3,7 @@ import { closingCases } from './closing.js';
 import { connectingCases } from './connecting.js';
 import { dispatchCases } from './dispatch.js';
 import { eventCases } from './events.js';
+import { layerCases } from './layers.js';
 import { pullingCases } from './pulling.js';
 import { readingCases } from './reading.js';
 import { reentrancyCases } from './reentrancy.js';
@@ -21,6 +22,7 @@ export const cases: readonly ComplianceCase[] = [
   ...timeoutCases,
   ...closingCases,
   ...pullingCases,
+  ...layerCases,
   ...connectingCases,
   ...reentrancyCases,
   ...scriptCases,

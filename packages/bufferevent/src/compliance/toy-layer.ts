@@ -1,7 +1,6 @@
-// A layer that does all that a layer may do, and nothing else: it greets, frames and masks, and marks its end.
-import type { FlushMode, Layer, LayerHost, LayerResult } from 'bufferevent';
 import type { Evbuffer } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
+import type { FlushMode, Layer, LayerHost, LayerResult } from '../layer.js';
 
 /** The calls that a connection makes to its layers. */
 export type LayerCall = 'attach' | 'handshake' | 'decode' | 'encode' | 'end' | 'free';
@@ -32,13 +31,14 @@ export class ToyLayerError extends Error {
 const HEADER_BYTES = 3;
 
 /**
- * What is on the wire, all of it masked:
+ * A layer that does all that a layer may do, and nothing else, for tests of what carries layers: it greets, frames and
+ * masks, and marks its end. What is on the wire, all of it masked:
  *
  *     'TOY!' │ 'D' length(2) payload │ 'D' length(2) payload │ … │ 'E' 0 0
  *     greeting        frame                   frame               end marker
  */
 export class ToyLayer implements Layer {
-  static readonly greeting = 'TOY!';
+  static readonly greeting: string = 'TOY!';
   readonly name: string;
   readonly handshakeMs?: number;
   readonly #maxFrameBytes: number;
