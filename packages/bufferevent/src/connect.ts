@@ -3,6 +3,7 @@ import { checkDirections, checkObject, checkSignal } from './arguments.js';
 import { type ConnectTarget, checkConnectTarget } from './connect-target.js';
 import { checkBase, EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
+import type { Layer } from './layer.js';
 import { enableDirections } from './listener.js';
 import { SocketBufferevent, type SocketConnectOptions } from './socket-bufferevent.js';
 import type { TimeoutOptions } from './timeouts.js';
@@ -16,6 +17,8 @@ export interface ConnectOptions extends SocketConnectOptions {
   readonly enable?: readonly Direction[];
   /** Set before connecting, so that `connectMs` counts. */
   readonly timeouts?: TimeoutOptions;
+  /** Put under the connection before it is made, from the transport up: it is connected when they are open. */
+  readonly layers?: readonly Layer[];
 }
 
 /**
@@ -23,7 +26,7 @@ export interface ConnectOptions extends SocketConnectOptions {
  * event first; they run in the asynchronous context of this call.
  *
  * Rejects with Node's error (`ECONNREFUSED`, `ETIMEDOUT`, `ENOTFOUND`, …; for several addresses an `AggregateError`
- * with the fields of the first) or the signal's reason; the handlers hear nothing then. Throws `TypeError`/`RangeError`
+ * with the fields of the first), that of a layer's handshake, or the signal's reason; the handlers hear nothing then. Throws `TypeError`/`RangeError`
  * for malformed arguments.
  */
 export function connect(
@@ -32,7 +35,7 @@ export function connect(
   options: ConnectOptions = {},
 ): Promise<SocketBufferevent> {
   checkObject('options', options);
-  const { base = EventBase.default, signal, enable, timeouts, ...connectOptions } = options;
+  const { base = EventBase.default, signal, enable, timeouts, layers = [], ...connectOptions } = options;
   checkBase(base);
   checkSignal(signal);
   checkConnectTarget(target);
@@ -41,7 +44,13 @@ export function connect(
   const bev = new SocketBufferevent(base, handlers === undefined ? {} : { handlers });
   if (timeouts !== undefined) bev.setTimeouts(timeouts);
   enableDirections(bev, handlers, enable);
-  bev.connect(target, connectOptions);
+  try {
+    for (const layer of layers) void bev.insertLayer(layer);
+    bev.connect(target, connectOptions);
+  } catch (error) {
+    bev.free();
+    throw error;
+  }
   return new Promise<SocketBufferevent>((resolve, reject) => {
     const stopListening = listenForAbort(signal, () => {
       bev.free();

@@ -67,6 +67,57 @@ describe('a layer inserted at birth', () => {
   });
 });
 
+describe('layers of connect()', () => {
+  onEveryBackend((world) => {
+    it('are open when it resolves (B92)', async () => {
+      const listener = await world.listen({
+        onConnection: (bev) => void world.keep(bev).insertLayer(new ToyLayer()),
+        onRead: (bev) => void bev.write(bev.input),
+      });
+      const layer = new ToyLayer();
+      const bev = await world.connect(listener, world.record('client'), { layers: [layer] });
+      expect(layer.calls.handshake).toBeGreaterThan(0);
+      bev.write('hello');
+      expect(text(await exactly(bev, 5))).toBe('hello');
+    });
+
+    it('make it reject when the peer ends in the handshake, and nothing is left open', async () => {
+      const listener = await world.listen({
+        onConnection: (bev) => void world.keep(bev).end(),
+      });
+      const layer = new ToyLayer();
+      const error = await rejection(world.connect(listener, world.record('client'), { layers: [layer] }));
+      expect(error.code).toMatch(/^(ERR_BUFFEREVENT_UNEXPECTED_END|ECONNRESET)$/);
+      await world.until(() => layer.calls.free === 1, 'the layer to be freed');
+      expect(world.log).toEqual([]);
+    });
+  });
+
+  inWorlds(['memory'], (world) => {
+    it('make it reject when a handshake takes too long (B92)', async () => {
+      const listener = await world.listen({ onConnection: (bev) => void world.keep(bev) });
+      const connecting = world.connect(listener, {}, { layers: [new ToyLayer({ handshakeMs: 100 })] });
+      const outcome = rejection(connecting);
+      await world.settle();
+      await world.advance(100);
+      expect(await outcome).toMatchObject({ code: 'ERR_BUFFEREVENT_TIMEOUT', timeout: 'handshake' });
+    });
+
+    it('throw what their attach throws, and nothing is connected', async () => {
+      const listener = await world.listen({});
+      const refusal = new Error('not here');
+      const layer = new ToyLayer({
+        onCall: () => {
+          throw refusal;
+        },
+      });
+      expect(() => world.connect(listener, {}, { layers: [layer] })).toThrow(refusal);
+      await world.settle();
+      expect(world.base.stats().port.streams).toBe(0);
+    });
+  });
+});
+
 inEveryFlavour((flavour: OpenFlavour) => {
   const { world } = flavour;
   const size = flavour.name.startsWith('filters') ? 20 * KiB : world.bytes(300 * KiB);
