@@ -142,8 +142,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     checkObject('options', options);
     const ignore = options.ignoreWatermarks ?? false;
     if (checkDirection(direction) === 'read') {
-      if (ignore || this.input.length >= this.inputSide.marks.low) this.callbacks.readable(true);
-    } else if (ignore || this.output.length <= this.outputSide.marks.low) this.callbacks.writable();
+      if (ignore || this.inputSide.length >= this.inputSide.marks.low) this.callbacks.readable(true);
+    } else if (ignore || this.outputSide.length <= this.outputSide.marks.low) this.callbacks.writable();
   }
 
   /** Queues `onEvent` with any event, passed through unchanged (CB-9). */
@@ -161,7 +161,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     this.#checkNotFreed();
     for (const direction of directions.map(checkDirection)) {
       const { gate, failure } = this.#side(direction);
-      const idle = this.isOpen && failure === null && this.output.length === 0;
+      const idle = this.isOpen && failure === null && this.outputSide.length === 0;
       if (direction === 'write' && !gate.enabled && idle) this.callbacks.writable();
       gate.enabled = true;
       this.timeouts.touch(direction);
@@ -471,8 +471,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     if (this.#closing.writeClosed || this.inputSide.ended || this.#failure !== null) {
       throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'insertLayer() on a connection that has ended');
     }
-    if (surplus === 'refuse' && this.input.length > 0) {
-      const message = `${this.input.length} bytes arrived before the layer was inserted`;
+    if (surplus === 'refuse' && this.inputSide.length > 0) {
+      const message = `${this.inputSide.length} bytes arrived before the layer was inserted`;
       throw new BuffereventError('ERR_BUFFEREVENT_SURPLUS_INPUT', message);
     }
     const layers = this.#layers ?? new ConnectionLayers(this, this.inputSide, this.outputSide);
@@ -554,8 +554,8 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
       payloadSent: outputSide.sentBytes,
       receives: inputSide.receives,
       sends: outputSide.sends,
-      inputLength: this.input.length,
-      outputLength: this.output.length,
+      inputLength: this.inputSide.length,
+      outputLength: this.outputSide.length,
       suspended: { read: inputSide.gate.reasons, write: outputSide.gate.reasons },
       suspensions: { read: inputSide.gate.suspensions, write: outputSide.gate.suspensions },
     };
@@ -600,7 +600,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
   /** @internal Whether the transport's end of our side is due now. */
   protected get wantsShutdown(): boolean {
-    if (!this.#closing.writeClosed || this.#freed || this.output.length > 0 || this.outputSide.failure !== null) {
+    if (!this.#closing.writeClosed || this.#freed || this.outputSide.length > 0 || this.outputSide.failure !== null) {
       return false;
     }
     return this.#layers === null || (this.#layers.ended && this.#layers.wire.length === 0);
@@ -755,7 +755,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
 
   /** @internal */
   outputEnded(): boolean {
-    return this.#closing.writeClosed && this.output.length === 0;
+    return this.#closing.writeClosed && this.outputSide.length === 0;
   }
 
   /** @internal */
@@ -945,7 +945,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
     return {
       isOpen,
       isAlive,
-      settled: this.output.length === 0 && this.settled(),
+      settled: this.outputSide.length === 0 && this.settled(),
       writeClosed: this.#closing.writeClosed,
     };
   }
@@ -1052,7 +1052,7 @@ export abstract class Bufferevent implements AsyncDisposable, AsyncIterable<Uint
   protected freeWhenTaken(): void {
     if (!this.#closing.finishing || this.#freed) return;
     this.callbacks.whenDelivered(() => {
-      if (this.input.length === 0 || !this.#closing.clean) this.free();
+      if (this.inputSide.length === 0 || !this.#closing.clean) this.free();
     });
   }
 

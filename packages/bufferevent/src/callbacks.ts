@@ -21,6 +21,15 @@ export interface Upper {
 /** Of most connections nothing waits: they share this, and never add to it. */
 const none: never[] = [];
 
+/** `onRead` is to be called; although the input is below its mark. */
+const READ = 1;
+const READ_FORCED = 2;
+const WRITE = 4;
+/** In the queue of the base; being called; freed. */
+const QUEUED = 8;
+const RUNNING = 16;
+const DROPPED = 32;
+
 /**
  * What one bufferevent has to tell its user. Any number of triggers before the turn become one call (CB-2); the order
  * within a turn is fixed:
@@ -35,14 +44,9 @@ export class PendingCallbacks implements CallbackSource {
   #handlers: BuffereventHandlers | null = null;
   #context: HandlerContext | null = null;
   #connected: BuffereventEvent | null = null;
-  #read = false;
-  /** Call `onRead` although the input is below its mark. */
-  #readForced = false;
-  #write = false;
   #events: BuffereventEvent[] = none;
-  #queued = false;
-  #running = false;
-  #dropped = false;
+  /** {@link READ} and the others: one field for all, because every connection that waits has them. */
+  #flags = 0;
   #afterRun: readonly (() => void)[] = none;
   priority: number;
   /** Who is told instead of the handlers. */
@@ -58,9 +62,13 @@ export class PendingCallbacks implements CallbackSource {
     return this.#handlers;
   }
 
+  #is(flag: number): boolean {
+    return (this.#flags & flag) !== 0;
+  }
+
   /** Whether nothing waits and nothing runs. */
   get idle(): boolean {
-    return !this.#queued && !this.#running;
+    return !this.#is(QUEUED) && !this.#is(RUNNING);
   }
 
   setHandlers(handlers: BuffereventHandlers | null, context: HandlerContext | null): void {
@@ -72,14 +80,14 @@ export class PendingCallbacks implements CallbackSource {
   readable(forced: boolean): void {
     if (this.upper !== null) this.upper.lowerReadable();
     if (this.upper !== null || this.#handlers?.onRead === undefined) return;
-    this.#read = true;
-    this.#readForced ||= forced;
+    this.#flags |= READ;
+    if (forced) this.#flags |= READ_FORCED;
     this.#queue();
   }
 
   writable(): void {
     if (this.upper !== null || this.#handlers?.onWrite === undefined) return;
-    this.#write = true;
+    this.#flags |= WRITE;
     this.#queue();
   }
 
@@ -94,7 +102,7 @@ export class PendingCallbacks implements CallbackSource {
 
   /** Forgets everything; nothing is called from here on (CB-5, FR-1). */
   drop(): void {
-    this.#dropped = true;
+    this.#flags |= DROPPED;
     this.#handlers = null;
     this.#context = null;
     this.#connected = null;
@@ -110,22 +118,22 @@ export class PendingCallbacks implements CallbackSource {
 
   /** One turn's callbacks. Never throws; what users throw surfaces later (C19). */
   runCallbacks(): void {
-    this.#queued = false;
-    if (this.#dropped || this.upper !== null) return;
-    this.#running = true;
+    this.#flags &= ~QUEUED;
+    if (this.#is(DROPPED) || this.upper !== null) return;
+    this.#flags |= RUNNING;
     if (this.#connected !== null && this.#handlers?.onEvent !== undefined) {
       const event = this.#connected;
       this.#connected = null;
       this.#runEvent(event);
     }
-    if (this.#read && !this.#dropped) this.#runRead();
-    if (this.#write && !this.#dropped && this.#handlers?.onWrite !== undefined) {
-      this.#write = false;
+    if (this.#is(READ) && !this.#is(DROPPED)) this.#runRead();
+    if (this.#is(WRITE) && !this.#is(DROPPED) && this.#handlers?.onWrite !== undefined) {
+      this.#flags &= ~WRITE;
       this.#run(this.#handlers.onWrite, this.#handlers);
     }
     if (this.#events.length > 0) this.#runEvents();
-    this.#running = false;
-    if (!this.#queued && this.#afterRun.length > 0) {
+    this.#flags &= ~RUNNING;
+    if (!this.#is(QUEUED) && this.#afterRun.length > 0) {
       const afterRun = this.#afterRun;
       this.#afterRun = none;
       for (const then of afterRun) then();
@@ -133,17 +141,17 @@ export class PendingCallbacks implements CallbackSource {
   }
 
   #queue(): void {
-    if (this.#queued) return;
-    this.#queued = true;
+    if (this.#is(QUEUED)) return;
+    this.#flags |= QUEUED;
     this.#base.defer(this);
   }
 
   #runRead(): void {
     const onRead = this.#handlers?.onRead;
     if (onRead === undefined) return;
-    const forced = this.#readForced;
-    this.#read = false;
-    this.#readForced = false;
+    const forced = this.#is(READ_FORCED);
+    this.#flags &= ~READ;
+    this.#flags &= ~READ_FORCED;
     if (forced || this.#bev.hasReadableInput) this.#run(onRead, this.#handlers);
   }
 
@@ -151,7 +159,7 @@ export class PendingCallbacks implements CallbackSource {
   #runEvents(): void {
     const events = this.#events;
     this.#events = none;
-    for (let i = 0; i < events.length && !this.#dropped; i++) {
+    for (let i = 0; i < events.length && !this.#is(DROPPED); i++) {
       if (this.#handlers?.onEvent === undefined) {
         this.#events = [...events.slice(i), ...this.#events];
         return;

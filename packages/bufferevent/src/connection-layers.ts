@@ -98,7 +98,7 @@ export class ConnectionLayers implements StackHost {
   push(layer: Layer): Promise<void> {
     const opened = this.#stack.push(layer);
     const owed = this.#owed.reduce((sum, bytes) => sum + bytes, 0);
-    this.#owed.push(this.#output.buffer.length - owed);
+    this.#owed.push(this.#output.length - owed);
     return opened;
   }
 

@@ -30,7 +30,6 @@ export interface InputHost extends GateHost {
  * be asked for.
  */
 export class InputSide implements PullHost {
-  readonly buffer: Evbuffer = new Evbuffer();
   readonly gate: Gate;
   marks: Watermarks;
   /** Bytes that have arrived, and how often some did. */
@@ -42,6 +41,7 @@ export class InputSide implements PullHost {
   failure: Error | null = null;
   /** Bytes that arrive are dropped: after `end()`, with nobody to take them. */
   discarding = false;
+  #buffer: Evbuffer | null = null;
   readonly #pulls: PullQueue = new PullQueue();
   readonly #limits: Limits;
   readonly #callbacks: PendingCallbacks;
@@ -60,10 +60,26 @@ export class InputSide implements PullHost {
     this.#callbacks = callbacks;
     this.#closing = closing;
     this.#host = host;
-    this.buffer.freeze('back');
-    this.buffer.watch((_, { removed }) => {
+  }
+
+  /** Made at first use: connections that wait have nothing in it. */
+  get buffer(): Evbuffer {
+    return this.#buffer ?? this.#makeBuffer();
+  }
+
+  #makeBuffer(): Evbuffer {
+    const buffer = new Evbuffer();
+    buffer.freeze('back');
+    buffer.watch((_, { removed }) => {
       if (!this.#filling) this.#changed(removed > 0);
     });
+    this.#buffer = buffer;
+    return buffer;
+  }
+
+  /** Bytes in the buffer. */
+  get length(): number {
+    return this.#buffer === null ? 0 : this.#buffer.length;
   }
 
   /** Whether somebody wants bytes: reading is enabled, or a pull waits. */
@@ -73,7 +89,7 @@ export class InputSide implements PullHost {
 
   /** Whether `onRead` has something to see. Bytes that a pull waits for are not the handler's. */
   get readable(): boolean {
-    return !this.#pulls.waiting && this.buffer.length > 0 && this.buffer.length >= this.marks.low;
+    return !this.#pulls.waiting && this.length > 0 && this.length >= this.marks.low;
   }
 
   setMarks(marks: Partial<Watermarks>): void {
@@ -97,7 +113,7 @@ export class InputSide implements PullHost {
     if (!this.#wanted && !this.#closing.ending) return 0;
     const most = Math.min(this.#limits.bytesPerTurn, MAX_RECV_BYTES);
     if (this.discarding) return most;
-    return suspended ? 0 : Math.min(this.#highMark() - this.buffer.length, most);
+    return suspended ? 0 : Math.min(this.#highMark() - this.length, most);
   }
 
   /**
@@ -117,7 +133,7 @@ export class InputSide implements PullHost {
       owner.release(lease);
       return;
     }
-    const compact = end - start <= SMALL_BYTES && this.buffer.length > 0;
+    const compact = end - start <= SMALL_BYTES && this.length > 0;
     this.#beginFilling(end - start);
     try {
       if (compact) this.buffer.add(memory.subarray(start, end));
@@ -139,7 +155,7 @@ export class InputSide implements PullHost {
     const whole = count === source.length;
     this.#beginFilling(count);
     try {
-      if (whole && count <= SMALL_BYTES && this.buffer.length > 0 && source.fileBytes === 0) {
+      if (whole && count <= SMALL_BYTES && this.length > 0 && source.fileBytes === 0) {
         this.buffer.addVector(source);
         source.drain(count);
       } else source.moveTo(this.buffer, count);
@@ -232,7 +248,7 @@ export class InputSide implements PullHost {
   /** Lets go of everything. */
   free(): void {
     this.#freed = true;
-    this.#finished = this.#closing.clean && this.buffer.length === 0;
+    this.#finished = this.#closing.clean && this.length === 0;
     this.gate.enabled = false;
     if (this.#finished) this.#servePulls();
     if (this.#pulls.waiting) this.#pulls.rejectAll(freedError());
@@ -247,7 +263,7 @@ export class InputSide implements PullHost {
 
   /** Reading rests from the mark on, and goes on the moment it is crossed downwards; nothing polls (RD-4, RD-5). */
   #checkHighMark(): void {
-    const full = this.buffer.length >= this.#highMark();
+    const full = this.length >= this.#highMark();
     if (full ? this.gate.suspend('watermark') : this.gate.resume('watermark')) this.#host.wake();
   }
 
@@ -262,6 +278,7 @@ export class InputSide implements PullHost {
   }
 
   #drop(): void {
+    if (this.#buffer === null) return;
     this.buffer.unfreeze('front');
     try {
       this.buffer.drain();

@@ -21,7 +21,6 @@ export interface OutputHost extends GateHost {
 
 /** @internal The sending half of a bufferevent: the buffer, its gate and marks, the hard cap, and who waits for room. */
 export class OutputSide {
-  readonly buffer: Evbuffer = new Evbuffer();
   readonly gate: Gate;
   marks: Watermarks;
   /** Bytes that have left, and how often some did. */
@@ -29,6 +28,7 @@ export class OutputSide {
   sends = 0;
   /** Writing has failed: what is queued stays, further writes are dropped. */
   failure: Error | null = null;
+  #buffer: Evbuffer | null = null;
   readonly #waiters: DrainWaiters = new DrainWaiters();
   readonly #limits: Limits;
   readonly #callbacks: PendingCallbacks;
@@ -41,10 +41,26 @@ export class OutputSide {
     this.#limits = limits;
     this.#callbacks = callbacks;
     this.#host = host;
-    this.buffer.freeze('front');
-    this.buffer.watch((_, { added }) => {
+  }
+
+  /** Made at first use: connections that wait have nothing in it. */
+  get buffer(): Evbuffer {
+    return this.#buffer ?? this.#makeBuffer();
+  }
+
+  #makeBuffer(): Evbuffer {
+    const buffer = new Evbuffer();
+    buffer.freeze('front');
+    buffer.watch((_, { added }) => {
       if (added > 0) this.#grew();
     });
+    this.#buffer = buffer;
+    return buffer;
+  }
+
+  /** Bytes in the buffer. */
+  get length(): number {
+    return this.#buffer === null ? 0 : this.#buffer.length;
   }
 
   setMarks(marks: Partial<Watermarks>): void {
@@ -54,7 +70,7 @@ export class OutputSide {
   /** Bytes that may be sent now; 0: do not write. */
   allowance(): number {
     if (this.#freed || this.failure !== null || !this.gate.enabled || this.gate.suspended) return 0;
-    return Math.min(this.buffer.length, this.#limits.bytesPerTurn);
+    return Math.min(this.length, this.#limits.bytesPerTurn);
   }
 
   /** @returns whether more is welcome */
@@ -70,7 +86,7 @@ export class OutputSide {
     if (moved) {
       this.#checkLimit(data.length, data);
       // Small pieces are copied together; not those of files, which would be read for it.
-      if (data.length <= SMALL_BYTES && data.fileBytes === 0 && this.buffer.length > 0) {
+      if (data.length <= SMALL_BYTES && data.fileBytes === 0 && this.length > 0) {
         this.buffer.addVector(data);
         data.drain(data.length);
       } else this.buffer.addBuffer(data);
@@ -79,14 +95,14 @@ export class OutputSide {
       this.buffer.add(data, encoding);
     }
     const { high } = this.marks;
-    return high === 0 || this.buffer.length <= high;
+    return high === 0 || this.length <= high;
   }
 
   drained(signal: AbortSignal | undefined): Promise<void> {
     checkSignal(signal);
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#freed) return Promise.reject(freedError());
-    if (this.buffer.length === 0 && this.#host.settled()) return Promise.resolve();
+    if (this.length === 0 && this.#host.settled()) return Promise.resolve();
     if (this.failure !== null) return Promise.reject(this.failure);
     return this.#waiters.add(signal);
   }
@@ -110,7 +126,7 @@ export class OutputSide {
 
   /** Moves up to `max` bytes from the front to the back of `target`; {@link left} tells of it. @returns how many */
   moveTo(target: Evbuffer, max: number): number {
-    const count = Math.min(max, this.buffer.length);
+    const count = Math.min(max, this.length);
     if (count === 0) return 0;
     this.buffer.unfreeze('front');
     try {
@@ -126,13 +142,13 @@ export class OutputSide {
   left(count: number): void {
     this.sentBytes += count;
     this.sends++;
-    if (this.buffer.length <= this.marks.low && this.failure === null) this.#callbacks.writable();
+    if (this.length <= this.marks.low && this.failure === null) this.#callbacks.writable();
     this.checkDrained();
   }
 
   /** Whoever waits for an empty output is told, if that is what it is. */
   checkDrained(): void {
-    if (this.#waiters.waiting && this.buffer.length === 0 && this.#host.settled()) this.#waiters.resolveAll();
+    if (this.#waiters.waiting && this.length === 0 && this.#host.settled()) this.#waiters.resolveAll();
   }
 
   /** Nothing more is added, not even past {@link write}. */
@@ -158,6 +174,7 @@ export class OutputSide {
   }
 
   clear(): void {
+    if (this.#buffer === null) return;
     this.buffer.unfreeze('front');
     try {
       this.buffer.clear();
@@ -176,7 +193,7 @@ export class OutputSide {
   /** Bytes in files take no memory, and do not count. They are counted only when all together would be too many. */
   #exceedsLimit(more: number, source?: Evbuffer): boolean {
     const { outputMaxBytes } = this.#limits;
-    const length = this.buffer.length + more;
+    const length = this.length + more;
     return length > outputMaxBytes && length - this.buffer.fileBytes - (source?.fileBytes ?? 0) > outputMaxBytes;
   }
 

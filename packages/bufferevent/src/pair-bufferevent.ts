@@ -116,7 +116,7 @@ export class PairBufferevent extends Bufferevent {
   }
 
   #tellFlushedEnd(): void {
-    if (!this.#owesFlushedEnd || this.output.length > 0 || !this.settled()) return;
+    if (!this.#owesFlushedEnd || this.outputSide.length > 0 || !this.settled()) return;
     this.#owesFlushedEnd = false;
     this.#partner?.receivedEnd();
   }

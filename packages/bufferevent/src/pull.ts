@@ -23,7 +23,7 @@ export interface ReadLineOptions extends PullOptions {
   readonly encoding?: 'utf8' | 'latin1';
 }
 
-/** @internal What `readLine()` and `lines()` were asked for. */
+/** What `readLine()` and `lines()` were asked for. */
 export interface LineForm {
   readonly style: EolStyle;
   readonly maxBytes: number;
@@ -31,7 +31,7 @@ export interface LineForm {
   readonly signal: AbortSignal | undefined;
 }
 
-/** @internal Throws `TypeError`/`RangeError` for what is no line to ask for. */
+/** Throws `TypeError`/`RangeError` for what is no line to ask for. */
 export function lineForm(style: EolStyle, options: ReadLineOptions, limits: Limits): LineForm {
   checkObject('options', options);
   const { maxBytes = limits.lineMaxBytes, encoding = 'utf8', signal } = options;
@@ -185,14 +185,17 @@ export function unexpectedEnd(got: string): BuffereventError {
   return new BuffereventError('ERR_BUFFEREVENT_UNEXPECTED_END', `the stream ended after ${got}`);
 }
 
-/** @internal Who is told that a pull has given up. */
+/** Who is told that a pull has given up. */
 export interface PullHost {
   abandoned(): void;
 }
 
+/** Of most connections nobody waits: they share this, and never add to it. */
+const nobody: Pull<unknown>[] = [];
+
 /** The pulls that wait, first come first served. */
 export class PullQueue {
-  readonly #waiting: Pull<unknown>[] = [];
+  #waiting: Pull<unknown>[] = nobody;
 
   get waiting(): boolean {
     return this.#waiting.length > 0;
@@ -212,7 +215,8 @@ export class PullQueue {
         host.abandoned();
       });
     }
-    this.#waiting.push(pull);
+    if (this.#waiting === nobody) this.#waiting = [pull];
+    else this.#waiting.push(pull);
   }
 
   /**
@@ -220,6 +224,7 @@ export class PullQueue {
    * user's watchers, which may pull again.
    */
   serve(input: Evbuffer, ended: boolean): void {
+    if (!this.waiting) return;
     for (let pull = this.#waiting.shift(); pull !== undefined; pull = this.#waiting.shift()) {
       if (pull.serve(input, ended)) continue;
       this.#waiting.unshift(pull);
@@ -233,6 +238,7 @@ export class PullQueue {
   }
 
   rejectAll(reason: unknown): void {
+    if (!this.waiting) return;
     for (const pull of this.#waiting.splice(0)) pull.reject(reason);
   }
 }

@@ -31,6 +31,7 @@ import type { BuffereventEvent, BuffereventHandlers, Direction, TimeoutName } fr
 import { FileAhead, fileShrank } from './file-ahead.js';
 import type { FlushMode } from './layer.js';
 import { type LookupError, resolveHost } from './lookup.js';
+import { PeerWatch } from './peer-watch.js';
 import { segmentBytes } from './segments.js';
 import { type InitialStreamOptions, StreamSettings } from './stream-options.js';
 
@@ -86,11 +87,7 @@ export class SocketBufferevent extends Bufferevent {
   /** Reads what is sent next, while it comes from a file that the backend can't send from. A send in flight is from it. */
   #ahead: FileAhead | null = null;
   #shutdownSubmitted = false;
-  #watchPeer = false;
-  /** A watch for the peer's close is in flight. */
-  #watching = false;
-  #watchCancelled = false;
-  #peerClosed = false;
+  #peerWatch: PeerWatch | null = null;
 
   /**
    * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED` for `descriptor`, or `closeOnFree: false`, over a backend
@@ -267,7 +264,7 @@ export class SocketBufferevent extends Bufferevent {
    * `backend.supports.peerClose` is false. (user-pain item 12, RD-7)
    */
   get watchPeer(): boolean {
-    return this.#watchPeer;
+    return this.#peerWatch?.enabled === true;
   }
 
   set watchPeer(watch: boolean) {
@@ -279,7 +276,8 @@ export class SocketBufferevent extends Bufferevent {
         `backend ${this.base.backend.name} does not notice the close of a peer that is not read`,
       );
     }
-    this.#watchPeer = watch;
+    if (watch) this.#peerWatch ??= new PeerWatch();
+    if (this.#peerWatch !== null) this.#peerWatch.enabled = watch;
     this.wake();
   }
 
@@ -423,7 +421,7 @@ export class SocketBufferevent extends Bufferevent {
       this.#receiving = readMax;
       port.lowerRecvMax(this.#handle, readMax);
     }
-    this.#reconcileWatch();
+    this.#peerWatch?.reconcile(port, this.#handle, this.#receiving === 0 && !this.readEnded);
     // A send in flight asks for nothing: it can't be suspended, and its silence goes on to count.
     const writeMax = this.#sending ? this.sendableBytes() : this.writeAllowance();
     if (!this.#sending) {
@@ -436,25 +434,11 @@ export class SocketBufferevent extends Bufferevent {
     if (this.isOpen) this.timeouts.follow(this.isReading(readMax), writeMax > 0 && this.outputSide.failure === null);
   }
 
-  /** The peer is watched while nothing is received. */
-  #reconcileWatch(): void {
-    const wanted = this.#watchPeer && this.#receiving === 0 && !this.#peerClosed && !this.readEnded;
-    if (wanted && !this.#watching) {
-      this.#watching = true;
-      this.base.port.watchPeer(this.#handle);
-    } else if (!wanted && this.#watching && !this.#watchCancelled) {
-      this.#watchCancelled = true;
-      this.base.port.cancel(this.#handle, Operation.watchPeer);
-    }
-  }
-
-  #onPeerClosed(result: number): void {
-    this.#watching = false;
-    this.#watchCancelled = false;
+  #onPeerWatched(result: number): void {
+    const closed = this.#peerWatch?.completed(result) === true;
     if (this.#state !== 'open') return;
     this.wake();
-    if (result === -Errno.ECANCELED) return;
-    this.#peerClosed = true;
+    if (!closed) return;
     if (result < 0) this.failed('read', systemError(result, 'read', this.#peer));
     else this.callbacks.event({ kind: 'peer-closed' });
   }
@@ -542,7 +526,7 @@ export class SocketBufferevent extends Bufferevent {
         else this.sentEnd();
         break;
       case Operation.watchPeer:
-        this.#onPeerClosed(result);
+        this.#onPeerWatched(result);
         break;
       case Operation.close:
       case Operation.reset:
@@ -634,7 +618,7 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    const hasMore = this.sendableBytes() > 0 || this.output.length > 0 || this.wantsShutdown;
+    const hasMore = this.sendableBytes() > 0 || this.outputSide.length > 0 || this.wantsShutdown;
     if (hasMore || this.isLayered || this.timeouts.timesProgress) this.wake();
   }
 

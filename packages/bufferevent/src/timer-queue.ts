@@ -1,6 +1,6 @@
 import type { Clock, Timer } from './clock.js';
 
-/** @internal Something that waits in a {@link TimerQueue}. What is marked so is the queue's. */
+/** Something that waits in a {@link TimerQueue}. What is marked so is the queue's. */
 export interface QueuedTimer {
   /** The queue's. */
   dueAt: number;
@@ -15,7 +15,7 @@ export interface QueuedTimer {
 }
 
 /**
- * @internal All timers of a base behind one timer of its clock: an idle connection with time-outs costs an entry here,
+ * All timers of a base behind one timer of its clock: an idle connection with time-outs costs an entry here,
  * and a timer of the system only as long as anybody waits. A binary heap, the soonest at the top.
  */
 export class TimerQueue {
