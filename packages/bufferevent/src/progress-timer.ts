@@ -62,7 +62,7 @@ export class ProgressTimer implements QueuedTimer {
     this.#base.timers.remove(this);
   }
 
-  /** @internal */
+  /** For the queue: its time has come. */
   onDue(): void {
     if (!this.#running) return;
     this.#running = false;

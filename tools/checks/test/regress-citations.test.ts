@@ -9,8 +9,19 @@ describe('citations of libevent’s suite', () => {
   });
 
   it('reads single cases, lists, ranges, parts of a case, and gaps', () => {
-    const text = 'a (regress A1), b (regress A10, A12–A14, row 5), c (regress A15b, B2, G1) d (regress I: empty needle)';
-    expect([...citedCases(text)].sort()).toEqual(['A1', 'A10', 'A12', 'A13', 'A14', 'A15', 'B2', 'G1', 'I: empty needle']);
+    const text =
+      'a (regress A1), b (regress A10, A12–A14, row 5), c (regress A15b, B2, G1) d (regress I: empty needle)';
+    expect([...citedCases(text)].sort()).toEqual([
+      'A1',
+      'A10',
+      'A12',
+      'A13',
+      'A14',
+      'A15',
+      'B2',
+      'G1',
+      'I: empty needle',
+    ]);
   });
 
   it('takes nothing else for a citation', () => {
