@@ -105,16 +105,18 @@ it('FR-2: 1,000 connections reset, half-closed or abandoned leave no handle, no 
     return state;
   }
 
+  // Twice: what the first round leaves is code that was compiled for it.
+  await round();
   const warm = await round();
   const again = await round();
   const numbers = `warm-up ${JSON.stringify(warm)}, afterwards ${JSON.stringify(again)}`;
   console.info(numbers);
-  expect(again.accepted, numbers).toBe(2 * connections);
+  expect(again.accepted, numbers).toBe(3 * connections);
   expect(again.port, numbers).toMatchObject({ streams: 0, listeners: 1, leases: 0 });
   expect(
     Object.values(again.causes).reduce((left, right) => left + right),
     numbers,
-  ).toBe(2 * connections);
+  ).toBe(3 * connections);
   const grown = again.heapUsed - warm.heapUsed;
   expect(grown, numbers).toBeLessThan(0.05 * warm.heapUsed);
   expect(grown, numbers).toBeLessThan(2 * MiB);
