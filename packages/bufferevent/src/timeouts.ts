@@ -15,6 +15,9 @@ export interface TimeoutOptions {
   readonly closeMs?: number | null;
 }
 
+/** Nothing is told of an idle connection, or of writing, after an error of either direction. */
+export const afterFailure: TimeoutOptions = { idleMs: 0, writeMs: 0 };
+
 /** Told when a time-out has fired. */
 export interface TimeoutHost {
   onTimeout(name: TimeoutName): void;
