@@ -476,6 +476,8 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
       sends: outputSide.sends,
       inputLength: this.inputSide.length,
       outputLength: this.outputSide.length,
+      readLimit: this.readLimit,
+      writeLimit: this.writeLimit,
       suspended: { read: inputSide.gate.reasons, write: outputSide.gate.reasons },
       suspensions: { read: inputSide.gate.suspensions, write: outputSide.gate.suspensions },
     };

@@ -43,6 +43,8 @@ export interface EventBaseOptions {
 }
 
 export interface EventBaseStats {
+  /** Connections, listeners, and attempts to make one, that hold something open or wait for something. */
+  readonly members: number;
   /** Connections and listeners whose callbacks wait for the next turn. */
   readonly waitingCallbacks: number;
   readonly port: PortStats;
@@ -141,7 +143,7 @@ export class EventBase {
   }
 
   stats(): EventBaseStats {
-    return { waitingCallbacks: this.#deferred.length, port: this.port.stats() };
+    return { members: this.#members.size, waitingCallbacks: this.#deferred.length, port: this.port.stats() };
   }
 
   /** Lets what is pending keep the process alive (the default). */

@@ -13,6 +13,9 @@ export interface BuffereventStats {
   readonly sends: number;
   readonly inputLength: number;
   readonly outputLength: number;
+  /** Bytes left of its own rate limit, negative for a deficit; `Infinity` without one. */
+  readonly readLimit: number;
+  readonly writeLimit: number;
   /** Why each direction rests at the moment, although it may be enabled. */
   readonly suspended: { readonly read: readonly SuspendReason[]; readonly write: readonly SuspendReason[] };
   /** How often each reason has suspended each direction. */

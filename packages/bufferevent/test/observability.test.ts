@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
-import { type Bufferevent, createPair, EventBase, FilterBufferevent } from 'bufferevent';
+import { type Bufferevent, createPair, EventBase, FilterBufferevent, TokenBucketConfig } from 'bufferevent';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { turns } from './support/wait.js';
 import { inWorlds } from './support/world.js';
@@ -41,6 +41,20 @@ describe('over a base in memory', () => {
     base = new EventBase();
   });
   afterEach(() => base[Symbol.asyncDispose]());
+
+  it('stats() shows the level of the rate limit, and the members of the base', async () => {
+    const [a, b] = createPair(base);
+    expect(base.stats().members).toBe(2);
+    expect(a.stats()).toMatchObject({ readLimit: Infinity, writeLimit: Infinity });
+    a.setRateLimit(new TokenBucketConfig({ writeRate: 100, tickMs: 1_000_000 }));
+    b.enable('read');
+    a.write(new Uint8Array(150));
+    await turns();
+    expect(a.stats()).toMatchObject({ writeLimit: 0, outputLength: 50, suspended: { write: ['rate'] } });
+    a.free();
+    b.free();
+    expect(base.stats().members).toBe(0);
+  });
 
   it('stats() tells payload from what the transport moved (B99)', async () => {
     const [lower, b] = createPair(base);
