@@ -52,6 +52,17 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const openDescriptors = () => readdirSync('/proc/self/fd').length;
 
+/** Their number once nothing of the tests before is closing any more. */
+async function descriptorsAtRest(): Promise<number> {
+  for (let count = openDescriptors(), still = 0; ; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const now = openDescriptors();
+    still = now === count ? still + 1 : 0;
+    if (still === 50) return now;
+    count = now;
+  }
+}
+
 function codeOf(act: () => unknown): string {
   try {
     act();
@@ -74,7 +85,7 @@ function noise(): Uint8Array {
 
 // regress A41: the clean-up of a segment runs once, when neither its handle nor a buffer holds it.
 test('a segment is cleaned up once, after its opener and the last buffer let it go', async () => {
-  const before = openDescriptors();
+  const before = await descriptorsAtRest();
   const [segment, cleanedUp] = await opened(fileOf('22 bytes of a text file'.slice(0, 22)));
   const [a, b] = [new Evbuffer(), new Evbuffer()];
   a.addFileSegment(segment);
@@ -291,7 +302,7 @@ test('a file that can not be read gives the system’s error as the cause', asyn
 
 // regress A43: nothing is left open by what is refused.
 test('what is no part of a regular file is refused, and leaves nothing open', async () => {
-  const before = openDescriptors();
+  const before = await descriptorsAtRest();
   const path = fileOf('0123456789');
   const refused = (file: unknown, options?: unknown) =>
     FileSegment.open(file as string, options as FileSegmentOptions).then(
@@ -327,7 +338,7 @@ test('what is no part of a regular file is refused, and leaves nothing open', as
 
 // regress A43: nothing can be added of an empty file, and yet it is cleaned up.
 test('an empty file is a segment of which nothing can be added', async () => {
-  const before = openDescriptors();
+  const before = await descriptorsAtRest();
   const [segment, cleanedUp] = await opened(fileOf(''));
   const buffer = new Evbuffer();
   const changes: unknown[] = [];
@@ -345,7 +356,7 @@ test('an empty file is a segment of which nothing can be added', async () => {
 
 // regress A43: who is refused a segment has nothing to clean up.
 test('a FileHandle that is closed already is refused, and nothing is told to close', async () => {
-  const before = openDescriptors();
+  const before = await descriptorsAtRest();
   const handle = await open(fileOf('abc'));
   await handle.close();
   let closings = 0;

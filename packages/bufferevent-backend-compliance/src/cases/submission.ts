@@ -71,7 +71,7 @@ export const submissionCases: readonly ComplianceCase[] = [
       const [busy, other] = await context.pairs(2);
       assert.ok(busy && other);
       const one = Uint8Array.of(1);
-      for (let round = 0; round < 30; round++) {
+      for (let round = 0; round < 200; round++) {
         busy.right.port.recv(busy.right.handle, 1);
         busy.left.submitSend(one);
         // Verbs on the same port in every turn, also in the one between the end of an operation and its delivery.
