@@ -91,7 +91,9 @@ export class OutputSide {
         data.drain(data.length);
       } else this.buffer.addBuffer(data);
     } else {
-      this.#checkLimit(typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length);
+      // No encoding makes more than three bytes of a character: nearly always, nothing has to be counted.
+      if (typeof data !== 'string') this.#checkLimit(data.length);
+      else if (this.#exceedsLimit(3 * data.length)) this.#checkLimit(Buffer.byteLength(data, encoding));
       this.buffer.add(data, encoding);
     }
     const { high } = this.marks;

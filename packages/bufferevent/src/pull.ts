@@ -57,7 +57,7 @@ export abstract class Pull<Value> {
   /** How many bytes the input must be allowed to hold for this pull to be served. */
   abstract get need(): number;
 
-  /** Takes what it asked for out of `input` and settles, if it can. `ended`: nothing more will come. */
+  /** Takes what it asked for, at least a byte, out of `input` and settles, if it can. `ended`: nothing more will come. */
   abstract serve(input: Evbuffer, ended: boolean): boolean;
 
   /** Bytes were taken from the front of the input by somebody else: what was looked at before has moved. */
@@ -224,7 +224,7 @@ export class PullQueue {
    * user's watchers, which may pull again.
    */
   serve(input: Evbuffer, ended: boolean): void {
-    if (!this.waiting) return;
+    if (!this.waiting || (input.length === 0 && !ended)) return;
     for (let pull = this.#waiting.shift(); pull !== undefined; pull = this.#waiting.shift()) {
       if (pull.serve(input, ended)) continue;
       this.#waiting.unshift(pull);

@@ -247,6 +247,30 @@ describe('a turn', () => {
 });
 
 describe('limits are options', () => {
+  it('WR-4: text counts against the hard cap in bytes, not in characters', async () => {
+    const base = new EventBase({
+      backend: createMemoryBackend(new MemoryNetwork()),
+      limits: { outputMaxBytes: 10 },
+    });
+    const accepted: Bufferevent[] = [];
+    const listener = await listen(
+      { ip: '127.0.0.1', port: 0 },
+      { onConnection: (bev) => void accepted.push(bev) },
+      { base },
+    );
+    for (const [fits, exceeds] of [
+      ['éé€xxx', 'y'],
+      ['nine byte', 'é'],
+    ] as const) {
+      const bev = await connect(ipOf(listener), {}, { base });
+      bev.disable('write');
+      bev.write(fits);
+      expect(() => bev.write(exceeds)).toThrow(expect.objectContaining({ code: 'ERR_BUFFEREVENT_OUTPUT_LIMIT' }));
+      expect(bev.output.toString()).toBe(fits);
+    }
+    await base[Symbol.asyncDispose]();
+  });
+
   it('B33, B71: every limit of a base can be changed, and lifted', async () => {
     const network = new MemoryNetwork();
     const backend = createMemoryBackend(network);

@@ -1,6 +1,6 @@
 import { hooks } from './debug-hooks.js';
 import { pinned } from './errors.js';
-import { copyBytes, MAX_SLAB_BYTES, MIN_SLAB_BYTES } from './memory.js';
+import { allocate, copyBytes, MAX_SLAB_BYTES, MIN_SLAB_BYTES } from './memory.js';
 import {
   type ChainNode,
   checkReadable,
@@ -308,6 +308,13 @@ export function copyFrom(node: ChainNode | null, skip: number, bytes: number, ta
     at += end - start;
     skip = 0;
   }
+}
+
+/** The same, into memory of its own. */
+export function copyOf(node: ChainNode | null, skip: number, bytes: number): Uint8Array {
+  const copy = allocate(bytes);
+  copyFrom(node, skip, bytes, copy);
+  return copy;
 }
 
 /** Beyond this a merge allocates to measure: a quarter more would cost too much, or exceed what can be allocated. */

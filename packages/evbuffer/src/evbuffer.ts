@@ -4,6 +4,7 @@ import {
   type Chain,
   changed,
   copyFrom,
+  copyOf,
   createChain,
   discardFront,
   dropSpares,
@@ -710,9 +711,7 @@ export class Evbuffer {
   toUint8Array(start: EvbufferIndex = 0, end: EvbufferIndex = Infinity): Uint8Array {
     const to = this.#endIndex(end);
     const from = findIndex(this.#chain, start, 'start');
-    const copy = allocate(Math.max(0, to - from));
-    copyFrom(foundNode, from - foundBase, copy.length, copy);
-    return copy;
+    return copyOf(foundNode, from - foundBase, Math.max(0, to - from));
   }
 
   // Writing in place

@@ -1,8 +1,7 @@
 import { checkCount } from './arguments.js';
-import { type Chain, copyFrom } from './chain.js';
+import { type Chain, copyOf } from './chain.js';
 import { EvbufferError, rangeError, typeError } from './errors.js';
 import { chainOf, type Evbuffer } from './evbuffer.js';
-import { allocate } from './memory.js';
 import { checkTakable } from './number-fields.js';
 import { decodeNumber, type NumberFormat, numberBytes } from './numbers.js';
 
@@ -57,8 +56,7 @@ export function readFramed(buffer: Evbuffer, options: FrameOptions = {}): Uint8A
   const bytes = findFrame(chain, options);
   if (bytes < 0) return null;
   const prefix = prefixBytes;
-  const payload = allocate(bytes);
-  copyFrom(chain.head, prefix, bytes, payload);
+  const payload = copyOf(chain.head, prefix, bytes);
   buffer.drain(prefix + bytes);
   return payload;
 }

@@ -1,6 +1,5 @@
-import { type Chain, copyFrom } from './chain.js';
+import { type Chain, copyOf } from './chain.js';
 import { type EolStyle, findEol, terminatorBytes } from './line.js';
-import { allocate } from './memory.js';
 import { type ChainNode, checkReadable } from './node.js';
 import { foundBase, foundNode, Place } from './place.js';
 import { decodeText, type EvbufferEncoding } from './text.js';
@@ -17,7 +16,7 @@ const LF = 10;
 const CR = 13;
 
 /** Whether lines of this kind can be cut from a longer string: their terminator is one character in it, and nothing else. */
-function cuttable(style: EolStyle, encoding: EvbufferEncoding): boolean {
+function cuttable(style: EolStyle, encoding: EvbufferEncoding | 'bytes'): boolean {
   return (style === 'lf' || style === 'crlf') && (encoding === 'utf8' || encoding === 'latin1');
 }
 
@@ -52,85 +51,86 @@ export function textAt(
     const start = node.start + index - base;
     if (start + bytes <= node.end) return decodeText(node.memory, start, start + bytes, encoding);
   }
-  const copy = allocate(bytes);
-  copyFrom(node, index - base, bytes, copy);
-  return decodeText(copy, 0, bytes, encoding);
+  return decodeText(copyOf(node, index - base, bytes), 0, bytes, encoding);
 }
 
 /**
- * What `readLine` remembers between two calls, of one buffer: text of lines to come, while nothing else happens to the
- * buffer; and how far it has searched in vain for the end of a line, while bytes are only appended or moved in memory.
+ * What `readLine` remembers between two calls, of one buffer: text of lines to come, while nobody else takes bytes or
+ * overwrites some; and how far it has searched in vain for the end of a line, while bytes are only appended or moved in
+ * memory.
  */
 export class LineReader {
   readonly #chain: Chain;
-  /** The buffer's version after the last line was taken; with another one, `#text` is not what stands at the front. */
-  #version: number;
-  /** Lines to come, each with its LF; one byte of the buffer each character. */
+  /** The buffer's epoch after its line was drained; with another one, `#text` is not what stands at the front. */
+  #epoch = 0;
+  #rewrites = 0;
+  /** Lines to come, each with its LF. One byte of the buffer each character, unless it is a single line. */
   #text = '';
+  #textBytes = 0;
   #at = 0;
   #style: EolStyle = 'crlf';
   #encoding: EvbufferEncoding | 'bytes' = 'bytes';
+  /** How much is made a string of next; 0 when lines are taken singly. */
   #blockBytes = 0;
-  /** No terminator of `#soughtStyle` begins before this place. */
+  /** No terminator of `#style` begins before this place. */
   #searched: Place;
-  #soughtStyle: EolStyle | null = null;
-  #rewrites = 0;
   /** Bytes of the line that the last `next` returned, with its terminator. */
   lineBytes = 0;
 
   constructor(chain: Chain) {
     this.#chain = chain;
-    this.#version = chain.version - 1;
     this.#searched = new Place(chain, 0);
   }
 
   /** The first line, which is to be drained next (`lineBytes`), or null. */
   next(style: EolStyle, encoding: EvbufferEncoding | 'bytes'): string | Uint8Array | null {
     const chain = this.#chain;
-    const inSequence =
-      this.#version === chain.version && this.#style === style && this.#encoding === encoding && encoding !== 'bytes';
-    if (inSequence) {
-      if (this.#at === this.#text.length) this.#readBlock(encoding);
-      if (this.#at < this.#text.length) return this.#cut(style);
-    } else {
-      this.#style = style;
-      this.#encoding = encoding;
-      this.#text = '';
-      this.#at = 0;
-      this.#blockBytes = encoding !== 'bytes' && cuttable(style, encoding) ? MIN_BLOCK_BYTES : 0;
-    }
+    const unchanged = this.#rewrites === chain.rewrites && this.#style === style;
+    if (!unchanged || this.#searched.stale) this.#searched.reset();
+    if (!unchanged || this.#epoch !== chain.epoch || this.#encoding !== encoding) this.#restart(style, encoding);
+    this.#epoch = (chain.epoch + 1) | 0;
+    if (this.#at >= this.#text.length && this.#blockBytes > 0) this.#readBlock(encoding as EvbufferEncoding);
+    if (this.#at < this.#text.length) return this.#cut(style);
     const bytes = this.#find(style);
     if (bytes < 0) return null;
     this.lineBytes = bytes + terminatorBytes;
-    this.#version = (chain.version + 1) | 0;
-    if (encoding !== 'bytes') return textAt(chain.head, 0, 0, bytes, encoding);
-    const copy = allocate(bytes);
-    copyFrom(chain.head, 0, bytes, copy);
-    return copy;
+    return encoding === 'bytes' ? copyOf(chain.head, 0, bytes) : textAt(chain.head, 0, 0, bytes, encoding);
+  }
+
+  /** Begins with small blocks where they were of no use: others took bytes that had been made a string. */
+  #restart(style: EolStyle, encoding: EvbufferEncoding | 'bytes'): void {
+    const unlike = this.#style !== style || this.#encoding !== encoding;
+    if (unlike || this.#blockBytes === 0 || this.#at < this.#text.length) {
+      this.#blockBytes = cuttable(style, encoding) ? MIN_BLOCK_BYTES : 0;
+    }
+    this.#style = style;
+    this.#encoding = encoding;
+    this.#rewrites = this.#chain.rewrites;
+    this.#text = '';
   }
 
   #cut(style: EolStyle): string {
     const text = this.#text;
     const start = this.#at;
     const eol = text.indexOf('\n', start);
-    this.#at = eol + 1;
-    this.lineBytes = eol + 1 - start;
-    this.#version = (this.#chain.version + 1) | 0;
-    if (this.#at === text.length) {
-      this.#text = '';
-      this.#at = 0;
-    }
+    const end = eol + 1;
+    this.#at = end;
+    this.lineBytes = end - start === text.length ? this.#textBytes : end - start;
+    if (end === text.length) this.#text = '';
     return lineIn(text, start, eol, style);
   }
 
   /** Makes a string of the lines that lie whole in the first piece of memory; each time more, as it proves worth while. */
   #readBlock(encoding: EvbufferEncoding): void {
-    const head = this.#chain.head;
-    if (this.#blockBytes === 0 || head === null) return;
+    const { head } = this.#chain;
+    // The rest of a line that came in parts is long, or followed by little.
+    if (head === null || this.#searched.index > 0) return;
     const text = blockAt(head, head.start, this.#blockBytes, encoding);
     if (text === '') return;
-    if (text.length === blockBytes) {
+    if (text.length === blockBytes || text.indexOf('\n') === text.length - 1) {
       this.#text = text;
+      this.#at = 0;
+      this.#textBytes = blockBytes;
       this.#blockBytes = Math.min(MAX_BLOCK_BYTES, 2 * this.#blockBytes);
     } else {
       // Characters of more than one byte: no telling how many bytes a line takes.
@@ -141,11 +141,6 @@ export class LineReader {
   #find(style: EolStyle): number {
     const chain = this.#chain;
     let searched = this.#searched;
-    if (this.#soughtStyle !== style || searched.stale || this.#rewrites !== chain.rewrites) {
-      searched.reset();
-      this.#soughtStyle = style;
-      this.#rewrites = chain.rewrites;
-    }
     searched.find();
     const bytes = findEol(chain, style, foundNode, foundBase, searched.index, 0);
     if (bytes < 0) {

@@ -1,9 +1,8 @@
 import { checkBytes, checkCount } from './arguments.js';
-import { copyFrom } from './chain.js';
+import { copyOf } from './chain.js';
 import { chainOf, checkEvbuffer, type Evbuffer } from './evbuffer.js';
 import { checkStyle, type EolStyle, findEol, terminatorBytes } from './line.js';
 import { textAt } from './line-reader.js';
-import { allocate } from './memory.js';
 import { decodeNumber, type NumberFormat, type NumberOf, numberBytes } from './numbers.js';
 import { foundBase, foundNode, Place } from './place.js';
 import { findBytes } from './search.js';
@@ -63,8 +62,7 @@ export class EvbufferReader {
     const place = this.#place;
     place.find();
     if (bytes > place.chain.length - place.index) return null;
-    const copy = allocate(bytes);
-    copyFrom(foundNode, place.index - foundBase, bytes, copy);
+    const copy = copyOf(foundNode, place.index - foundBase, bytes);
     place.index += bytes;
     return copy;
   }

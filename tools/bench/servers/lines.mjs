@@ -1,6 +1,6 @@
 // @ts-check
-// A server of a line protocol, which answers each line with the same line, written in one of two ways:
-// `lines.mjs handlers` or `lines.mjs loop`. Plain JavaScript, so that the process measured holds nothing else.
+// A server of a line protocol, which answers each line with the same line, written in one of these ways, named by the
+// first argument. Plain JavaScript, so that the process measured holds nothing else.
 import { listen } from 'bufferevent';
 import { answerUsageQuestions } from 'echo/load/usage';
 
@@ -12,6 +12,19 @@ const servers = {
     },
     onEvent: (bev) => void bev.end(),
   },
+  singly: {
+    onRead(bev) {
+      for (let line = bev.input.readLine(); line !== null; line = bev.input.readLine()) bev.write(`${line}\r\n`);
+    },
+    onEvent: (bev) => void bev.end(),
+  },
+  // No loop over lines that are awaited one by one can be faster: these are taken all at once, as by `handlers`.
+  floor: {
+    async onRead(bev) {
+      for await (const line of promised(bev.input.readLines())) bev.write(`${line}\r\n`);
+    },
+    onEvent: (bev) => void bev.end(),
+  },
   loop: {
     async onConnection(bev) {
       for await (const line of bev.lines()) bev.write(`${line}\r\n`);
@@ -19,6 +32,22 @@ const servers = {
     },
   },
 };
+
+/**
+ * @param {string[]} lines
+ * @returns {AsyncIterable<string>}
+ */
+function promised(lines) {
+  let index = 0;
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        Promise.resolve(
+          index === lines.length ? { value: undefined, done: true } : { value: String(lines[index++]), done: false },
+        ),
+    }),
+  };
+}
 
 const name = process.argv[2] ?? '';
 const handlers = servers[name];

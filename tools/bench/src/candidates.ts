@@ -31,18 +31,16 @@ export const bareWrite: Candidate = {
 
 const lineServer = fileURLToPath(new URL('../servers/lines.mjs', import.meta.url));
 
-/** The same line server, written in two ways. */
-export const lineLoop: Candidate = {
-  name: '`for await (const line of bev.lines())`',
-  module: lineServer,
-  words: ['loop'],
-};
+const lineServerWrittenAs = (name: string, word: string): Candidate => ({ name, module: lineServer, words: [word] });
 
-export const lineHandlers: Candidate = {
-  name: '`onRead` with `input.readLines()`',
-  module: lineServer,
-  words: ['handlers'],
-};
+/** The same line server, written in several ways. */
+export const lineLoop = lineServerWrittenAs('`for await (const line of bev.lines())`', 'loop');
+export const lineLoopOverArray = lineServerWrittenAs(
+  '`onRead` with `for await` over the array of `readLines()`',
+  'floor',
+);
+export const lineHandlersSingly = lineServerWrittenAs('`onRead` with `input.readLine()`', 'singly');
+export const lineHandlers = lineServerWrittenAs('`onRead` with `input.readLines()`', 'handlers');
 
 /** Starts it in a process of its own, as plain JavaScript whatever the bench itself runs under. */
 export function start({ module, words }: Candidate, execArgv: readonly string[] = []): Promise<ServerProcess> {

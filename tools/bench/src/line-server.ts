@@ -1,7 +1,7 @@
 // A line server that loops over `bev.lines()` against the same one with handlers: `pnpm --filter bench line-server`, after
 // a build.
 import { parseArgs } from 'node:util';
-import { lineHandlers, lineLoop } from './candidates.js';
+import { lineHandlers, lineHandlersSingly, lineLoop, lineLoopOverArray } from './candidates.js';
 import { compare } from './comparison.js';
 import { benchmarksPage, rewriteSection } from './docs-section.js';
 import { toMarkdown } from './markdown.js';
@@ -38,7 +38,7 @@ const missed: string[] = [];
 for (const workload of workloads) {
   const comparison = await compare(
     workload,
-    [lineLoop, lineHandlers],
+    [lineLoop, lineLoopOverArray, lineHandlersSingly, lineHandlers],
     Number(values.rounds),
     Number(values['warm-ups']),
     (line) => void process.stderr.write(`${line}\n`),
