@@ -8,8 +8,9 @@ const arrows = {
   'bufferevent-backend': [],
   'bufferevent-backend-compliance': ['bufferevent-backend'],
   'bufferevent-net': ['bufferevent-backend'],
+  'bufferevent-epoll': ['bufferevent-backend'],
   bufferevent: ['evbuffer', 'bufferevent-backend', 'bufferevent-net'],
-  echo: ['bufferevent', 'bufferevent-net'],
+  echo: ['bufferevent', 'bufferevent-net', 'bufferevent-epoll'],
 };
 
 const workspace = '^(packages|apps)/';

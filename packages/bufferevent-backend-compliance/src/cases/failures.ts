@@ -162,7 +162,7 @@ export const failureCases: readonly ComplianceCase[] = [
       const client = context.left.port.connect(first.address);
       assert.equal((await context.left.next(client, Operation.connect)).result, 0);
     },
-    ['reusePort'],
+    ['reusePort', 'tcp'],
   ),
 
   complianceCase(
