@@ -19,7 +19,10 @@ namespace {
 
 constexpr uint32_t kBroken = EPOLLERR | EPOLLHUP;
 // Received bytes after which JavaScript has its turn: what was read is still in the cache then.
-constexpr int64_t kBytesPerWakeup = 256 * 1024;
+constexpr int64_t kBytesPerLook = 256 * 1024;
+// Looks for events in one turn of the loop, and how many events make another look worth while.
+constexpr int kLooksPerWakeup = 4;
+constexpr int kManyEvents = 8;
 constexpr int kAcceptsPerEvent = 64;
 constexpr uint64_t kRetryMs = 50;
 // More pieces than this are sent by the next send.
@@ -166,16 +169,25 @@ void Port::Wakeup() {
   napi_handle_scope scope;
   napi_open_handle_scope(env_, &scope);
   shared_.control[kInWakeup] = 1;
-  memory_.BeginPass();
-  HandleEvents();
-  // The second time for what the sends of the first have come to.
-  for (int round = 0; round < 2 && !completions_.empty() && !stopping_; round++) {
-    Deliver();
-    if (!stopping_) Submit();
+  // While there is much to do, there is more by the time that this is done: going round by the loop would cost as much as
+  // a message. What sends have come to is then told together with what has arrived.
+  for (int look = 0; look < kLooksPerWakeup; look++) {
+    memory_.BeginPass();
+    const int handled = HandleEvents();
+    Exchange();
+    if (handled < kManyEvents) break;
   }
+  Exchange();
   shared_.control[kInWakeup] = 0;
   napi_close_handle_scope(env_, scope);
   UpdateLoop();
+}
+
+// Tells JavaScript what is completed, and does what it answers.
+void Port::Exchange() {
+  if (stopping_ || completions_.empty()) return;
+  Deliver();
+  if (!stopping_) Submit();
 }
 
 void Port::Flush() {
@@ -208,16 +220,20 @@ void Port::UpdateLoop() {
   }
 }
 
-void Port::HandleEvents() {
+int Port::HandleEvents() {
+  if (stopping_) return 0;
   reactor_.Look();
-  bytes_left_ = kBytesPerWakeup;
+  bytes_left_ = kBytesPerLook;
+  int handled = 0;
   while (bytes_left_ > 0) {
     const epoll_event* event = reactor_.Next();
-    if (event == nullptr) return;
+    if (event == nullptr) break;
+    handled++;
     const auto slot = static_cast<int32_t>(event->data.u64 & 0xffffffff);
     const Handle& handle = handles_[slot];
     if (handle.life == event->data.u64 >> 32 && !handle.closed) HandleEvent(slot, event->events);
   }
+  return handled;
 }
 
 // Level-triggered interest stays while it is of use, and is dropped when an event comes that nobody waits for.

@@ -5,8 +5,8 @@
 //                   │         submissions: writes at once, interest in reading ◄── JavaScript
 //                   └──────── completions of these, once more ───────────────────►
 //
-// JavaScript is called at most twice per wake-up, whatever the number of completions, and submits by writing words into a
-// ring. Everything here runs on the thread of one environment.
+// JavaScript is called once for each look at the events and once more at the end, whatever the number of completions, and
+// submits by writing words into a ring. Everything here runs on the thread of one environment.
 #pragma once
 
 #include <node_api.h>
@@ -81,7 +81,8 @@ class Port {
   ~Port();
 
   void Wakeup();
-  void HandleEvents();
+  int HandleEvents();
+  void Exchange();
   void HandleEvent(int32_t slot, uint32_t events);
   void Submit();
   const int32_t* SubmitOne(const int32_t* words);
@@ -132,7 +133,7 @@ class Port {
   std::vector<Completion> completions_;
   size_t delivered_ = 0;
   int starved_ = 0;
-  // Of the bytes that may be received in this wake-up.
+  // Of the bytes that may be received in this look.
   int64_t bytes_left_ = 0;
 
   uv_poll_t poll_;

@@ -1,9 +1,7 @@
-import { argumentRangeError, BackendError, HandleTable, type Lease } from 'bufferevent-backend';
+import { argumentRangeError, BackendError, type Lease } from 'bufferevent-backend';
 import { ControlWord, LARGE_SLAB_BYTES, SMALL_SLAB_BYTES } from 'bufferevent-backend/ring';
 import type { Binding, NativePort } from './binding.js';
-
-/** Leases that can be out at once: 2^26. */
-const LEASE_SLOT_BITS = 26;
+import { LeaseTable } from './lease-table.js';
 
 /** Free slabs of each size that a wake-up may fill, and that are kept at most. */
 const READY_SLABS = { small: 8, large: 4 };
@@ -34,7 +32,7 @@ export class PortMemory {
   readonly #control: Int32Array;
   readonly #slabs: (Slab | null)[] = [];
   readonly #freeIds: number[] = [];
-  readonly #leases = new HandleTable<number>(LEASE_SLOT_BITS);
+  readonly #leases = new LeaseTable();
   /** Ids of buffers that are sent; entries go with the buffers. */
   readonly #ids: WeakMap<ArrayBufferLike, number> = new WeakMap();
   readonly #collected: FinalizationRegistry<number>;
@@ -85,7 +83,7 @@ export class PortMemory {
   /** @throws BackendError `ERR_BACKEND_STALE_LEASE` when it was given back before (C5) */
   release(lease: Lease): void {
     const id = this.#leases.remove(lease);
-    if (id === undefined) throw new BackendError('ERR_BACKEND_STALE_LEASE', `lease ${lease} is not out`);
+    if (id < 0) throw new BackendError('ERR_BACKEND_STALE_LEASE', `lease ${lease} is not out`);
     if (this.#disposed) return;
     const words = this.#words;
     const left = (words[2 * id] as number) - 1;
@@ -104,10 +102,13 @@ export class PortMemory {
     if (id === undefined) {
       id = this.#newId(buffer, true);
       this.#ids.set(buffer, id);
-      this.#collected.register(buffer, id, buffer);
+      this.#collected.register(buffer, id);
     }
-    // Not what is large: the last one is kept alive by this.
-    if (buffer.byteLength <= LARGE_SLAB_BYTES) {
+    if ((buffer as { resizable?: boolean }).resizable === true) {
+      // It may have another size each time; the size it has now is the one that counts for this send.
+      if (!this.#registered.has(buffer)) this.#binding.addMemory(this.#port, id, buffer, true);
+    } else if (buffer.byteLength <= LARGE_SLAB_BYTES) {
+      // Not what is large: the last one is kept alive by this.
       this.#last = memory;
       this.#lastId = id;
     }
