@@ -1,6 +1,6 @@
 // @ts-check
-// make-prebuilds.mjs [x64|arm64]: the binary that goes into the tarball, in `prebuilds/`, with Debian's compiler for that
-// processor. Built in a folder of its own, so that the addon of the checkout stays as it is.
+// make-prebuilds.mjs [x64|arm64]: the binary that goes into the tarball, in `prebuilds/`, with Debian's cross compiler
+// for another processor. Built in a folder of its own, so that the addon of the checkout stays as it is.
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -12,9 +12,9 @@ import { folder, localHeaders } from './native-build.mjs';
 const prebuildify = createRequire(import.meta.url)('prebuildify');
 const arch = process.argv[2] ?? 'x64';
 /** @type {Record<string, string>} */
-const compilers = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' };
-const prefix = compilers[arch];
-if (prefix === undefined) throw new RangeError(`${arch} is none of ${Object.keys(compilers).join(', ')}`);
+const crossPrefixes = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' };
+const prefix = arch === process.arch ? '' : crossPrefixes[arch];
+if (prefix === undefined) throw new RangeError(`${arch} is none of ${Object.keys(crossPrefixes).join(', ')}`);
 
 const binary = join(folder, `prebuilds/linux-${arch}/bufferevent-epoll.glibc.node`);
 const stamp = `linux-${arch}`;

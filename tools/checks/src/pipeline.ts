@@ -1,11 +1,13 @@
 // The stages of `npm test`: `pipeline.ts [--nightly] [stage…]`. All stages without a name, in this order; the first that
 // fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
+import { checkAddonBinary } from './addon-binary.js';
 import { checkDocsCode } from './docs-code.js';
 import { checkDocsLinks } from './docs-links.js';
 import { checkErrorCodes } from './error-codes.js';
 import { checkRuleCitations } from './rule-citations.js';
 import { collectTestReports, removeTestReports, type TestTotals } from './test-reports.js';
+import { hasTools } from './tools.js';
 import { build, packageFolders, root, run } from './workspace.js';
 
 const { values: flags, positionals: wanted } = parseArgs({
@@ -32,6 +34,13 @@ const stages: Record<string, () => void | Promise<void>> = {
   architecture: () => run('depcruise', ['packages', 'apps', 'tools', 'tests', '--config', '.dependency-cruiser.cjs']),
   'rule-citations': () => checkRuleCitations(root),
   'error-codes': () => checkErrorCodes(root),
+  // Imports what the first stage has built.
+  'ring-header': async () => (await import('./ring-header.js')).checkRingHeader(root),
+  'addon-binary': async () => {
+    if (!hasTools('the binary in the tarball', ['objdump', 'strip', 'g++', 'make', 'python3'])) return;
+    await run(process.execPath, ['packages/bufferevent-epoll/scripts/make-prebuilds.mjs']);
+    checkAddonBinary(root, 'x64', 'objdump');
+  },
   'docs-code': () => checkDocsCode(root),
   'docs-links': () => checkDocsLinks(root),
   unit: async () => {
