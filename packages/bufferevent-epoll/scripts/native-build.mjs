@@ -44,11 +44,17 @@ export function localHeaders() {
  */
 function nodeGyp(...words) {
   const [program, ...before] = findNodeGyp();
-  const { status, error, stdout, stderr } = spawnSync(program, [...before, ...words], { cwd: folder, encoding: 'utf8' });
+  const { status, error, stdout, stderr } = spawnSync(program, [...before, ...words], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
   if (error !== undefined) return { reason: `node-gyp was not found: ${error.message}`, output: '' };
   const output = `${stdout}${stderr}`;
   if (status === 0) return { reason: null, output };
-  return { reason: /error: .*/.exec(output)?.[0] ?? /stack Error: (.*)/.exec(output)?.[1] ?? 'node-gyp failed', output };
+  return {
+    reason: /error: .*/.exec(output)?.[0] ?? /stack Error: (.*)/.exec(output)?.[1] ?? 'node-gyp failed',
+    output,
+  };
 }
 
 /**

@@ -20,7 +20,9 @@ export function checkAddonBinary(root: string, arch: 'x64' | 'arm64', objdump: s
 /** What is wrong with a stripped addon of that size of which `objdump -p` prints `headers`. */
 export function binaryProblems(headers: string, size: number): string[] {
   const problems: string[] = [];
-  const versions = new Set([...headers.matchAll(/\bGLIBC_(\d+)\.(\d+)/g)].map(([, major, minor]) => `${major}.${minor}`));
+  const versions = new Set(
+    [...headers.matchAll(/\bGLIBC_(\d+)\.(\d+)/g)].map(([, major, minor]) => `${major}.${minor}`),
+  );
   if (versions.size === 0) problems.push('names no version of glibc: is it an addon at all?');
   for (const version of versions) {
     const [major, minor] = version.split('.').map(Number) as [number, number];
