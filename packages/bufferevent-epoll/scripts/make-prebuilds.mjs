@@ -10,7 +10,7 @@ import { folder, localHeaders } from './native-build.mjs';
 
 /** Without types of its own. */
 const prebuildify = createRequire(import.meta.url)('prebuildify');
-const arch = process.argv[2] ?? 'x64';
+const arch = process.argv[2] ?? process.arch;
 /** @type {Record<string, string>} */
 const crossPrefixes = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' };
 const prefix = arch === process.arch ? '' : crossPrefixes[arch];

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const NEWEST_GLIBC = { major: 2, minor: 28 };
 const MAX_BYTES = 300 * 1024;
 
-export function checkAddonBinary(root: string, arch: 'x64' | 'arm64', objdump: string): void {
+export function checkAddonBinary(root: string, arch: string, objdump: string): void {
   const file = `packages/bufferevent-epoll/prebuilds/linux-${arch}/bufferevent-epoll.glibc.node`;
   const { status, stdout, stderr } = spawnSync(objdump, ['-p', join(root, file)], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${objdump} -p ${file}: ${stderr}`);

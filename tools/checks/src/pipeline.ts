@@ -2,6 +2,7 @@
 // fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
 import { checkAddonBinary } from './addon-binary.js';
+import { checkArm64 } from './arm64.js';
 import { checkDocsCode } from './docs-code.js';
 import { checkDocsLinks } from './docs-links.js';
 import { checkErrorCodes } from './error-codes.js';
@@ -37,9 +38,10 @@ const stages: Record<string, () => void | Promise<void>> = {
   // Imports what the first stage has built.
   'ring-header': async () => (await import('./ring-header.js')).checkRingHeader(root),
   'addon-binary': async () => {
+    if (process.platform !== 'linux') return console.log('skipped: the binary in the tarball is for Linux');
     if (!hasTools('the binary in the tarball', ['objdump', 'strip', 'g++', 'make', 'python3'])) return;
     await run(process.execPath, ['packages/bufferevent-epoll/scripts/make-prebuilds.mjs']);
-    checkAddonBinary(root, 'x64', 'objdump');
+    checkAddonBinary(root, process.arch, 'objdump');
   },
   'docs-code': () => checkDocsCode(root),
   'docs-links': () => checkDocsLinks(root),
@@ -52,6 +54,7 @@ const stages: Record<string, () => void | Promise<void>> = {
       totals = collectTestReports(root, packageFolders());
     }
   },
+  ...(flags.nightly ? { arm64: checkArm64 } : {}),
   'node-test': () => turbo('test:node', '--concurrency=1'),
   'self-test': () =>
     run(process.execPath, [
