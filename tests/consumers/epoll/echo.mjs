@@ -18,7 +18,7 @@ const listener = await listen(
   },
   { base },
 );
-const client = await connect(listener.address, { base });
+const client = await connect(listener.address, {}, { base });
 client.write(`echoed over ${base.backend.name}\n`);
 console.log(await client.readLine('lf'));
 console.log((await client.end()).kind);
