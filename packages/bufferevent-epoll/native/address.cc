@@ -5,9 +5,10 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+
+#include <charconv>
 
 namespace bufferevent {
 
@@ -29,7 +30,7 @@ int ParseIp(const std::string& ip, int port, SocketAddress* out) {
   if (percent == std::string::npos) return 0;
   const std::string zone = ip.substr(percent + 1);
   v6->sin6_scope_id = if_nametoindex(zone.c_str());
-  if (v6->sin6_scope_id == 0) v6->sin6_scope_id = static_cast<uint32_t>(strtoul(zone.c_str(), nullptr, 10));
+  if (v6->sin6_scope_id == 0) std::from_chars(zone.data(), zone.data() + zone.size(), v6->sin6_scope_id);
   return v6->sin6_scope_id == 0 ? -EINVAL : 0;
 }
 

@@ -34,8 +34,8 @@ enum class Kind : uint8_t { kFree, kStream, kListener };
 // A socket file that a listener made, to be removed with it unless somebody else's stands there by then.
 struct SocketFile {
   std::string path;
-  dev_t device;
-  ino_t inode;
+  uint64_t device;
+  uint64_t inode;
 };
 
 struct Handle {

@@ -65,6 +65,15 @@ std::string FileOf(const SocketAddress& address) {
   return named.isPath && named.text[0] != '\0' ? named.text : std::string();
 }
 
+// What stands at a path, a link itself and not what it leads to. By `statx`, because `lstat` has been a symbol of its own
+// since glibc 2.33 only (before, it was a macro over another), and the prebuilt binary has to load with 2.28.
+std::unique_ptr<SocketFile> FileAt(const std::string& path) {
+  struct statx found;
+  if (statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO, &found) < 0) return nullptr;
+  const uint64_t device = static_cast<uint64_t>(found.stx_dev_major) << 32 | found.stx_dev_minor;
+  return std::make_unique<SocketFile>(SocketFile{path, device, found.stx_ino});
+}
+
 // A bound and listening descriptor, or a negated errno.
 int OpenListener(const SocketAddress& address, const ListenFlags& flags, std::unique_ptr<SocketFile>* file) {
   const int family = address.family();
@@ -80,8 +89,7 @@ int OpenListener(const SocketAddress& address, const ListenFlags& flags, std::un
   if (error == 0 && flags.mode >= 0 && fchmod(descriptor, static_cast<mode_t>(flags.mode)) < 0) error = -errno;
   if (error == 0 && bind(descriptor, address.get(), address.length) < 0) error = -errno;
   if (error == 0 && !path.empty()) {
-    struct stat made;
-    if (lstat(path.c_str(), &made) == 0) *file = std::make_unique<SocketFile>(SocketFile{path, made.st_dev, made.st_ino});
+    *file = FileAt(path);
     if (flags.mode >= 0 && chmod(path.c_str(), static_cast<mode_t>(flags.mode)) < 0) error = -errno;
   }
   if (error == 0 && listen(descriptor, flags.backlog) < 0) error = -errno;
@@ -91,10 +99,8 @@ int OpenListener(const SocketAddress& address, const ListenFlags& flags, std::un
 }
 
 void RemoveFile(const SocketFile& file) {
-  struct stat found;
-  if (lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device && found.st_ino == file.inode) {
-    unlink(file.path.c_str());
-  }
+  const auto found = FileAt(file.path);
+  if (found != nullptr && found->device == file.device && found->inode == file.inode) unlink(file.path.c_str());
 }
 
 }  // namespace
@@ -439,9 +445,6 @@ void Port::FinishConnect(int32_t slot) {
 }
 
 int32_t Port::Adopt(int descriptor) {
-  struct stat status;
-  if (fstat(descriptor, &status) < 0) return -errno;
-  if (!S_ISSOCK(status.st_mode)) return -ENOTSOCK;
   int type = 0, listening = 0;
   socklen_t length = sizeof type;
   if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return -errno;

@@ -325,6 +325,8 @@ export class EpollPort implements Port {
       this.#disposal = new Promise((resolve) => {
         this.#onSettled = resolve;
       });
+      // Disposed of in a microtask after a batch, nothing else tells the native half before it looks.
+      this.#updateReference();
       if (this.#control[ControlWord.inWakeup] === 0) this.#flush();
       this.#checkSettled();
     }

@@ -1,11 +1,14 @@
 // The stages of `npm test`: `pipeline.ts [--nightly] [stage…]`. All stages without a name, in this order; the first that
 // fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
+import { checkAddonBinary } from './addon-binary.js';
+import { checkArm64 } from './arm64.js';
 import { checkDocsCode } from './docs-code.js';
 import { checkDocsLinks } from './docs-links.js';
 import { checkErrorCodes } from './error-codes.js';
 import { checkRuleCitations } from './rule-citations.js';
 import { collectTestReports, removeTestReports, type TestTotals } from './test-reports.js';
+import { hasTools } from './tools.js';
 import { build, packageFolders, root, run } from './workspace.js';
 
 const { values: flags, positionals: wanted } = parseArgs({
@@ -32,6 +35,14 @@ const stages: Record<string, () => void | Promise<void>> = {
   architecture: () => run('depcruise', ['packages', 'apps', 'tools', 'tests', '--config', '.dependency-cruiser.cjs']),
   'rule-citations': () => checkRuleCitations(root),
   'error-codes': () => checkErrorCodes(root),
+  // Imports what the first stage has built.
+  'ring-header': async () => (await import('./ring-header.js')).checkRingHeader(root),
+  'addon-binary': async () => {
+    if (process.platform !== 'linux') return console.log('skipped: the binary in the tarball is for Linux');
+    if (!hasTools('the binary in the tarball', ['objdump', 'strip', 'g++', 'make', 'python3'])) return;
+    await run(process.execPath, ['packages/bufferevent-epoll/scripts/make-prebuilds.mjs']);
+    checkAddonBinary(root, process.arch, 'objdump');
+  },
   'docs-code': () => checkDocsCode(root),
   'docs-links': () => checkDocsLinks(root),
   unit: async () => {
@@ -43,6 +54,7 @@ const stages: Record<string, () => void | Promise<void>> = {
       totals = collectTestReports(root, packageFolders());
     }
   },
+  ...(flags.nightly ? { arm64: checkArm64 } : {}),
   'node-test': () => turbo('test:node', '--concurrency=1'),
   'self-test': () =>
     run(process.execPath, [
