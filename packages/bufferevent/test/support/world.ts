@@ -16,13 +16,18 @@ import {
 } from 'bufferevent';
 import { createTestBase, ManualClock, type TestBase } from 'bufferevent/testing';
 import { createMemoryBackend, type MemoryNetwork } from 'bufferevent-backend/memory';
-import { netBackend } from 'bufferevent-net';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { NetPeer, type Peer } from './peer.js';
 import { checkBuffers, recorder } from './recorder.js';
+import { type SystemBackendName, sockets, systemBackends } from './system-backends.js';
 import { turn, until } from './wait.js';
 
-export type WorldKind = 'memory' | 'memory with faults' | 'net';
+type MemoryKind = 'memory' | 'memory with faults';
+export type WorldKind = MemoryKind | SystemBackendName;
+
+function isMemoryKind(kind: WorldKind): kind is MemoryKind {
+  return kind === 'memory' || kind === 'memory with faults';
+}
 
 export class World {
   readonly kind: WorldKind;
@@ -43,7 +48,7 @@ export class World {
 
   constructor(kind: WorldKind) {
     this.kind = kind;
-    this.isMemory = kind !== 'net';
+    this.isMemory = isMemoryKind(kind);
   }
 
   open(options: EventBaseOptions = {}): void {
@@ -52,11 +57,11 @@ export class World {
     this.#peers = [];
     this.#bases = [];
     this.#seen = new Set();
-    if (this.isMemory) this.#openMemory(options);
+    if (isMemoryKind(this.kind)) this.#openMemory(options);
     else {
       this.clock = new ManualClock();
-      this.plain = netBackend;
-      this.backend = netBackend;
+      this.plain = systemBackends[this.kind];
+      this.backend = this.plain;
       this.base = this.newBase(options);
     }
   }
@@ -223,7 +228,7 @@ export function inWorlds(
 }
 
 export function onEveryBackend(body: (world: World) => void, options?: EventBaseOptions): void {
-  inWorlds(['memory', 'memory with faults', 'net'], body, options);
+  inWorlds(['memory', 'memory with faults', ...sockets], body, options);
 }
 
 /** For what needs the clock driven by hand, chosen pieces, or proof that nothing happens. */

@@ -1,0 +1,20 @@
+import type { Backend } from 'bufferevent-backend';
+import { epollBackend } from 'bufferevent-epoll';
+import { netBackend } from 'bufferevent-net';
+
+export type SystemBackendName = 'net' | 'epoll';
+
+export const systemBackends: Readonly<Record<SystemBackendName, Backend>> = { net: netBackend, epoll: epollBackend };
+
+/**
+ * The backends over sockets of the system that tests run on here. Where epoll is not available, its tests are skipped with
+ * one line that says so; with REQUIRE_TOOLS=1 they run, and fail.
+ */
+export const sockets: readonly SystemBackendName[] = isEpollUsable() ? ['net', 'epoll'] : ['net'];
+
+function isEpollUsable(): boolean {
+  const reason = epollBackend.unavailabilityReason();
+  if (reason === null || process.env['REQUIRE_TOOLS'] === '1') return true;
+  console.warn(`skipped: the tests over epoll, which is not available: ${reason}`);
+  return false;
+}
