@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KiB, MiB, pattern, same, text } from './support/bytes.js';
 import { Program } from './support/program.js';
 import { ScriptedFile } from './support/scripted-file.js';
+import { sockets } from './support/system-backends.js';
 import { inMemory, inWorlds, type World } from './support/world.js';
 
 const BLOCK = 64 * KiB;
@@ -59,7 +60,7 @@ function closes(): { options: FileSegmentOptions; readonly count: number } {
 }
 
 describe('files over a backend that can not send from them', () => {
-  inWorlds(['net'], (world) => {
+  inWorlds(sockets, (world) => {
     const small = new TextEncoder().encode('this is what we add as file data.\n');
     const large = pattern(512 * KiB, 44);
 

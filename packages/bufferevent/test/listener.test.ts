@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
 import type { Peer } from './support/peer.js';
 import { Collector } from './support/recorder.js';
+import { sockets } from './support/system-backends.js';
 import { failure, rejection } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, onEveryBackend } from './support/world.js';
 
@@ -267,7 +268,7 @@ describe('where to listen', () => {
     });
   });
 
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('B13, LI-7: an address that is none is a mistake of the call, not a rejection', async () => {
       for (const target of [
         { ip: 'bogus', port: 1 },
