@@ -12,6 +12,11 @@ export const systemBackends: Readonly<Record<SystemBackendName, Backend>> = { ne
  */
 export const sockets: readonly SystemBackendName[] = isEpollUsable() ? ['net', 'epoll'] : ['net'];
 
+/** For the source of programs: the import that makes `backend` that one. */
+export function importOfBackend(name: SystemBackendName): string {
+  return `import { ${name}Backend as backend } from 'bufferevent-${name}';`;
+}
+
 function isEpollUsable(): boolean {
   const reason = epollBackend.unavailabilityReason();
   if (reason === null || process.env['REQUIRE_TOOLS'] === '1') return true;
