@@ -1,13 +1,11 @@
 // Noticing the peer's close while reading rests (RD-7, user-pain D2).
 import { describe, expect, it } from 'vitest';
-import { sockets, systemBackends } from './support/system-backends.js';
+import { socketsWith } from './support/system-backends.js';
 import { failure } from './support/wait.js';
 import { inBothMemories, inWorlds } from './support/world.js';
 
-const watching = sockets.filter((name) => systemBackends[name].supports.peerClose);
-
 describe('watchPeer', () => {
-  inWorlds(['memory', 'memory with faults', ...watching], (world) => {
+  inWorlds(['memory', 'memory with faults', ...socketsWith('peerClose')], (world) => {
     it('tells once that the peer has closed while reading is disabled; its bytes are still there (RD-7)', async () => {
       const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
       bev.watchPeer = true;

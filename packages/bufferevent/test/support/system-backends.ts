@@ -12,6 +12,11 @@ export const systemBackends: Readonly<Record<SystemBackendName, Backend>> = { ne
  */
 export const sockets: readonly SystemBackendName[] = isEpollUsable() ? ['net', 'epoll'] : ['net'];
 
+/** Those of {@link sockets} that can do this. */
+export function socketsWith(bit: 'descriptors' | 'peerClose' | 'readAfterWriteError'): SystemBackendName[] {
+  return sockets.filter((name) => systemBackends[name].supports[bit]);
+}
+
 /** For the source of programs: the import that makes `backend` that one. */
 export function importOfBackend(name: SystemBackendName): string {
   return `import { ${name}Backend as backend } from 'bufferevent-${name}';`;

@@ -21,7 +21,7 @@ import { createMemoryBackend, type MemoryNetwork } from 'bufferevent-backend/mem
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { NetPeer, type Peer } from './peer.js';
 import { checkBuffers, recorder } from './recorder.js';
-import { type SystemBackendName, sockets, systemBackends } from './system-backends.js';
+import { type SystemBackendName, sockets, socketsWith, systemBackends } from './system-backends.js';
 import { turn, until } from './wait.js';
 
 type MemoryKind = 'memory' | 'memory with faults';
@@ -285,8 +285,7 @@ export function onEveryBackend(body: (world: World) => void, options?: EventBase
 
 /** Where connections have descriptors that can be taken and given away. */
 export function whereDescriptors(body: (world: World) => void): void {
-  const ofSystem = sockets.filter((name) => systemBackends[name].supports.descriptors);
-  inWorlds(['memory', 'memory with faults', ...ofSystem], body);
+  inWorlds(['memory', 'memory with faults', ...socketsWith('descriptors')], body);
 }
 
 /** For what needs the clock driven by hand, chosen pieces, or proof that nothing happens. */
