@@ -31,7 +31,7 @@ function writeStamps(stamps) {
 
 /** Folders of the workspace that hold a package, relative to the root. */
 export function packageFolders() {
-  return ['packages', 'apps', 'tools', 'tests'].flatMap((parent) =>
+  return ['packages', 'apps', 'examples', 'tools', 'tests'].flatMap((parent) =>
     readdirSync(join(root, parent))
       .map((name) => join(parent, name))
       .filter((folder) => existsSync(join(root, folder, 'package.json'))),

@@ -645,7 +645,10 @@ void Port::Shutdown(int32_t slot) {
     return;
   }
   int error = 0;
-  if (!handle.writeEnded && shutdown(handle.descriptor, SHUT_WR) < 0) error = -errno;
+  if (!handle.writeEnded && shutdown(handle.descriptor, SHUT_WR) < 0) {
+    // A connection that the peer has reset is none any more for the system; it was one for the caller.
+    error = errno == ENOTCONN ? -EPIPE : -errno;
+  }
   handle.writeEnded = true;
   Complete(kShutdown, slot, error);
 }

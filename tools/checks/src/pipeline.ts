@@ -32,7 +32,8 @@ const stages: Record<string, () => void | Promise<void>> = {
     await run('sherif', ['--fail-on-warnings', '--ignore-rule', 'packages-without-package-json']);
     await run('knip', ['--no-progress', '--no-config-hints']);
   },
-  architecture: () => run('depcruise', ['packages', 'apps', 'tools', 'tests', '--config', '.dependency-cruiser.cjs']),
+  architecture: () =>
+    run('depcruise', ['packages', 'apps', 'examples', 'tools', 'tests', '--config', '.dependency-cruiser.cjs']),
   'rule-citations': () => checkRuleCitations(root),
   'error-codes': () => checkErrorCodes(root),
   // Imports what the first stage has built.
