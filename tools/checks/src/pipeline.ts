@@ -1,5 +1,5 @@
-// The stages of `npm test`: `pipeline.ts [--nightly] [stage…]`. All stages without a name, in this order; the first that
-// fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
+// The stages of `npm test`: `pipeline.ts [--nightly] [--asan] [stage…]`. All stages without a name, in this order, the one
+// with sanitizers only with `--asan`; the first that fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
 import { checkDocsCode } from './docs-code.js';
 import { checkDocsLinks } from './docs-links.js';
@@ -9,7 +9,7 @@ import { collectTestReports, removeTestReports, type TestTotals } from './test-r
 import { build, packageFolders, root, run } from './workspace.js';
 
 const { values: flags, positionals: wanted } = parseArgs({
-  options: { nightly: { type: 'boolean', default: false } },
+  options: { asan: { type: 'boolean', default: false }, nightly: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 
@@ -50,6 +50,7 @@ const stages: Record<string, () => void | Promise<void>> = {
       'self-test',
       ...['--connections', `${selfTestSize.connections}`, '--bytes', `${selfTestSize.mebibytes * 2 ** 20}`],
     ]),
+  asan: () => turbo('test:asan'),
 };
 
 const unknown = wanted.filter((name) => !(name in stages));
@@ -60,7 +61,8 @@ if (unknown.length > 0) {
 
 const summary: string[] = [];
 for (const [name, stage] of Object.entries(stages)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const isWanted = wanted.length > 0 ? wanted.includes(name) : name !== 'asan' || flags.asan;
+  if (!isWanted) continue;
   console.log(`\n── ${name}`);
   const startedMs = performance.now();
   let failure: unknown;
