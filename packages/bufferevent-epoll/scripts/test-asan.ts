@@ -1,5 +1,5 @@
 // Runs the tests over the sanitized addon, in vitest's processes and in every process that these start: the whole suite
-// for wrong uses of memory, then the life of ports once more for what is leaked. Any report fails the run, also one of a
+// for wrong uses of memory, then ports and workers that end once more for what is leaked. Any report fails the run, also one of a
 // process whose end nobody looks at.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -52,7 +52,7 @@ function isTakenByAddon(leak: string): boolean {
 }
 
 try {
-  const passed = [runTests(false, []), runTests(true, ['life-cycle'])].every(Boolean);
+  const passed = [runTests(false, []), runTests(true, ['leaks', 'worker-end'])].every(Boolean);
   const found = readdirSync(reports)
     .map((name) => ourPart(readFileSync(join(reports, name), 'utf8')))
     .filter((report) => report !== '');
