@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { BackendError, type Handle, Operation, type Port } from 'bufferevent-backend';
 import { afterEach, expect, it } from 'vitest';
 import { Stage } from './stage.mjs';
@@ -79,4 +81,22 @@ it('C2: a port disposed of in its sink, once more in a microtask and once more o
   await stage.port[Symbol.asyncDispose]();
   expect(await stage.taken(left, Operation.recv)).toBeLessThan(0);
   expect(await stage.taken(right, Operation.recv)).toBeLessThan(0);
+});
+
+it('a connection that a child process has inherited keeps nothing busy after it is closed here', async () => {
+  const stage = opened();
+  const { left, right } = await stage.pair();
+  stage.port.recv(right, 10);
+  await stage.turn();
+  const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', stage.port.descriptor(right)] });
+  await once(child, 'spawn');
+  stage.port.close(right);
+  // Readable from now on, in the child.
+  sendText(stage.port, left, 'unread');
+  await stage.taken(left, Operation.send);
+  const before = stage.port.stats().systemCalls.waits;
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(stage.port.stats().systemCalls.waits - before).toBeLessThan(10);
+  child.stdin?.end();
+  await once(child, 'exit');
 });
