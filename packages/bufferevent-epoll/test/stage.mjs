@@ -21,6 +21,7 @@ export class Stage {
    */
   received = [];
 
+  /** @type {import('bufferevent-epoll').EpollPort} */
   port = epollBackend.createPort((batch) => {
     const action = this.#inSink;
     this.#inSink = null;
