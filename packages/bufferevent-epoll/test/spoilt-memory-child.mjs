@@ -17,9 +17,9 @@ const spoilers = {
 /** What byte `at` of all that is sent in a case must be. */
 const patternAt = (at) => (at * 7 + (at >> 8)) & 0xff;
 
-/** Bytes of the pattern from `at` on, in a buffer of their own that can be resized. */
-function pattern(at) {
-  const memory = new Uint8Array(new ArrayBuffer(pieceBytes, { maxByteLength: 4 * pieceBytes }), 0, pieceBytes);
+/** Bytes of the pattern from `at` on, in a buffer of their own; one that can be resized lies elsewhere than others. */
+function pattern(at, options = {}) {
+  const memory = new Uint8Array(new ArrayBuffer(pieceBytes, options), 0, pieceBytes);
   for (let index = 0; index < pieceBytes; index++) memory[index] = patternAt(at + index);
   return memory;
 }
@@ -86,9 +86,11 @@ async function block(stage, left, makePieces) {
 
 const cases = {};
 for (const [spoiler, spoil] of Object.entries(spoilers)) {
+  const isResized = spoiler === 'shrink' || spoiler === 'grow';
+  const lent = (at) => pattern(at, isResized ? { maxByteLength: 4 * pieceBytes } : {});
   cases[`${spoiler} before the call`] = async (stage) => {
     const pair = await stage.pair();
-    const memory = pattern(0);
+    const memory = lent(0);
     stage.port.send(pair.left, [segment(memory)]);
     spoil(memory.buffer);
     const result = await stage.taken(pair.left, Operation.send);
@@ -97,7 +99,7 @@ for (const [spoiler, spoil] of Object.entries(spoilers)) {
   };
   cases[`${spoiler} of registered memory before the call`] = async (stage) => {
     const pair = await stage.pair();
-    const memory = pattern(0);
+    const memory = lent(0);
     stage.port.registerMemory(memory.buffer);
     stage.port.send(pair.left, [segment(memory)]);
     spoil(memory.buffer);
@@ -109,7 +111,7 @@ for (const [spoiler, spoil] of Object.entries(spoilers)) {
   };
   cases[`${spoiler} of the second piece before the call`] = async (stage) => {
     const pair = await stage.pair();
-    const pieces = [pattern(0), pattern(pieceBytes), pattern(2 * pieceBytes)];
+    const pieces = [lent(0), lent(pieceBytes), lent(2 * pieceBytes)];
     stage.port.send(pair.left, pieces.map(segment));
     spoil(pieces[1].buffer);
     const result = await stage.taken(pair.left, Operation.send);
@@ -118,8 +120,8 @@ for (const [spoiler, spoil] of Object.entries(spoilers)) {
     await finish(stage, pair, Math.max(0, result));
   };
   for (const [what, makePieces] of Object.entries({
-    'a blocked send': (sent) => [pattern(sent)],
-    'a piece of a blocked send': (sent) => [0, 1, 2].map((index) => pattern(sent + index * pieceBytes)),
+    'a blocked send': (sent) => [lent(sent)],
+    'a piece of a blocked send': (sent) => [0, 1, 2].map((index) => lent(sent + index * pieceBytes)),
   })) {
     cases[`${spoiler} of ${what}`] = async (stage) => {
       const pair = await stage.pair();
@@ -136,10 +138,10 @@ for (const [spoiler, spoil] of Object.entries(spoilers)) {
       await reader.readToEnd(sent + Math.max(0, result));
     };
   }
-  if (spoiler === 'shrink' || spoiler === 'grow') {
+  if (isResized) {
     cases[`${spoiler} between two sends`] = async (stage) => {
       const { left, right } = await stage.pair();
-      const memory = pattern(0);
+      const memory = lent(0);
       const send = async (end) => {
         stage.port.send(left, [{ memory: new Uint8Array(memory.buffer), start: 0, end }]);
         assert.equal(await stage.taken(left, Operation.send), end);
