@@ -180,7 +180,7 @@ napi_value Adopt(napi_env env, napi_callback_info info) {
 // descriptor(port, slot)
 napi_value Descriptor(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  return Number(env, arguments.port()->Descriptor(arguments.Int(1)));
+  return Number(env, arguments.port()->ShareDescriptor(arguments.Int(1)));
 }
 
 // setOption(port, slot, option, value) → 0, or a negated errno

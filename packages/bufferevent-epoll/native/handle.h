@@ -50,7 +50,8 @@ struct Handle {
   // Streams.
   bool connecting = false;
   bool connected = false;
-  bool adopted = false;
+  // The descriptor is known outside of the port, where it may have been duplicated.
+  bool shared = false;
   bool watchingPeer = false;
   // The peer's end has been read, or what reading failed with.
   bool ended = false;

@@ -47,12 +47,10 @@ bool MemoryTable::Refresh(Memory* memory) {
   memory->pass = pass_;
   napi_value value;
   void* data = nullptr;
-  const size_t before = memory->size;
   if (napi_get_reference_value(env_, memory->reference, &value) != napi_ok || value == nullptr ||
       napi_get_arraybuffer_info(env_, value, &data, &memory->size) != napi_ok) {
     memory->size = 0;
   }
-  if (memory->size != before) memory->size = 0;
   memory->data = static_cast<uint8_t*>(data);
   return memory->size > 0;
 }

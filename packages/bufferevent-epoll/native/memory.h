@@ -29,7 +29,7 @@ class MemoryTable {
 
   void BeginPass() { pass_++; }
 
-  // Bytes [start, start + length) of a memory, or nullptr when it has been detached, resized or collected.
+  // Bytes [start, start + length) of a memory, or nullptr when it has been detached, collected or made too small for them.
   uint8_t* Resolve(uint32_t id, size_t start, size_t length);
 
   // Room for at least `bytes` (at most the size of a large slab) in the slab that is being filled; -1 without a free one.

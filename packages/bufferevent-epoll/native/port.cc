@@ -457,9 +457,14 @@ int32_t Port::Adopt(int descriptor) {
   const int flags = fcntl(descriptor, F_GETFL);
   if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
   const int32_t slot = OpenSlot(Kind::kStream, descriptor);
-  handles_[slot].connected = handles_[slot].adopted = true;
+  handles_[slot].connected = handles_[slot].shared = true;
   handles_[slot].peer = peer;
   return slot;
+}
+
+int32_t Port::ShareDescriptor(int32_t slot) {
+  handles_[slot].shared = true;
+  return handles_[slot].descriptor;
 }
 
 SocketAddress Port::LocalAddress(int32_t slot) const {
@@ -769,7 +774,7 @@ void Port::Close(int32_t slot, int32_t operation) {
     const linger abort{1, 0};
     if (operation == kReset) setsockopt(handle.descriptor, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
     // A descriptor that was duplicated goes on being watched unless told not to.
-    if (handle.adopted) Unwatch(slot, handle.watched);
+    if (handle.shared) Unwatch(slot, handle.watched);
     close(handle.descriptor);
   }
   handle.descriptor = -1;

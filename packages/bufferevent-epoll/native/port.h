@@ -60,7 +60,8 @@ class Port {
   // A slot, or a negated errno; the descriptor is the caller's then.
   int32_t Adopt(int descriptor);
 
-  int Descriptor(int32_t slot) const { return handles_[slot].descriptor; }
+  // Stays the port's.
+  int32_t ShareDescriptor(int32_t slot);
   // 0 or a negated errno.
   int SetOption(int32_t slot, int option, int value);
   SocketAddress LocalAddress(int32_t slot) const;

@@ -55,6 +55,9 @@ function load(): { readonly binding: Binding } | { readonly reason: string } {
   if (process.platform !== 'linux') return { reason: `epoll exists on Linux only, and this is ${process.platform}` };
   try {
     const require = createRequire(import.meta.url);
+    // Another build of the addon, for instance with sanitizers.
+    const chosen = process.env['BUFFEREVENT_EPOLL_ADDON'];
+    if (chosen !== undefined) return { binding: require(chosen) as Binding };
     const build = require('node-gyp-build') as (folder: string) => Binding;
     return { binding: build(fileURLToPath(new URL('..', import.meta.url))) };
   } catch (error) {

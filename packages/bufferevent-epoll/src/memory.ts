@@ -90,8 +90,14 @@ export class PortMemory {
     words[2 * id] = left;
     if (left > 0) return;
     words[2 * id + 1] = 0;
-    const { isLarge } = this.#slabs[id] as Slab;
-    if (this.#control[isLarge ? ControlWord.openLargeSlab : ControlWord.openSmallSlab] !== id) this.#free(id, isLarge);
+    const { isLarge, memory } = this.#slabs[id] as Slab;
+    const openWord = isLarge ? ControlWord.openLargeSlab : ControlWord.openSmallSlab;
+    const isOpen = this.#control[openWord] === id;
+    if (memory.length === 0) {
+      // A user has detached it.
+      if (isOpen) this.#control[openWord] = -1;
+      this.#discard(id);
+    } else if (!isOpen) this.#free(id, isLarge);
   }
 
   /** The id under which bytes of `memory` can be sent; makes one at first use. */
@@ -161,13 +167,17 @@ export class PortMemory {
     const word = isLarge ? ControlWord.freeLargeSlabs : ControlWord.freeSmallSlabs;
     const count = this.#control[word] as number;
     if (count >= (isLarge ? MAX_FREE_SLABS.large : MAX_FREE_SLABS.small)) {
-      this.#ids.delete((this.#slabs[id] as Slab).memory.buffer);
-      this.#slabs[id] = null;
-      this.#forget(id);
+      this.#discard(id);
       return;
     }
     this.#words[(isLarge ? 3 : 2) * this.#capacity + count] = id;
     this.#control[word] = count + 1;
+  }
+
+  #discard(id: number): void {
+    this.#ids.delete((this.#slabs[id] as Slab).memory.buffer);
+    this.#slabs[id] = null;
+    this.#forget(id);
   }
 
   #newId(buffer: ArrayBuffer, weak: boolean): number {

@@ -1,5 +1,5 @@
-// The stages of `npm test`: `pipeline.ts [--nightly] [stage…]`. All stages without a name, in this order; the first that
-// fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
+// The stages of `npm test`: `pipeline.ts [--nightly] [--asan] [stage…]`. All stages without a name, in this order, the one
+// with sanitizers only with `--asan`; the first that fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
 import { checkAddonBinary } from './addon-binary.js';
 import { checkArm64 } from './arm64.js';
@@ -12,7 +12,7 @@ import { hasTools } from './tools.js';
 import { build, packageFolders, root, run } from './workspace.js';
 
 const { values: flags, positionals: wanted } = parseArgs({
-  options: { nightly: { type: 'boolean', default: false } },
+  options: { asan: { type: 'boolean', default: false }, nightly: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 
@@ -63,6 +63,7 @@ const stages: Record<string, () => void | Promise<void>> = {
       'self-test',
       ...['--connections', `${selfTestSize.connections}`, '--bytes', `${selfTestSize.mebibytes * 2 ** 20}`],
     ]),
+  asan: () => turbo('test:asan'),
 };
 
 const unknown = wanted.filter((name) => !(name in stages));
@@ -73,7 +74,8 @@ if (unknown.length > 0) {
 
 const summary: string[] = [];
 for (const [name, stage] of Object.entries(stages)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const isWanted = wanted.length > 0 ? wanted.includes(name) : name !== 'asan' || flags.asan;
+  if (!isWanted) continue;
   console.log(`\n── ${name}`);
   const startedMs = performance.now();
   let failure: unknown;
