@@ -3,7 +3,7 @@
 import { LineSplitter } from './line-splitter.mjs';
 
 /**
- * @typedef {{ rest: Uint8Array | null, splitter: LineSplitter, decoder: TextDecoder, count: number }} State
+ * @typedef {{ rest: Uint8Array | null, splitter: LineSplitter, decoder: InstanceType<typeof TextDecoder>, count: number }} State
  * @typedef {{ data: State, write(bytes: Uint8Array): number, end(): void, setNoDelay(on: boolean): void }} Socket
  * @typedef {{ open(socket: Socket): void, data(socket: Socket, bytes: Uint8Array): void, drain(socket: Socket): void,
  *   end(socket: Socket): void, error(): void }} SocketHandlers

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { CpuTime } from './cpu-time.js';
 import { GARBAGE_FLAGS } from '../../servers/allocation.mjs';
+import type { CpuTime } from './cpu-time.js';
 import { NEEDLE, QUEUED_BYTES } from './inputs.js';
 import type { MemoryThirds } from './memory.js';
 import { libeventProgram, linesFile, searchedFile, workerProgram } from './programs.js';
