@@ -1,7 +1,7 @@
 // @ts-check
 // Ours: `ours.mjs BACKEND context|no-context echo|lines|sink`, `… source BYTES`, `… file PATH`. Plain JavaScript, as
-// users get it. Told `start` and `stop` by messages, it answers with the counters of its port, and at the end with what was
-// allocated in between.
+// users get it. Told `count`, `start` and `stop` by messages, it answers with the counters of its port; the last one also with
+// what was allocated since `start`.
 import { EventBase, listen } from 'bufferevent';
 import { epollBackend } from 'bufferevent-epoll';
 import { netBackend } from 'bufferevent-net';
@@ -81,13 +81,12 @@ console.log(`listening on ${listener.address.ip}:${listener.address.port} (ours 
 
 const allocation = new AllocationCount();
 process.on('message', async (message) => {
-  if (message === 'start') {
+  const { port } = base.stats();
+  if (message === 'count') process.send?.({ port });
+  else if (message === 'start') {
     allocation.start();
     process.send?.({ port: base.stats().port });
-  } else {
-    const { port } = base.stats();
-    process.send?.({ port, allocatedBytes: await allocation.stop() });
-  }
+  } else process.send?.({ port, allocatedBytes: await allocation.stop() });
 });
 process.channel?.unref();
 collectGarbageOnDemand();

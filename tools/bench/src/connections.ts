@@ -1,7 +1,7 @@
 // Servers on bufferevent against what they could be written with instead: `pnpm --filter bench connections`, after a build.
 // Wants Linux, gcc, two cores and a quiet machine; what else is not installed is left out.
 import { parseArgs } from 'node:util';
-import { writeCharts, writeResults } from './connections/files.js';
+import { chartLinks, writeCharts, writeResults } from './connections/files.js';
 import { findings } from './connections/findings.js';
 import { measureAll } from './connections/measurement.js';
 import { toMarkdown } from './connections/report.js';
@@ -54,7 +54,7 @@ console.log(text);
 if (values.write) {
   writeResults(results);
   writeCharts(results);
-  rewriteSection(benchmarksPage, 'connections', text);
+  rewriteSection(benchmarksPage, 'connections', `${chartLinks}\n\n${text}`);
 }
 // With --only, what was left out is not missed; what could not be measured is.
 if (values.check) check(findings(results).filter(({ id }) => id.includes(values.only)));

@@ -92,7 +92,9 @@ async function trace(kind: ServerKind, seconds: number, warmUpSeconds: number): 
     let byStrace: Record<string, number> = {};
     await underLoad(server, warmUpSeconds, seconds + 2, async () => {
       byStrace = await traceSystemCalls(pidOf(server), async () => {
-        observed = await observe(server, seconds);
+        const before = await portOf(server);
+        await wait(seconds * 1000);
+        observed = { before, after: await portOf(server), allocatedBytes: null };
       });
     });
     const { messages, systemCalls } = countsOf(observed!);
@@ -122,6 +124,10 @@ async function observe(server: ServerProcess, seconds: number): Promise<Observed
     'stop',
   );
   return { before, after, allocatedBytes };
+}
+
+async function portOf(server: ServerProcess): Promise<PortStats> {
+  return (await ask<{ port: PortStats }>(server.process, 'count')).port;
 }
 
 function countsOf({ before, after, allocatedBytes }: Observed): Counts {

@@ -10,6 +10,7 @@ export type Figure =
   | 'userMicroseconds'
   | 'systemMicroseconds'
   | 'cpuMicroseconds'
+  | 'serverPercent'
   | 'loadPercent'
   | 'residentBytes';
 
@@ -28,11 +29,12 @@ export function figuresOf(task: Task): readonly Figure[] {
         'p999Microseconds',
         'userMicroseconds',
         'systemMicroseconds',
+        'serverPercent',
         'loadPercent',
       ];
     case 'upload':
     case 'download':
-      return ['megabytesPerSecond', 'userMicroseconds', 'systemMicroseconds', 'loadPercent'];
+      return ['megabytesPerSecond', 'userMicroseconds', 'systemMicroseconds', 'serverPercent', 'loadPercent'];
     case 'hold':
       return ['residentBytes'];
   }
@@ -47,6 +49,7 @@ export const figureTitles: Readonly<Record<Figure, string>> = {
   userMicroseconds: 'user CPU, µs',
   systemMicroseconds: 'system CPU, µs',
   cpuMicroseconds: 'CPU, µs',
+  serverPercent: 'server, % of its core',
   loadPercent: 'load, % of its core',
   residentBytes: 'resident bytes a connection',
 };

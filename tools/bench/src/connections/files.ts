@@ -13,7 +13,16 @@ export function writeResults(results: Results): void {
   writeJson(resultsFile, results);
 }
 
+const ratesFile = 'benchmarks-connections-rate.svg';
+const cpuTimesFile = 'benchmarks-connections-cpu.svg';
+
+/** As Markdown, for a page beside them. */
+export const chartLinks: string = [
+  `![Messages a second of each echo, by server](${ratesFile})`,
+  `![CPU time of the server for a message, by server](${cpuTimesFile})`,
+].join('\n\n');
+
 export function writeCharts(results: Results): void {
-  writeFileSync(docsFile('benchmarks-connections-rate.svg'), drawRates(results));
-  writeFileSync(docsFile('benchmarks-connections-cpu.svg'), drawCpuTimes(results));
+  writeFileSync(docsFile(ratesFile), drawRates(results));
+  writeFileSync(docsFile(cpuTimesFile), drawCpuTimes(results));
 }

@@ -122,6 +122,7 @@ function cpuTime(
     userMicroseconds: (serverUserSeconds * 1e6) / work,
     systemMicroseconds: (serverSystemSeconds * 1e6) / work,
     cpuMicroseconds: ((serverUserSeconds + serverSystemSeconds) * 1e6) / work,
+    serverPercent: (100 * (serverUserSeconds + serverSystemSeconds)) / seconds,
     loadPercent: (100 * loadCpuSeconds) / seconds,
   };
 }

@@ -55,7 +55,11 @@ function workloadTable(results: Results, { id, title, task }: Workload): string[
   const header = ['', figureTitles[main], 'least … most', 'ratio', ...others.map((figure) => figureTitles[figure])];
   return [
     `### ${title}`,
-    ...(task.does === 'hold' ? [] : [`CPU time of the server is that of each ${unit}.`]),
+    ...(task.does === 'hold'
+      ? []
+      : [
+          `CPU time of the server is that of each ${unit}. A server whose core is full is what limits its row; the load is, where its own is.`,
+        ]),
     table(header, rows),
   ];
 }
