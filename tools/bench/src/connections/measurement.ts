@@ -4,7 +4,7 @@ import { buildFolder, compileC } from '../native-program.js';
 import { interleave } from '../rounds.js';
 import { measureEvidence } from './evidence.js';
 import type { Sample } from './figures.js';
-import { runLoad, startServer } from './processes.js';
+import { runLoad, startServer, whyNotPinned } from './processes.js';
 import { residentBytes } from './resident-memory.js';
 import type { Results, RunDescription, SamplesByServer } from './results.js';
 import { type ServerKind, servers } from './servers.js';
@@ -19,9 +19,14 @@ export interface MeasurementOptions {
 }
 
 /** Descriptors that a process needs beside its connections. */
-const SPARE_DESCRIPTORS = 100;
+const SPARE_DESCRIPTORS = 300;
+
+type HoldTask = Extract<Task, { does: 'hold' }>;
+type MovingTask = Exclude<Task, HoldTask>;
 
 export async function measureAll({ run, wanted, wantedServer, log }: MeasurementOptions): Promise<Results> {
+  const pinning = whyNotPinned();
+  if (pinning !== null) throw new Error(pinning);
   const missing = compileC('loadgen');
   if (missing !== null) throw new Error(`the load generator can't be compiled: ${missing}`);
   const leftOut: string[] = [];
@@ -61,15 +66,19 @@ async function measureWorkload(
   const bytes = run.mebibytes * 2 ** 20;
   const detail = behaviour === 'source' ? String(bytes) : behaviour === 'file' ? fileOf(bytes) : '';
   const kinds = present.filter(({ behaviours }) => behaviours.includes(behaviour));
+  /** All live from their first round to the last. */
   const started = new Map<ServerKind, ServerProcess>();
+  const serverOf = async (kind: ServerKind): Promise<ServerProcess> => {
+    const server = started.get(kind) ?? (await startServer(kind, behaviour, detail));
+    started.set(kind, server);
+    return server;
+  };
   const failed = new Set<ServerKind>();
   try {
-    if (task.does !== 'hold') for (const kind of kinds) started.set(kind, await startServer(kind, behaviour, detail));
     const measured = await interleave(kinds, run.rounds, async (kind): Promise<Sample> => {
       if (failed.has(kind)) return {};
       try {
-        const server = started.get(kind);
-        const sample = server === undefined ? await hold(kind, task) : await load(server, task, run);
+        const sample = task.does === 'hold' ? await hold(kind, task) : await load(await serverOf(kind), task, run);
         log(`${id}  ${kind.title}: ${describe(sample)}`);
         return sample;
       } catch (error) {
@@ -86,7 +95,7 @@ async function measureWorkload(
   }
 }
 
-async function load(server: ServerProcess, task: Task, run: MeasurementOptions['run']): Promise<Sample> {
+async function load(server: ServerProcess, task: MovingTask, run: MeasurementOptions['run']): Promise<Sample> {
   switch (task.does) {
     case 'exchange':
     case 'lines': {
@@ -109,8 +118,6 @@ async function load(server: ServerProcess, task: Task, run: MeasurementOptions['
       const megabytes = result.bytes / 1e6;
       return { megabytesPerSecond: megabytes / result.seconds, ...cpuTime(result, megabytes) };
     }
-    case 'hold':
-      throw new Error('idle connections are measured with a server of their own');
   }
 }
 
@@ -128,11 +135,10 @@ function cpuTime(
 }
 
 /** A process that has held connections before holds on to some of their memory: every round has a new one. */
-async function hold(kind: ServerKind, task: Task): Promise<Sample> {
-  if (task.does !== 'hold') throw new Error('only idle connections have a server of their own');
+async function hold(kind: ServerKind, { connections }: HoldTask): Promise<Sample> {
   const server = await startServer(kind, 'echo', '', ['--expose-gc']);
   try {
-    return { residentBytes: await residentBytes(server, task.connections) };
+    return { residentBytes: await residentBytes(server, connections) };
   } finally {
     server.kill();
   }

@@ -1,5 +1,6 @@
-import { type ChildProcess, execFile, type StdioOptions, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, type StdioOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { ServerProcess } from 'echo/load';
@@ -11,6 +12,13 @@ import type { Behaviour } from './workloads.js';
 /** Servers have one core to themselves, and the load has another. */
 const SERVER_CORE = '0';
 const LOAD_CORE = '1';
+
+/** Why this machine can't keep them apart, or `null`. */
+export function whyNotPinned(): string | null {
+  if (availableParallelism() < 2) return 'two cores are wanted, one for the server and one for the load';
+  const { error } = spawnSync('taskset', ['--version']);
+  return error === undefined ? null : `taskset, of util-linux, is wanted: ${error.message}`;
+}
 
 const loadgen = `${buildFolder}loadgen`;
 const run = promisify(execFile);

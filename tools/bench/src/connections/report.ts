@@ -1,4 +1,4 @@
-import { summarise } from '../findings.js';
+import { type Finding, summarise } from '../findings.js';
 import { times, verdict } from '../judgement.js';
 import { median } from '../statistics.js';
 import { table } from '../table.js';
@@ -8,8 +8,7 @@ import { findings, ratios, roundsOf } from './findings.js';
 import { ours } from './requirement.js';
 import type { Results } from './results.js';
 import { type ServerId, servers, serverTitle } from './servers.js';
-import type { Workload } from './workloads.js';
-import { workloads } from './workloads.js';
+import { type Workload, workloads } from './workloads.js';
 
 /** A run as Markdown. Only what was measured is in it. */
 export function toMarkdown(results: Results): string {
@@ -18,10 +17,7 @@ export function toMarkdown(results: Results): string {
     describe(results),
     ...results.run.leftOut.map((line) => `Left out: ${line}.`),
     summarise(all),
-    table(
-      ['', 'reached', 'required', 'holds'],
-      all.flatMap(({ title, judgement }) => (judgement === null ? [] : [[title, ...verdict(judgement)]])),
-    ),
+    ...requirementsTable(all),
     ...workloads.flatMap((workload) => workloadTable(results, workload)),
     ...(results.evidence === null ? [] : evidenceTables(results.evidence)),
   ].join('\n\n');
@@ -33,6 +29,11 @@ function describe({ run }: Results): string {
     `${run.seconds} s after ${run.warmUpSeconds} s of warm-up, one way of ${run.mebibytes} MiB; ratios are those of ` +
     `${serverTitle(ours)} to the server of the row, medians of the ratios within each round (least … most).`
   );
+}
+
+function requirementsTable(all: readonly Finding[]): string[] {
+  const rows = all.flatMap(({ title, judgement }) => (judgement === null ? [] : [[title, ...verdict(judgement)]]));
+  return rows.length === 0 ? [] : [table(['', 'reached', 'required', 'holds'], rows)];
 }
 
 function workloadTable(results: Results, { id, title, task }: Workload): string[] {

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Backend } from 'bufferevent';
+import { epollBackend } from 'bufferevent-epoll';
+import { netBackend } from 'bufferevent-net';
 import { build, buildFolder, compileC, nativeSource } from '../native-program.js';
 import type { Behaviour } from './workloads.js';
 
@@ -37,13 +38,14 @@ export interface ServerKind {
 const everything: readonly Behaviour[] = ['echo', 'lines', 'sink', 'source', 'file'];
 const allButFile: readonly Behaviour[] = ['echo', 'lines', 'sink', 'source'];
 
-const require = createRequire(import.meta.url);
+const scripts = {
+  ours: fileURLToPath(new URL('../../servers/ours.mjs', import.meta.url)),
+  bare: fileURLToPath(new URL('../../servers/bare.mjs', import.meta.url)),
+  bun: fileURLToPath(new URL('../../servers/bun.mjs', import.meta.url)),
+  deno: fileURLToPath(new URL('../../servers/deno.mjs', import.meta.url)),
+};
 
-function script(name: string): string {
-  return fileURLToPath(new URL(`../../servers/${name}`, import.meta.url));
-}
-
-/** What a package is needed for says why it is missing. */
+/** Why it can't be done, in one line. */
 function whyNot(find: () => void): string | null {
   try {
     find();
@@ -53,25 +55,35 @@ function whyNot(find: () => void): string | null {
   }
 }
 
-function inNode(id: ServerId, title: string, file: string, words: readonly string[]): ServerKind {
+function ours(id: ServerId, title: string, backend: Backend, context: 'context' | 'no-context'): ServerKind {
   return {
     id,
     title,
     behaviours: everything,
-    prepare: () => null,
-    command: (behaviour, detail, flags) => [process.execPath, ...flags, script(file), ...words, behaviour, detail],
+    prepare: () => backend.unavailabilityReason(),
+    command: (behaviour, detail, flags) => [
+      process.execPath,
+      ...flags,
+      scripts.ours,
+      backend.name,
+      context,
+      behaviour,
+      detail,
+    ],
     answers: true,
   };
 }
 
 function bare(id: ServerId, title: string, behaviours: readonly Behaviour[], echo: string): ServerKind {
   return {
-    ...inNode(id, title, 'bare.mjs', []),
+    id,
+    title,
     behaviours,
+    prepare: () => null,
     command: (behaviour, detail, flags) => [
       process.execPath,
       ...flags,
-      script('bare.mjs'),
+      scripts.bare,
       behaviour === 'echo' ? echo : behaviour,
       detail,
     ],
@@ -95,18 +107,18 @@ function native(id: ServerId, title: string, program: string, prepare: () => str
 }
 
 function bunProgram(): string {
-  return `${dirname(require.resolve('bun/package.json'))}/bin/bun.exe`;
+  return fileURLToPath(new URL('bin/bun.exe', import.meta.resolve('bun/package.json')));
 }
 
 function denoProgram(): string {
-  return (require('deno/install_api.cjs') as { runInstall(): string }).runInstall();
+  return fileURLToPath(new URL('deno', import.meta.resolve('deno/package.json')));
 }
 
 /** In the order of the tables. */
 export const servers: readonly ServerKind[] = [
-  inNode('epoll', 'bufferevent on epoll', 'ours.mjs', ['epoll', 'context']),
-  inNode('epoll-no-context', 'the same, `asyncContext: false`', 'ours.mjs', ['epoll', 'no-context']),
-  inNode('net', 'bufferevent on net', 'ours.mjs', ['net', 'context']),
+  ours('epoll', 'bufferevent on epoll', epollBackend, 'context'),
+  ours('epoll-no-context', 'bufferevent on epoll, `asyncContext: false`', epollBackend, 'no-context'),
+  ours('net', 'bufferevent on net', netBackend, 'context'),
   native('c-loop', 'bare epoll loop in C', 'epoll-server', () => compileC('epoll-server')),
   native('libevent', 'libevent in C', 'libevent-server', () => compileC('libevent-server', ['event_core'])),
   {
@@ -114,7 +126,7 @@ export const servers: readonly ServerKind[] = [
     title: '`Bun.listen`',
     behaviours: allButFile,
     prepare: () => whyNot(() => execFileSync(bunProgram(), ['--version'])),
-    command: (behaviour, detail) => [bunProgram(), script('bun.mjs'), behaviour, detail],
+    command: (behaviour, detail) => [bunProgram(), scripts.bun, behaviour, detail],
     answers: false,
   },
   {
@@ -128,7 +140,7 @@ export const servers: readonly ServerKind[] = [
       '--no-config',
       '--allow-net',
       ...(flags.length > 0 ? [`--v8-flags=${flags.join(',')}`] : []),
-      script('deno.mjs'),
+      scripts.deno,
       behaviour,
       detail,
     ],
