@@ -113,6 +113,16 @@ static int dial(void)
 	return descriptor;
 }
 
+/* One that fails rather than waits for ever. */
+static int dial_patiently(void)
+{
+	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	int descriptor = dial();
+	setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	return descriptor;
+}
+
 static void make_pattern(bool text)
 {
 	size_t count = PERIOD_BYTES / message_bytes | 1;
@@ -257,7 +267,7 @@ static void exchange(size_t count, double warm_up_seconds, double seconds)
 
 static void upload(uint64_t bytes)
 {
-	int descriptor = dial();
+	int descriptor = dial_patiently();
 	struct snapshot from = look();
 	for (uint64_t left = bytes; left > 0;) {
 		ssize_t sent = send(descriptor, buffer, left < BUFFER_BYTES ? left : BUFFER_BYTES, MSG_NOSIGNAL);
@@ -282,7 +292,7 @@ static void upload(uint64_t bytes)
 static void download(uint64_t bytes)
 {
 	struct snapshot from = look();
-	int descriptor = dial();
+	int descriptor = dial_patiently();
 	uint64_t total = 0;
 	for (;;) {
 		ssize_t received = recv(descriptor, buffer, BUFFER_BYTES, 0);

@@ -1,6 +1,5 @@
 const MARGIN = 12;
 const WIDTH = 860;
-const LABEL_WIDTH = 190;
 const VALUE_WIDTH = 76;
 const BAR_HEIGHT = 14;
 const BAR_STEP = 18;
@@ -14,6 +13,8 @@ export interface BarChart {
   readonly head: string;
   readonly note: string;
   readonly groups: readonly BarGroup[];
+  /** Room for the names of bars. */
+  readonly labelWidth: number;
   /** How values are shown. */
   readonly show: (value: number) => string;
 }
@@ -34,9 +35,9 @@ export interface Bar {
  * Groups of bars on one logarithmic scale, as an SVG. It has a background of its own, as the page around it need not be
  * as light or dark as the reader's system says.
  */
-export function drawBarChart({ label, head, note, groups, show }: BarChart): string {
+export function drawBarChart({ label, head, note, groups, labelWidth, show }: BarChart): string {
   const all = groups.flatMap(({ bars }) => bars.map(({ value }) => value));
-  const scale = logarithmic(Math.min(...all), Math.max(...all));
+  const scale = logarithmic(Math.min(...all), Math.max(...all), labelWidth);
   const parts: string[] = [];
   let y = HEADER_HEIGHT;
   for (const { title, bars } of groups) {
@@ -51,9 +52,9 @@ export function drawBarChart({ label, head, note, groups, show }: BarChart): str
       const end = scale.x(value);
       const baseline = y + BAR_HEIGHT - 3;
       parts.push(
-        `<text class="label" x="${LABEL_WIDTH - 8}" y="${baseline}">${escaped(name)}</text>`,
-        `<rect class="${ours ? 'ours' : 'theirs'}" x="${LABEL_WIDTH}" y="${y}" ` +
-          `width="${(end - LABEL_WIDTH).toFixed(1)}" height="${BAR_HEIGHT}" rx="2"/>`,
+        `<text class="label" x="${labelWidth - 8}" y="${baseline}">${escaped(name)}</text>`,
+        `<rect class="${ours ? 'ours' : 'theirs'}" x="${labelWidth}" y="${y}" ` +
+          `width="${(end - labelWidth).toFixed(1)}" height="${BAR_HEIGHT}" rx="2"/>`,
         `<text class="value" x="${(end + 6).toFixed(1)}" y="${baseline}">${show(value)}</text>`,
       );
       y += BAR_STEP;
@@ -98,13 +99,13 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 </style>`;
 
 /** Whole powers of ten from the one below the least value, which so gets a bar that can be seen. */
-function logarithmic(least: number, most: number): { ticks: number[]; x: (value: number) => number } {
+function logarithmic(least: number, most: number, start: number): { ticks: number[]; x: (value: number) => number } {
   const first = Math.ceil(Math.log10(least)) - 1;
   const last = Math.log10(most);
-  const width = WIDTH - LABEL_WIDTH - VALUE_WIDTH;
+  const width = WIDTH - start - VALUE_WIDTH;
   return {
     ticks: Array.from({ length: Math.floor(last) - first + 1 }, (_, index) => 10 ** (first + index)),
-    x: (value) => LABEL_WIDTH + (width * (Math.log10(value) - first)) / (last - first),
+    x: (value) => start + (width * (Math.log10(value) - first)) / (last - first),
   };
 }
 

@@ -37,6 +37,7 @@ function draw(results: Results, figure: Figure, { label, head }: { label: string
       });
       return [{ title, bars }];
     }),
+    labelWidth: 270,
     show,
   });
 }

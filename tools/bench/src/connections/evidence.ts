@@ -33,6 +33,8 @@ export interface TracedCounts {
 
 const CONNECTIONS = 64;
 const MESSAGE_BYTES = 64;
+/** Long enough for V8 to have compiled all of it: what it takes for that is no garbage of messages. */
+const WARM_UP_SECONDS = 3;
 /** V8 may collect, whatever room it has: then less is allocated while it is watched. */
 const SHORTER = [1, 4, 16] as const;
 const FEWEST_MESSAGES = 1000;
@@ -48,7 +50,6 @@ interface Observed {
 export async function measureEvidence(
   present: readonly ServerKind[],
   seconds: number,
-  warmUpSeconds: number,
   leaveOut: (what: string, why: string) => void,
   log: (line: string) => void,
 ): Promise<Evidence> {
@@ -56,24 +57,24 @@ export async function measureEvidence(
   const counts: Partial<Record<ServerId, Counts>> = {};
   const traced: Partial<Record<ServerId, TracedCounts>> = {};
   for (const kind of ours) {
-    counts[kind.id] = await count(kind, seconds, warmUpSeconds);
+    counts[kind.id] = await count(kind, seconds);
     log(`evidence  ${kind.title}: ${JSON.stringify(counts[kind.id])}`);
   }
   if (!canTrace()) leaveOut('System calls as strace counts them', 'strace is not installed');
   else {
     for (const kind of ours.filter(({ id }) => id.startsWith('epoll'))) {
-      traced[kind.id] = await trace(kind, seconds, warmUpSeconds);
+      traced[kind.id] = await trace(kind, seconds);
       log(`evidence  ${kind.title}: ${JSON.stringify(traced[kind.id])}`);
     }
   }
   return { counts, traced };
 }
 
-async function count(kind: ServerKind, seconds: number, warmUpSeconds: number): Promise<Counts> {
+async function count(kind: ServerKind, seconds: number): Promise<Counts> {
   const server = await startServer(kind, 'echo', '', GARBAGE_FLAGS);
   try {
     let observed: Observed | null = null;
-    await underLoad(server, warmUpSeconds, 2 * seconds, async () => {
+    await underLoad(server, 2 * seconds, async () => {
       for (const shorter of SHORTER) {
         observed = await observe(server, seconds / shorter);
         if (observed.allocatedBytes !== null) break;
@@ -85,12 +86,12 @@ async function count(kind: ServerKind, seconds: number, warmUpSeconds: number): 
   }
 }
 
-async function trace(kind: ServerKind, seconds: number, warmUpSeconds: number): Promise<TracedCounts> {
+async function trace(kind: ServerKind, seconds: number): Promise<TracedCounts> {
   const server = await startServer(kind, 'echo', '');
   try {
     let observed: Observed | null = null;
     let byStrace: Record<string, number> = {};
-    await underLoad(server, warmUpSeconds, seconds + 2, async () => {
+    await underLoad(server, seconds + 2, async () => {
       byStrace = await traceSystemCalls(pidOf(server), async () => {
         const before = await portOf(server);
         await wait(seconds * 1000);
@@ -105,14 +106,9 @@ async function trace(kind: ServerKind, seconds: number, warmUpSeconds: number): 
 }
 
 /** Does it while messages go round. */
-async function underLoad(
-  server: ServerProcess,
-  warmUpSeconds: number,
-  seconds: number,
-  look: () => Promise<void>,
-): Promise<void> {
-  const load = runLoad(server, ['exchange', CONNECTIONS, MESSAGE_BYTES, 1, warmUpSeconds, seconds]);
-  const looked = wait(warmUpSeconds * 1000).then(look);
+async function underLoad(server: ServerProcess, seconds: number, look: () => Promise<void>): Promise<void> {
+  const load = runLoad(server, ['exchange', CONNECTIONS, MESSAGE_BYTES, 1, WARM_UP_SECONDS, seconds]);
+  const looked = wait(WARM_UP_SECONDS * 1000).then(look);
   await Promise.all([load, looked]);
 }
 

@@ -49,9 +49,7 @@ export async function measureAll({ run, wanted, wantedServer, log }: Measurement
     }
     samples[id] = await measureWorkload(workload, present, run, leaveOut, log);
   }
-  const evidence = wanted('evidence')
-    ? await measureEvidence(present, run.seconds, run.warmUpSeconds, leaveOut, log)
-    : null;
+  const evidence = wanted('evidence') ? await measureEvidence(present, run.seconds, leaveOut, log) : null;
   return { run: { ...run, leftOut }, samples, evidence };
 }
 

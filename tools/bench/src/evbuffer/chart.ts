@@ -20,6 +20,7 @@ export function drawChart(results: Results): string {
     head: 'CPU time of one operation; shorter is better, each line is ten times the one before',
     note: `${date}, Node ${node}, ${machine}`,
     groups: works.flatMap((work) => groupOf(results, work)),
+    labelWidth: 190,
     show: duration,
   });
 }
