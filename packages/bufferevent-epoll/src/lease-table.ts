@@ -38,7 +38,8 @@ export class LeaseTable {
 
   /** The slab of a lease that was out until now; −1 when it was not. */
   remove(lease: Lease): number {
-    const index = lease < PAGE ? lease & (GENERATION - 1) : Math.floor(lease / PAGE) * GENERATION + (lease & (GENERATION - 1));
+    const index =
+      lease < PAGE ? lease & (GENERATION - 1) : Math.floor(lease / PAGE) * GENERATION + (lease & (GENERATION - 1));
     if (!(index < this.#slots) || this.#leases[index] !== (lease < PAGE ? lease : lease % PAGE)) return -1;
     const slab = this.#slabs[index] as number;
     if (slab < 0) return -1;
