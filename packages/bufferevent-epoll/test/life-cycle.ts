@@ -1,3 +1,5 @@
+import { Worker } from 'node:worker_threads';
+
 /** The program that plays a scene. */
 export const program: URL = new URL('./life-cycle-child.mjs', import.meta.url);
 
@@ -38,3 +40,33 @@ function isPossible(state: State, ending: Ending): boolean {
 export const scenes = states.flatMap((state) =>
   (Object.keys(endings) as Ending[]).filter((ending) => isPossible(state, ending)).map((ending) => ({ state, ending })),
 );
+
+export interface EndedWorker {
+  readonly reached: boolean;
+  readonly code: number;
+  /** Of the exceptions that surfaced. */
+  readonly errors: string[];
+}
+
+/** Plays a scene in a worker; `onReached` is called in the state, before the end. */
+export async function runWorker(
+  state: State,
+  ending: Ending | 'stay' | 'stayInSink',
+  onReached?: (worker: Worker) => void,
+): Promise<EndedWorker> {
+  const worker = new Worker(program, { workerData: { state, ending }, stderr: true });
+  const errors: Error[] = [];
+  let reached = false;
+  worker.on('error', (error: Error) => errors.push(error));
+  worker.on('message', () => {
+    reached = true;
+    onReached?.(worker);
+  });
+  // Not `once`, which rejects with the error.
+  const code = await new Promise<number>((resolve) => worker.on('exit', resolve));
+  return { reached, code, errors: errors.map(({ message }) => message) };
+}
+
+export function terminate(worker: Worker): void {
+  void worker.terminate();
+}

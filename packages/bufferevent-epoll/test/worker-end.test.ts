@@ -1,25 +1,10 @@
 import { readdirSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { endings, program, type State, scenes, states } from './life-cycle.js';
+import { endings, runWorker, scenes, states, terminate } from './life-cycle.js';
 
 /** Those of this process, the one that lists them included. */
 function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
-}
-
-async function runWorker(state: State, ending: string, onReached?: (worker: Worker) => void) {
-  const worker = new Worker(program, { workerData: { state, ending }, stderr: true });
-  const errors: Error[] = [];
-  let reached = false;
-  worker.on('error', (error: Error) => errors.push(error));
-  worker.on('message', () => {
-    reached = true;
-    onReached?.(worker);
-  });
-  // Not `once`, which rejects with the error.
-  const code = await new Promise<number>((resolve) => worker.on('exit', resolve));
-  return { reached, code, errors: errors.map(({ message }) => message) };
 }
 
 describe('a worker ends', () => {
@@ -33,7 +18,7 @@ describe('a worker ends', () => {
 
   it.each(states)('C16: terminated with a port that is %s', async (state) => {
     const before = openDescriptors();
-    const ended = await runWorker(state, 'stay', (worker) => void worker.terminate());
+    const ended = await runWorker(state, 'stay', terminate);
     expect(ended).toEqual({ reached: true, code: 1, errors: [] });
     expect(openDescriptors()).toBe(before);
   });
@@ -42,7 +27,7 @@ describe('a worker ends', () => {
     'C16: terminated in the middle of the sink of a port that is %s',
     async (state) => {
       const before = openDescriptors();
-      const ended = await runWorker(state, 'stayInSink', (worker) => void worker.terminate());
+      const ended = await runWorker(state, 'stayInSink', terminate);
       expect(ended).toEqual({ reached: true, code: 1, errors: [] });
       expect(openDescriptors()).toBe(before);
     },
@@ -51,7 +36,7 @@ describe('a worker ends', () => {
   it('C16: several at once, each at its own point', async () => {
     const before = openDescriptors();
     const running = states.map((state, index) =>
-      index % 2 === 0 ? runWorker(state, 'stay', (worker) => void worker.terminate()) : runWorker(state, 'dispose'),
+      index % 2 === 0 ? runWorker(state, 'stay', terminate) : runWorker(state, 'dispose'),
     );
     const ended = await Promise.all(running);
     expect(ended.map(({ reached }) => reached)).not.toContain(false);
