@@ -38,6 +38,8 @@ struct SocketFile {
   uint64_t inode;
 };
 
+void RemoveFile(const SocketFile& file);
+
 struct Handle {
   Kind kind = Kind::kFree;
   int descriptor = -1;
