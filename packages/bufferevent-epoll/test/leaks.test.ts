@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { Operation } from 'bufferevent-backend';
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
+import { itOnEpoll } from './available.js';
 import { Stage } from './stage.mjs';
 
 /** Sanitizers keep freed memory for a while. */
@@ -26,38 +27,46 @@ async function memoryAfterCollection(): Promise<NodeJS.MemoryUsage> {
   return process.memoryUsage();
 }
 
-it('C16: thousands of ports that were opened and disposed of leave no descriptor and no memory behind', async () => {
-  expect(globalThis.gc, 'run with --expose-gc').toBeTypeOf('function');
-  const ports = isSanitized ? 300 : 2000;
-  for (let round = 0; round < ports; round++) await useOnce(round);
-  const descriptors = readdirSync('/proc/self/fd').length;
-  const { rss: before } = await memoryAfterCollection();
-  for (let round = 0; round < ports; round++) await useOnce(round);
-  const grown = (await memoryAfterCollection()).rss - before;
-  console.log(`RSS grew by ${(grown / 1024).toFixed()} KiB over ${ports} ports`);
-  expect(readdirSync('/proc/self/fd').length).toBe(descriptors);
-  // A port has rings and slabs of more than 400 KiB; a reference that is left behind keeps them.
-  if (!isSanitized) expect(grown).toBeLessThan(8 * 2 ** 20);
-}, 120_000);
+itOnEpoll(
+  'C16: thousands of ports that were opened and disposed of leave no descriptor and no memory behind',
+  async () => {
+    expect(globalThis.gc, 'run with --expose-gc').toBeTypeOf('function');
+    const ports = isSanitized ? 300 : 2000;
+    for (let round = 0; round < ports; round++) await useOnce(round);
+    const descriptors = readdirSync('/proc/self/fd').length;
+    const { rss: before } = await memoryAfterCollection();
+    for (let round = 0; round < ports; round++) await useOnce(round);
+    const grown = (await memoryAfterCollection()).rss - before;
+    console.log(`RSS grew by ${(grown / 1024).toFixed()} KiB over ${ports} ports`);
+    expect(readdirSync('/proc/self/fd').length).toBe(descriptors);
+    // A port has rings and slabs of more than 400 KiB; a reference that is left behind keeps them.
+    if (!isSanitized) expect(grown).toBeLessThan(8 * 2 ** 20);
+  },
+  120_000,
+);
 
-it('C5: received memory that a user detaches leaves nothing behind', async () => {
-  const stage = new Stage();
-  const { left, right } = await stage.pair();
-  const memory = new Uint8Array(16);
-  const receiveAndDetach = async (rounds: number): Promise<number> => {
-    for (let round = 0; round < rounds; round++) {
-      stage.port.send(left, [{ memory, start: 0, end: 16 }]);
-      stage.port.recv(right, 1000);
-      await stage.taken(right, Operation.recv);
-      const [received] = stage.received.splice(0) as [Stage['received'][number]];
-      structuredClone(received.memory.buffer, { transfer: [received.memory.buffer as ArrayBuffer] });
-      stage.port.release(received.lease);
-    }
-    return (await memoryAfterCollection()).heapUsed;
-  };
-  const before = await receiveAndDetach(1000);
-  const grown = (await receiveAndDetach(10_000)) - before;
-  console.log(`the heap grew by ${(grown / 1024).toFixed()} KiB over 10,000 slabs`);
-  await stage.port[Symbol.asyncDispose]();
-  expect(grown).toBeLessThan(512 * 1024);
-}, 60_000);
+itOnEpoll(
+  'C5: received memory that a user detaches leaves nothing behind',
+  async () => {
+    const stage = new Stage();
+    const { left, right } = await stage.pair();
+    const memory = new Uint8Array(16);
+    const receiveAndDetach = async (rounds: number): Promise<number> => {
+      for (let round = 0; round < rounds; round++) {
+        stage.port.send(left, [{ memory, start: 0, end: 16 }]);
+        stage.port.recv(right, 1000);
+        await stage.taken(right, Operation.recv);
+        const [received] = stage.received.splice(0) as [Stage['received'][number]];
+        structuredClone(received.memory.buffer, { transfer: [received.memory.buffer as ArrayBuffer] });
+        stage.port.release(received.lease);
+      }
+      return (await memoryAfterCollection()).heapUsed;
+    };
+    const before = await receiveAndDetach(1000);
+    const grown = (await receiveAndDetach(10_000)) - before;
+    console.log(`the heap grew by ${(grown / 1024).toFixed()} KiB over 10,000 slabs`);
+    await stage.port[Symbol.asyncDispose]();
+    expect(grown).toBeLessThan(512 * 1024);
+  },
+  60_000,
+);

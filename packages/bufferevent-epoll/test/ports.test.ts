@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { BackendError, type Handle, Operation, type Port } from 'bufferevent-backend';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect } from 'vitest';
+import { itOnEpoll } from './available.js';
 import { Stage } from './stage.mjs';
 
 const stages: Stage[] = [];
@@ -33,7 +34,7 @@ function sendText(port: Port, handle: Handle, text: string): void {
   port.send(handle, [{ memory, start: 0, end: memory.length }]);
 }
 
-it('two ports in one thread talk to each other, and either may go first', async () => {
+itOnEpoll('two ports in one thread talk to each other, and either may go first', async () => {
   for (const goesFirst of [0, 1] as const) {
     const [server, client] = [opened(), opened()];
     const listener = await server.listening();
@@ -52,38 +53,44 @@ it('two ports in one thread talk to each other, and either may go first', async 
   }
 });
 
-it('C5: bytes stay as they were received after their port is gone, and their lease is given back once', async () => {
-  const stage = opened();
-  const { left, right } = await stage.pair();
-  const text = randomBytes(100).toString('hex');
-  sendText(stage.port, left, text);
-  await receivedText(stage, right);
-  await stage.port[Symbol.asyncDispose]();
-  const { memory, start, end, lease } = stage.received.pop() as Stage['received'][number];
-  for (let count = 0; count < 20; count++) await opened().turn();
-  expect(Buffer.from(memory.subarray(start, end)).toString()).toBe(text);
-  stage.port.release(lease);
-  expect(() => stage.port.release(lease)).toThrow(BackendError);
-});
+itOnEpoll(
+  'C5: bytes stay as they were received after their port is gone, and their lease is given back once',
+  async () => {
+    const stage = opened();
+    const { left, right } = await stage.pair();
+    const text = randomBytes(100).toString('hex');
+    sendText(stage.port, left, text);
+    await receivedText(stage, right);
+    await stage.port[Symbol.asyncDispose]();
+    const { memory, start, end, lease } = stage.received.pop() as Stage['received'][number];
+    for (let count = 0; count < 20; count++) await opened().turn();
+    expect(Buffer.from(memory.subarray(start, end)).toString()).toBe(text);
+    stage.port.release(lease);
+    expect(() => stage.port.release(lease)).toThrow(BackendError);
+  },
+);
 
-it('C2: a port disposed of in its sink, once more in a microtask and once more outside settles each time', async () => {
-  const stage = opened();
-  const { left, right } = await stage.pair();
-  stage.port.recv(left, 10);
-  stage.port.recv(right, 10);
-  const settled = new Promise<readonly unknown[]>((resolve) => {
-    stage.inSink(() => {
-      const inSink = stage.port[Symbol.asyncDispose]();
-      queueMicrotask(() => resolve(Promise.all([inSink, stage.port[Symbol.asyncDispose]()])));
+itOnEpoll(
+  'C2: a port disposed of in its sink, once more in a microtask and once more outside settles each time',
+  async () => {
+    const stage = opened();
+    const { left, right } = await stage.pair();
+    stage.port.recv(left, 10);
+    stage.port.recv(right, 10);
+    const settled = new Promise<readonly unknown[]>((resolve) => {
+      stage.inSink(() => {
+        const inSink = stage.port[Symbol.asyncDispose]();
+        queueMicrotask(() => resolve(Promise.all([inSink, stage.port[Symbol.asyncDispose]()])));
+      });
     });
-  });
-  await settled;
-  await stage.port[Symbol.asyncDispose]();
-  expect(await stage.taken(left, Operation.recv)).toBeLessThan(0);
-  expect(await stage.taken(right, Operation.recv)).toBeLessThan(0);
-});
+    await settled;
+    await stage.port[Symbol.asyncDispose]();
+    expect(await stage.taken(left, Operation.recv)).toBeLessThan(0);
+    expect(await stage.taken(right, Operation.recv)).toBeLessThan(0);
+  },
+);
 
-it('a connection that a child process has inherited keeps nothing busy after it is closed here', async () => {
+itOnEpoll('a connection that a child process has inherited keeps nothing busy after it is closed here', async () => {
   const stage = opened();
   const { left, right } = await stage.pair();
   stage.port.recv(right, 10);

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { describeOnEpoll } from './available.js';
 import { endings, program, scenes } from './life-cycle.js';
 
-describe.concurrent('a process ends', () => {
+describeOnEpoll.concurrent('a process ends', () => {
   it.each(scenes)(
     'C16, C19: with a port that is $state, by $ending',
     async ({ state, ending }) => {

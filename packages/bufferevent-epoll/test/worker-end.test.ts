@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { describeOnEpoll } from './available.js';
 import { endings, runWorker, scenes, states, terminate } from './life-cycle.js';
 
 /** Those of this process, the one that lists them included. */
@@ -7,7 +8,7 @@ function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
-describe('a worker ends', () => {
+describeOnEpoll('a worker ends', () => {
   it.each(scenes)('C16, C19: with a port that is $state, by $ending', async ({ state, ending }) => {
     const before = openDescriptors();
     const { code, throws } = endings[ending];
