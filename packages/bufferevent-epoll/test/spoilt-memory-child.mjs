@@ -179,6 +179,25 @@ for (const [spoiler, spoil] of Object.entries(spoilers)) {
   };
 }
 
+// The port has nothing else to receive into then.
+cases['cloneAway of all slabs that were given back'] = async (stage) => {
+  const { left, right } = await stage.pair();
+  const memory = pattern(0);
+  const received = [];
+  while (new Set(received.map(({ memory }) => memory.buffer)).size < 40) {
+    stage.port.send(left, [{ memory, start: 0, end: 2000 }]);
+    stage.port.recv(right, 2000);
+    await stage.taken(left, Operation.send);
+    assert.equal(await stage.taken(right, Operation.recv), 2000);
+    received.push(...stage.received.splice(0));
+  }
+  for (const { lease } of received) stage.port.release(lease);
+  for (const buffer of new Set(received.map(({ memory }) => memory.buffer))) spoilers.cloneAway(buffer);
+  const reader = new Reader(stage, right);
+  stage.port.send(left, [{ memory, start: 0, end: 2000 }]);
+  await reader.readUntil(2000);
+};
+
 const name = process.argv[2];
 if (name === undefined) console.log(Object.keys(cases).join('\n'));
 else {
