@@ -169,7 +169,7 @@ void Port::Wakeup() {
   memory_.BeginPass();
   HandleEvents();
   // The second time for what the sends of the first have come to.
-  for (int round = 0; round < 2 && !completions_.empty() && !stopping_; round++) {
+  for (int round = 0; round < 2 && (!completions_.empty() || out_of_slabs_) && !stopping_; round++) {
     Deliver();
     if (!stopping_) Submit();
   }
@@ -250,6 +250,7 @@ void Port::HandleEvent(int32_t slot, uint32_t events) {
 }
 
 void Port::Deliver() {
+  out_of_slabs_ = false;
   const size_t count = std::min<size_t>(completions_.size() - delivered_, shared_.completionRecords);
   for (size_t index = 0; index < count; index++) {
     const Completion& completion = completions_[delivered_ + index];
@@ -493,6 +494,7 @@ void Port::Read(int32_t slot) {
   const int32_t id = memory_.Room(wanted, &start, &room, &memory);
   if (id < 0) {
     // JavaScript brings new slabs, and the event comes again.
+    out_of_slabs_ = true;
     bytes_left_ = 0;
     return;
   }
