@@ -107,7 +107,7 @@ void Port::Wakeup() {
 
 // Tells JavaScript what is completed, and does what it answers.
 void Port::Exchange() {
-  if (stopping_ || completions_.empty()) return;
+  if (stopping_ || (completions_.empty() && !out_of_slabs_)) return;
   Deliver();
   if (!stopping_) Submit();
 }
@@ -188,6 +188,7 @@ void Port::HandleEvent(int32_t slot, uint32_t events) {
 }
 
 void Port::Deliver() {
+  out_of_slabs_ = false;
   const size_t count = std::min<size_t>(completions_.size() - delivered_, shared_.completionRecords);
   for (size_t index = 0; index < count; index++) {
     const Completion& completion = completions_[delivered_ + index];

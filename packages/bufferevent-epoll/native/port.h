@@ -136,6 +136,8 @@ class Port {
   int starved_ = 0;
   // Of the bytes that may be received in this look.
   int64_t bytes_left_ = 0;
+  // Nothing can be received before JavaScript has run, also when it has nothing to be told.
+  bool out_of_slabs_ = false;
 
   uv_poll_t poll_;
   // Active while something is to be done in the next turn whatever the descriptors say.

@@ -134,6 +134,7 @@ void Port::Read(int32_t slot) {
   const int32_t id = memory_.Room(wanted, &start, &room, &memory);
   if (id < 0) {
     // JavaScript brings new slabs, and the event comes again.
+    out_of_slabs_ = true;
     bytes_left_ = 0;
     return;
   }

@@ -2,6 +2,7 @@
 // Node. Ends with 0 when the port did right; without a case, prints those that this version can play, a line each.
 import assert from 'node:assert/strict';
 import { Errno, Operation } from 'bufferevent-backend';
+import { epollBackend } from 'bufferevent-epoll';
 import { Stage } from './stage.mjs';
 
 const pieceBytes = 64 * 1024;
@@ -178,6 +179,80 @@ for (const [spoiler, spoil] of Object.entries(spoilers)) {
     assert.equal(stage.port.stats().leases, 0);
   };
 }
+
+/**
+ * Leases are given back in the sink, so that no other slabs are made; a wake-up in which many small pieces and some large
+ * ones arrive fills all that there are.
+ */
+cases['cloneAway of all slabs that a port has'] = async () => {
+  const [large, small] = [
+    { count: 6, bytes: 20_000 },
+    { count: 60, bytes: 2000 },
+  ];
+  const buffers = new Set();
+  const accepted = [];
+  const completed = new Map();
+  let received = 0;
+  let onBatch = () => undefined;
+  const port = epollBackend.createPort((batch) => {
+    for (let index = 0; index < batch.length; index++) {
+      const operation = batch.operation(index);
+      const result = batch.result(index);
+      completed.set(operation, (completed.get(operation) ?? 0) + 1);
+      if (operation === Operation.accept) accepted.push(result);
+      if (operation !== Operation.recv || result <= 0) continue;
+      received += result;
+      buffers.add(batch.memory(index).buffer);
+      port.release(batch.lease(index));
+      port.recv(batch.handle(index), 2 ** 20);
+    }
+    onBatch();
+  });
+  const until = async (isDone) => {
+    while (!isDone()) {
+      await new Promise((resolve) => {
+        onBatch = resolve;
+      });
+    }
+  };
+  const times = (operation, count) => until(() => (completed.get(operation) ?? 0) >= count);
+
+  const listener = port.listen({ ip: '127.0.0.1', port: 0 });
+  await times(Operation.listen, 1);
+  port.accept(listener, large.count + small.count);
+  const connected = [];
+  while (connected.length < large.count + small.count) {
+    connected.push(port.connect(port.address(listener).local));
+    await times(Operation.accept, connected.length);
+    await times(Operation.connect, connected.length);
+  }
+  const memory = new Uint8Array(2 ** 17);
+  let [sends, sent] = [0, 0];
+  const send = (index, bytes) => {
+    sends++;
+    sent += bytes;
+    port.send(connected[index], [{ memory, start: 0, end: bytes }]);
+  };
+  // Reads become larger while they are filled.
+  for (let index = 0; index < large.count; index++) {
+    port.recv(accepted[index], 2 ** 20);
+    for (const bytes of [2048, 8192, 32_768, 65_536]) {
+      send(index, bytes);
+      await until(() => received === sent);
+    }
+    const before = completed.get(Operation.recv);
+    port.cancel(accepted[index], Operation.recv);
+    await times(Operation.recv, before + 1);
+  }
+  for (let index = 0; index < connected.length; index++) send(index, index < large.count ? large.bytes : small.bytes);
+  await times(Operation.send, sends);
+  for (const stream of accepted) port.recv(stream, 2 ** 20);
+  await until(() => received === sent);
+  for (const buffer of buffers) if (buffer.byteLength > 0) spoilers.cloneAway(buffer);
+  send(connected.length - 1, 10);
+  await until(() => received === sent);
+  await port[Symbol.asyncDispose]();
+};
 
 const name = process.argv[2];
 if (name === undefined) console.log(Object.keys(cases).join('\n'));
