@@ -3,24 +3,20 @@
  * submission is a few words, a completion is five; nothing else crosses per operation. `native/ring.h` is made of this
  * file (`pnpm --filter checks ring-header`), and a check keeps the two alike.
  */
+import { Operation } from './contract.js';
+
 /** The first word of a submission. Verbs that complete have the number of their operation. */
-export const Verb = {
-  listen: 1,
-  accept: 2,
-  connect: 3,
-  recv: 4,
-  send: 5,
-  sendFile: 6,
-  shutdown: 7,
-  watchPeer: 8,
-  close: 9,
-  reset: 10,
-  detach: 11,
+export const Verb: typeof Operation & {
+  readonly closeSilently: 12;
+  readonly lowerRecvMax: 13;
+  readonly cancel: 14;
+} = {
+  ...Operation,
   /** As `close`, for what nobody waits for: its completion frees the slot, and is not shown. */
   closeSilently: 12,
   lowerRecvMax: 13,
   cancel: 14,
-} as const;
+};
 
 /*
  * Submissions, in words:

@@ -337,6 +337,7 @@ void Port::Cancel(int32_t slot, int32_t operation) {
     Complete(kWatchPeer, slot, -ECANCELED);
   } else if (operation == kAccept && handle.credits > 0) {
     handle.credits = 0;
+    EndStarving(&handle);
     Complete(kAccept, slot, -ECANCELED);
   } else if (operation == kConnect && handle.connecting) {
     handle.connecting = false;

@@ -110,11 +110,8 @@ export class PortMemory {
       this.#ids.set(buffer, id);
       this.#collected.register(buffer, id);
     }
-    if ((buffer as { resizable?: boolean }).resizable === true) {
-      // It may have another size each time; the size it has now is the one that counts for this send.
-      if (!this.#registered.has(buffer)) this.#binding.addMemory(this.#port, id, buffer, true);
-    } else if (buffer.byteLength <= LARGE_SLAB_BYTES) {
-      // Not what is large: the last one is kept alive by this.
+    // Not what is large: the last one is kept alive by this.
+    if (buffer.byteLength <= LARGE_SLAB_BYTES) {
       this.#last = memory;
       this.#lastId = id;
     }

@@ -32,15 +32,25 @@ itOnEpoll(
   async () => {
     expect(globalThis.gc, 'run with --expose-gc').toBeTypeOf('function');
     const ports = isSanitized ? 300 : 2000;
-    for (let round = 0; round < ports; round++) await useOnce(round);
+    const residentAfterPorts = async (): Promise<number> => {
+      for (let round = 0; round < ports; round++) await useOnce(round);
+      return (await memoryAfterCollection()).rss;
+    };
+    let resident = await residentAfterPorts();
     const descriptors = readdirSync('/proc/self/fd').length;
-    const { rss: before } = await memoryAfterCollection();
-    for (let round = 0; round < ports; round++) await useOnce(round);
-    const grown = (await memoryAfterCollection()).rss - before;
-    console.log(`RSS grew by ${(grown / 1024).toFixed()} KiB over ${ports} ports`);
+    const grown: number[] = [];
+    for (let batch = 0; batch < 4; batch++) {
+      const now = await residentAfterPorts();
+      grown.push(now - resident);
+      resident = now;
+    }
+    console.log(
+      `RSS grew by ${grown.map((bytes) => Math.round(bytes / 1024)).join(', ')} KiB over ${ports} ports each`,
+    );
     expect(readdirSync('/proc/self/fd').length).toBe(descriptors);
-    // A port has rings and slabs of more than 400 KiB; a reference that is left behind keeps them.
-    if (!isSanitized) expect(grown).toBeLessThan(8 * 2 ** 20);
+    // A port has rings and slabs of more than 400 KiB. A reference that is left behind keeps them every time; the heap takes
+    // and gives back a few MiB now and then.
+    if (!isSanitized) expect(Math.min(...grown)).toBeLessThan(2 * 2 ** 20);
   },
   120_000,
 );
