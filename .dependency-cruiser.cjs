@@ -8,11 +8,13 @@ const arrows = {
   'bufferevent-backend': [],
   'bufferevent-backend-compliance': ['bufferevent-backend'],
   'bufferevent-net': ['bufferevent-backend'],
+  'bufferevent-epoll': ['bufferevent-backend'],
   bufferevent: ['evbuffer', 'bufferevent-backend', 'bufferevent-net'],
-  echo: ['bufferevent', 'bufferevent-net'],
+  echo: ['bufferevent', 'bufferevent-net', 'bufferevent-epoll'],
+  'workers-echo': ['bufferevent', 'bufferevent-epoll'],
 };
 
-const workspace = '^(packages|apps)/';
+const workspace = '^(packages|apps|examples)/';
 const anyOf = (names) => `(${names.join('|')})`;
 
 const arrowRules = Object.entries(arrows).map(([name, below]) => ({
@@ -40,7 +42,7 @@ module.exports = {
       severity: 'error',
       comment:
         'Modules in a circle cannot be loaded or tested one by one. A type that is only named breaks the circle.',
-      from: { path: '^(packages|apps|tools)/' },
+      from: { path: '^(packages|apps|examples|tools)/' },
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
@@ -90,7 +92,7 @@ module.exports = {
       name: 'declared',
       severity: 'error',
       comment: 'What a package imports stands in its own package.json; the workspace root does not vouch for it.',
-      from: { path: '^(packages|apps|tools)/[^/]+/' },
+      from: { path: '^(packages|apps|examples|tools)/[^/]+/' },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
     },
     {

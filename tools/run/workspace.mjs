@@ -31,7 +31,7 @@ function writeStamps(stamps) {
 
 /** Folders of the workspace that hold a package, relative to the root. */
 export function packageFolders() {
-  return ['packages', 'apps', 'tools', 'tests'].flatMap((parent) =>
+  return ['packages', 'apps', 'examples', 'tools', 'tests'].flatMap((parent) =>
     readdirSync(join(root, parent))
       .map((name) => join(parent, name))
       .filter((folder) => existsSync(join(root, folder, 'package.json'))),
@@ -87,6 +87,12 @@ export async function ensureBuilt() {
 export async function build() {
   const sources = sourceFingerprint(); // Before the build: a source edited meanwhile makes the stamp stale, as it should.
   await pnpm('exec', 'turbo', 'run', 'build', '--output-logs=errors-only');
+  // Said again where an addon is missing, because turborepo keeps it to itself; and turborepo would take "nothing could be
+  // built" out of its cache when there is a compiler at last.
+  for (const folder of packageFolders()) {
+    const script = join(folder, 'scripts/build-addon.mjs');
+    if (existsSync(join(root, script))) await run(process.execPath, [script]);
+  }
   writeStamps({ built: sources + distFingerprint() });
 }
 
@@ -104,8 +110,10 @@ function sourceFingerprint() {
   const hash = createHash('sha256');
   for (const file of ['tsconfig.base.json', 'turbo.json', 'pnpm-lock.yaml']) addFile(hash, file);
   for (const folder of packageFolders()) {
-    for (const file of ['package.json', 'tsconfig.json']) addFile(hash, join(folder, file));
-    for (const file of filesUnder(join(folder, 'src'))) addFile(hash, file);
+    for (const file of ['package.json', 'tsconfig.json', 'binding.gyp']) addFile(hash, join(folder, file));
+    for (const part of ['src', 'native', 'scripts']) {
+      for (const file of filesUnder(join(folder, part))) addFile(hash, file);
+    }
   }
   return hash.digest('hex');
 }
@@ -114,7 +122,8 @@ function sourceFingerprint() {
 function distFingerprint() {
   const hash = createHash('sha256');
   for (const folder of packageFolders()) {
-    for (const file of filesUnder(join(folder, 'dist'))) {
+    const addons = filesUnder(join(folder, 'build/Release')).filter((file) => file.endsWith('.node'));
+    for (const file of [...filesUnder(join(folder, 'dist')), ...addons]) {
       const { size, mtimeMs } = statSync(join(root, file));
       hash.update(`${file} ${size} ${mtimeMs}\n`);
     }

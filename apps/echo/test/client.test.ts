@@ -2,15 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { type LoadTarget, runPingPong } from '../dist/load/index.js';
-import { EchoProcess, startServer } from './support/echo-process.js';
+import { onEveryBackend } from './support/backends.js';
+import { EchoProcess } from './support/echo-process.js';
 import { flood, untilStuck } from './support/flood.js';
 import { within } from './support/within.js';
-
-function startClient({ host, port }: LoadTarget): EchoProcess {
-  return new EchoProcess('client', '--host', host, '--port', `${port}`);
-}
 
 async function plainServer(onConnection: (socket: Socket) => void): Promise<LoadTarget> {
   const server: Server = createServer({ allowHalfOpen: true }, onConnection).listen(0, '127.0.0.1');
@@ -19,7 +16,10 @@ async function plainServer(onConnection: (socket: Socket) => void): Promise<Load
   return { host: '127.0.0.1', port: (server.address() as { port: number }).port };
 }
 
-describe('client', () => {
+onEveryBackend('client', (startServer, backend) => {
+  const startClient = ({ host, port }: LoadTarget): EchoProcess =>
+    new EchoProcess('client', '--backend', backend, '--host', host, '--port', `${port}`);
+
   it('writes the answer to everything it read, half-closes at the end of input and exits with 0', async () => {
     const { target } = await startServer();
     const client = startClient(target);

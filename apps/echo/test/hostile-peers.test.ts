@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { runBulk, runPingPong } from '../dist/load/index.js';
-import { startServer } from './support/echo-process.js';
+import { onEveryBackend } from './support/backends.js';
 import { flood, untilStuck } from './support/flood.js';
 import { openPeer, readBytes, readToEnd } from './support/peer.js';
 
 const mebibyte = 2 ** 20;
 
-describe('a peer', () => {
+onEveryBackend('a peer', (startServer) => {
   it('that sends one byte at a time gets every byte back', async () => {
     const { target } = await startServer();
     const peer = await openPeer(target);

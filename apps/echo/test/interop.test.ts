@@ -4,9 +4,9 @@ import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import type { LoadTarget } from '../dist/load/index.js';
-import { startServer } from './support/echo-process.js';
+import { onEveryBackend } from './support/backends.js';
 import { isUsable } from './support/tools.js';
 import { within } from './support/within.js';
 
@@ -15,7 +15,7 @@ const clients: [tool: string, words: (target: LoadTarget) => string[]][] = [
   ['socat', ({ host, port }) => ['-t', '30', 'STDIO', `TCP:${host}:${port}`]],
 ];
 
-describe('other clients', () => {
+onEveryBackend('other clients', (startServer) => {
   for (const [tool, words] of clients) {
     it.skipIf(!isUsable(tool))(
       `${tool} gets a file of 64 MiB back byte for byte and half-closes`,

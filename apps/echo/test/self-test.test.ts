@@ -1,19 +1,28 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { onEveryBackend } from './support/backends.js';
 import { EchoProcess } from './support/echo-process.js';
 
 const nightly = process.env['NIGHTLY'] === '1';
 
-async function selfTest(connections: number, bytes: number, ms: number): Promise<EchoProcess> {
-  const program = new EchoProcess('self-test', '--connections', `${connections}`, '--bytes', `${bytes}`);
+async function selfTest(backend: string, connections: number, bytes: number, ms: number): Promise<EchoProcess> {
+  const program = new EchoProcess(
+    'self-test',
+    '--backend',
+    backend,
+    '--connections',
+    `${connections}`,
+    '--bytes',
+    `${bytes}`,
+  );
   const code = await program.ends(ms);
   expect(program.errors).toBe('');
   expect(code).toBe(0);
   return program;
 }
 
-describe('self-test', () => {
+onEveryBackend('self-test', (_startServer, backend) => {
   it('checks a small run, prints its table and exits with 0', async () => {
-    const { output } = await selfTest(4, 4 * 2 ** 20 + 3, 9_000);
+    const { output } = await selfTest(backend, 4, 4 * 2 ** 20 + 3, 9_000);
     expect(output).toMatch(/^bytes +4194307, SHA-256 of 4 of 4 connections equal$/m);
     expect(output).toMatch(/^throughput +\d+\.\d MB\/s$/m);
     expect(output).toMatch(/^round trip p50 +\d+\.\d{3} ms/m);
@@ -23,14 +32,14 @@ describe('self-test', () => {
   });
 
   it('gets 64 KiB back on each of 1,000 connections at once from one client process', async () => {
-    const { output } = await selfTest(1000, 1000 * 64 * 1024, 55_000);
+    const { output } = await selfTest(backend, 1000, 1000 * 64 * 1024, 55_000);
     expect(output).toMatch(/SHA-256 of 1000 of 1000 connections equal/);
   }, 60_000);
 
   it.runIf(nightly)(
     'gets 256 MiB back over 5,000 connections at once',
     async () => {
-      const { output } = await selfTest(5000, 256 * 2 ** 20, 170_000);
+      const { output } = await selfTest(backend, 5000, 256 * 2 ** 20, 170_000);
       expect(output).toMatch(/SHA-256 of 5000 of 5000 connections equal/);
     },
     180_000,

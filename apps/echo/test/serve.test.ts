@@ -5,14 +5,15 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { fastest, onEveryBackend } from './support/backends.js';
 import { EchoProcess, startServer } from './support/echo-process.js';
 import { openPeer, readBytes, readToEnd } from './support/peer.js';
 import { within } from './support/within.js';
 
-describe('serve', () => {
+onEveryBackend('serve', (startServer, backend) => {
   it('prints one line when it is ready, with the port the system chose', async () => {
     const { server, target } = await startServer('--quiet');
-    expect(server.output).toBe(`listening on 127.0.0.1:${target.port} (backend net)\n`);
+    expect(server.output).toBe(`listening on 127.0.0.1:${target.port} (backend ${backend})\n`);
     expect(target.port).toBeGreaterThan(0);
   });
 
@@ -50,8 +51,9 @@ describe('serve', () => {
     const folder = mkdtempSync(join(tmpdir(), 'echo-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const path = join(folder, 'socket');
-    const server = new EchoProcess('serve', '--path', path);
-    await server.prints(/^listening on .+\/socket \(backend net\)\n/);
+    const server = new EchoProcess('serve', '--backend', backend, '--path', path);
+    const [, name] = await server.prints(/^listening on .+\/socket \(backend (\w+)\)\n/);
+    expect(name).toBe(backend);
     const peer = connect({ path, allowHalfOpen: true });
     peer.end('by path');
     expect((await readToEnd(peer)).toString()).toBe('by path');
@@ -103,7 +105,14 @@ describe('serve', () => {
   });
 });
 
-describe('stopping', () => {
+describe('the backend', () => {
+  it('is the fastest that is available, unless it is named', async () => {
+    expect((await startServer()).server.output).toContain(`(backend ${fastest})`);
+    expect((await startServer('--backend', 'net')).server.output).toContain('(backend net)');
+  });
+});
+
+onEveryBackend('stopping', (startServer) => {
   it('refuses new connections, answers the bytes under way and exits with 0', async () => {
     const { server, target } = await startServer();
     const peer = await openPeer(target);

@@ -422,6 +422,7 @@ export abstract class BuffereventCore {
     }
     this.outputSide.fail(this.failure);
     if (direction !== 'write') this.inputSide.fail(this.failure);
+    if (direction === 'read' && !first) this.callbacks.upper?.lowerReadFailed(this.failure);
     this.layerStack?.connectionFailed(this.failure, event?.kind === 'timeout' && event.timeout === 'handshake');
     if (this.closing.ending) this.finish(causeOf(error, event), false);
   }

@@ -16,6 +16,8 @@ export interface Upper {
   /** Layers that end after the payload have ended. */
   lowerEnded(): void;
   lowerEvent(event: BuffereventEvent): void;
+  /** Nothing more will be read, after a failed write: no event of its own (B40), but who waits for bytes has to know. */
+  lowerReadFailed(error: Error): void;
 }
 
 /** Of most connections nothing waits: they share this, and never add to it. */

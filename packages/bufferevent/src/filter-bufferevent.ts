@@ -179,6 +179,13 @@ export class FilterBufferevent extends Bufferevent {
     this.wake();
   }
 
+  /** @internal */
+  lowerReadFailed(error: Error): void {
+    this.#lowerFailure = { kind: 'error', direction: 'read', error };
+    this.#receive();
+    this.wake();
+  }
+
   #lowerTimedOut(event: Extract<BuffereventEvent, { kind: 'timeout' }>): void {
     const { direction, error } = event;
     if (direction === undefined && event.timeout !== 'idle') {

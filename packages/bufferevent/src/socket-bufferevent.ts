@@ -451,7 +451,7 @@ export class SocketBufferevent extends Bufferevent {
       const count = sendable.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
       sendable.pin(segmentBytes(segments, count));
       this.#submitSend(count);
-    } else if (this.base.backend.supports.sendFile) this.#sendFile(range, max);
+    } else if (this.base.backend.supports.sendFile && range.file.descriptor >= 0) this.#sendFile(range, max);
     else this.#sendRead(range, max);
   }
 

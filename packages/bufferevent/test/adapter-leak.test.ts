@@ -3,15 +3,17 @@
 import { afterEach, expect, it } from 'vitest';
 import { MiB } from './support/bytes.js';
 import { Program } from './support/program.js';
+import { importOfBackend, type SystemBackendName, sockets } from './support/system-backends.js';
 
 const connections = 1_500;
 
-const source = `
+const source = (name: SystemBackendName): string => `
   import { once } from 'node:events';
   import { EventBase, connect, listen } from 'bufferevent';
   import { fromDuplex, toDuplex } from 'bufferevent/duplex';
   import { toWeb } from 'bufferevent/web';
-  const base = new EventBase({ limits: { closeMs: 500 } });
+  ${importOfBackend(name)}
+  const base = new EventBase({ backend, limits: { closeMs: 500 } });
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   let accepted = [];
   const listener = await listen({ ip: '127.0.0.1', port: 0 }, { onConnection: (bev) => void accepted.push(bev) }, { base });
@@ -65,18 +67,22 @@ afterEach(async () => {
   for (const program of programs.splice(0)) await program.kill();
 });
 
-it(`FR-2: ${connections} connections under adapters leave no handle, no lease and no heap`, async () => {
-  const program = new Program(source, { flags: ['--expose-gc'], ipc: true });
-  programs.push(program);
-  async function round(): Promise<State> {
-    program.tell(connections);
-    return program.hear<State>();
-  }
-  const warm = await round();
-  const again = await round();
-  const numbers = `warm-up ${JSON.stringify(warm)}, afterwards ${JSON.stringify(again)}`;
-  console.info(numbers);
-  expect(again, numbers).toMatchObject({ streams: 0, leases: 0, callbacks: 0 });
-  expect(again.heapUsed - warm.heapUsed, numbers).toBeLessThan(MiB);
-  expect(again.external - warm.external, numbers).toBeLessThan(2 * MiB);
-}, 120_000);
+it.each(sockets)(
+  `FR-2: ${connections} connections under adapters leave no handle, no lease and no heap over %s`,
+  async (name) => {
+    const program = new Program(source(name), { flags: ['--expose-gc'], ipc: true });
+    programs.push(program);
+    async function round(): Promise<State> {
+      program.tell(connections);
+      return program.hear<State>();
+    }
+    const warm = await round();
+    const again = await round();
+    const numbers = `warm-up ${JSON.stringify(warm)}, afterwards ${JSON.stringify(again)}`;
+    console.info(numbers);
+    expect(again, numbers).toMatchObject({ streams: 0, leases: 0, callbacks: 0 });
+    expect(again.heapUsed - warm.heapUsed, numbers).toBeLessThan(MiB);
+    expect(again.external - warm.external, numbers).toBeLessThan(2 * MiB);
+  },
+  120_000,
+);

@@ -1,9 +1,9 @@
 // The suite for every kind of bufferevent, over the kinds of this package. A new kind is one entry of `flavours`.
 import { buffereventCompliance, type Flavour, socketFlavour } from 'bufferevent/compliance';
 import { createMemoryBackend, MemoryNetwork, withFaults } from 'bufferevent-backend/memory';
-import { netBackend } from 'bufferevent-net';
 import { describe, it } from 'vitest';
 import { covered, pairFlavour, passingFilter, turningFilter } from './support/compliance-flavours.js';
+import { sockets, systemBackends } from './support/system-backends.js';
 
 const KiB = 1024;
 
@@ -11,7 +11,7 @@ const KiB = 1024;
 const memory = (capacity: number) =>
   createMemoryBackend(new MemoryNetwork({ capacity }), { supports: { sendFile: false } });
 
-const sockets = socketFlavour('sockets in memory', {
+const memorySockets = socketFlavour('sockets in memory', {
   createBackend: () => memory(16 * KiB),
   files: true,
   transitBytes: 64 * KiB,
@@ -27,12 +27,15 @@ const faultySockets = socketFlavour('sockets in memory with faults', {
 });
 
 const flavours: readonly Flavour[] = [
-  sockets,
+  memorySockets,
   faultySockets,
-  socketFlavour('sockets over net', { createBackend: () => netBackend, manualClock: false, files: true }),
+  ...sockets.map((name) => {
+    const createBackend = () => systemBackends[name];
+    return socketFlavour(`sockets over ${name}`, { createBackend, manualClock: false, files: true });
+  }),
   pairFlavour,
-  covered('filters that pass on', sockets, passingFilter),
-  covered('filters that change bytes', sockets, turningFilter),
+  covered('filters that pass on', memorySockets, passingFilter),
+  covered('filters that change bytes', memorySockets, turningFilter),
   covered('filters', pairFlavour, turningFilter),
   covered('filters over filters', pairFlavour, (bev) => turningFilter(turningFilter(bev))),
 ];

@@ -13,6 +13,7 @@ import { createMemoryBackend } from 'bufferevent-backend/memory';
 import { describe, expect, it } from 'vitest';
 import { noteOptions } from './support/options.js';
 import { run } from './support/program.js';
+import { sockets } from './support/system-backends.js';
 import { failure, rejection } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, onEveryBackend } from './support/world.js';
 
@@ -156,7 +157,7 @@ describe('looking up', () => {
     return [v4('127.0.0.1')];
   };
 
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     for (const hints of [0, ADDRCONFIG]) {
       const cited = hints === 0 ? 'bufferevent_connect_hostname' : '_hostname_hints';
       it(`EV-7: one event for each of five hosts, and the error of the lookup (regress H: ${cited})`, async () => {
@@ -307,7 +308,7 @@ describe('looking up', () => {
 });
 
 describe('options of the stream', () => {
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('B48: they are set when connected, before anything is sent', async () => {
       const noted = noteOptions(world.backend);
       const base = world.newBase({ backend: noted.backend });

@@ -10,6 +10,7 @@ import {
 } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
+import { sockets } from './support/system-backends.js';
 import { failure, isPending, rejection, turns } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, onEveryBackend, type World } from './support/world.js';
 
@@ -347,7 +348,7 @@ describe('giving up and starting over', () => {
     });
   });
 
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('B42: the local address is the one asked for', async () => {
       const listener = await world.listen({ onConnection: (bev) => void world.keep(bev) });
       const localAddress = { ip: '127.0.0.5', port: 0 };

@@ -1,4 +1,4 @@
-// Changing the descriptor of a connection: B120–B123. Where a backend has descriptors; the memory backend does.
+// Changing the descriptor of a connection: B120–B123. Where a backend has descriptors; memory and epoll do.
 import { type LookupAddress, SocketBufferevent, type SocketBuffereventOptions } from 'bufferevent';
 import type { Backend, Handle } from 'bufferevent-backend';
 import { PortDecorator, withFaults } from 'bufferevent-backend/memory';
@@ -6,23 +6,23 @@ import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
 import { count } from './support/recorder.js';
 import { isPending, rejection, turns } from './support/wait.js';
-import { inBothMemories, inMemory, inWorlds, ipOf, type World } from './support/world.js';
+import { inMemory, inWorlds, ipOf, type World, whereDescriptors } from './support/world.js';
 
 /** A connection over one of two connected descriptors, and the other end. */
-function onDescriptor(world: World, options: SocketBuffereventOptions = {}) {
-  const [mine, other] = world.network.socketPair();
+async function onDescriptor(world: World, options: SocketBuffereventOptions = {}) {
+  const [mine, other] = await world.socketPair();
   const bev = world.keep(new SocketBufferevent(world.base, { descriptor: mine, ...options }));
   return { bev, mine, peer: world.keep(new SocketBufferevent(world.base, { descriptor: other })) };
 }
 
 describe('setDescriptor', () => {
-  inBothMemories((world) => {
+  whereDescriptors((world) => {
     it('B120: gives a connection to an object that had none, without an event; what was queued is sent', async () => {
       const bev = world.keep(new SocketBufferevent(world.base, { handlers: world.record('mine') }));
       bev.enable('read');
       bev.write('queued before');
       expect(bev.descriptor).toBe(-1);
-      const [mine, other] = world.network.socketPair();
+      const [mine, other] = await world.socketPair();
       await bev.setDescriptor(mine);
       expect(bev.descriptor).toBe(mine);
       expect([...bev.enabled].sort()).toEqual(['read', 'write']);
@@ -33,21 +33,20 @@ describe('setDescriptor', () => {
       expect(world.log.filter((line) => !line.startsWith('mine read'))).toEqual(['mine write']);
       bev.free();
       peer.free();
-      await world.settle();
-      expect(world.network.openDescriptors).toBe(0);
+      await world.until(() => world.openDescriptors === 0, 'every descriptor to be closed');
     });
 
     it('B120: the old descriptor stays open and is the caller’s, with every byte that was not received', async () => {
-      const { bev, mine, peer } = onDescriptor(world, { handlers: world.record('bev') });
+      const { bev, mine, peer } = await onDescriptor(world, { handlers: world.record('bev') });
       bev.enable('read');
       peer.write('first');
       await world.until(() => bev.input.length === 5, 'bytes');
-      const [next, other] = world.network.socketPair();
+      const [next, other] = await world.socketPair();
       const released = bev.setDescriptor(next);
       expect(bev.descriptor).toBe(next);
       await released;
       peer.write('second');
-      await world.settle();
+      if (world.isMemory) await world.settle();
       expect(bev.input.length).toBe(5);
       const again = world.keep(new SocketBufferevent(world.base, { descriptor: mine }));
       expect(text(await again.read(6))).toBe('second');
@@ -57,17 +56,16 @@ describe('setDescriptor', () => {
       expect(text(bev.input.remove(10))).toBe('firstthird');
       expect(world.log.every((line) => line.startsWith('bev read'))).toBe(true);
       for (const one of [bev, again, peer, newPeer]) one.free();
-      await world.settle();
-      expect(world.network.openDescriptors).toBe(0);
+      await world.until(() => world.openDescriptors === 0, 'every descriptor to be closed');
     });
 
     it('B120: what the system took before the change is not sent twice, and the rest goes to the new peer', async () => {
       const pattern = Uint8Array.from({ length: 40 }, (_, index) => 48 + index);
       for (let steps = 0; steps < 16; steps++) {
-        const { bev, mine, peer } = onDescriptor(world);
+        const { bev, mine, peer } = await onDescriptor(world);
+        const [next, other] = await world.socketPair();
         bev.write(pattern);
         await turns(steps);
-        const [next, other] = world.network.socketPair();
         await bev.setDescriptor(next);
         const newPeer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
         const old = world.keep(new SocketBufferevent(world.base, { descriptor: mine }));
@@ -81,7 +79,7 @@ describe('setDescriptor', () => {
     });
 
     it('B121: -1 leaves the object without a connection; it may get another one or connect', async () => {
-      const { bev, mine, peer } = onDescriptor(world, { handlers: world.record('bev') });
+      const { bev, mine, peer } = await onDescriptor(world, { handlers: world.record('bev') });
       bev.enable('read');
       peer.write('bytes');
       await world.until(() => bev.input.length === 5, 'bytes');
@@ -91,7 +89,7 @@ describe('setDescriptor', () => {
       expect(bev.address).toEqual({ local: null, peer: null });
       expect(bev.input.length).toBe(5);
       await bev.setDescriptor(-1);
-      world.network.closeDescriptor(mine);
+      world.closeDescriptor(mine);
       const sent = 'kept'.length - bev.output.length;
       const listener = await world.listen({ ...world.record('server'), onConnection: (at) => void world.keep(at) });
       world.log.length = 0;
@@ -105,19 +103,19 @@ describe('setDescriptor', () => {
     it('B121: at whatever moment a descriptor is given up, each byte is in the input or still to be received', async () => {
       for (let steps = 0; steps < 12; steps++) {
         for (const to of ['none', 'another']) {
-          const { bev, mine, peer } = onDescriptor(world);
+          const { bev, mine, peer } = await onDescriptor(world);
+          const [next, other] = await world.socketPair();
           bev.enable('read');
           await turns(2);
           peer.write('0123456789');
           await turns(steps);
-          const [next, other] = world.network.socketPair();
           await bev.setDescriptor(to === 'none' ? -1 : next);
-          if (to === 'none') world.network.closeDescriptor(next);
+          if (to === 'none') world.closeDescriptor(next);
           const here = text(bev.input.remove(bev.input.length)) as string;
           const again = world.keep(new SocketBufferevent(world.base, { descriptor: mine }));
           const there = here.length === 10 ? '' : text(await again.read(10 - here.length));
           expect(here + there, `after ${steps} turns, to ${to}`).toBe('0123456789');
-          world.network.closeDescriptor(other);
+          world.closeDescriptor(other);
           for (const one of [bev, again, peer]) one.free();
         }
       }
@@ -125,66 +123,63 @@ describe('setDescriptor', () => {
 
     it('B121: freed at any moment of a change, everything is given back', async () => {
       for (let steps = 0; steps < 12; steps++) {
-        const { bev, mine, peer } = onDescriptor(world);
+        const { bev, mine, peer } = await onDescriptor(world);
+        const [next, other] = await world.socketPair();
         bev.enable('read');
         bev.write('x'.repeat(world.bytes(40_000)));
         await world.until(() => bev.output.length < world.bytes(40_000), 'something to be sent');
-        const [next, other] = world.network.socketPair();
         const released = bev.setDescriptor(steps % 2 === 0 ? next : -1);
-        if (steps % 2 === 1) world.network.closeDescriptor(next);
+        if (steps % 2 === 1) world.closeDescriptor(next);
         await turns(steps >> 1);
         bev.free();
         await released;
         await bev.end();
         expect(bev.output.length).toBe(0);
-        world.network.closeDescriptor(mine);
-        world.network.closeDescriptor(other);
+        world.closeDescriptor(mine);
+        world.closeDescriptor(other);
         peer.free();
-        await world.settle();
-        expect(world.network.openDescriptors, `after ${steps} turns`).toBe(0);
+        await world.until(() => world.openDescriptors === 0, `every descriptor to be closed, after ${steps} turns`);
       }
     });
 
     it('B120: several changes in a row end with the last, and each descriptor is given back', async () => {
-      const { bev, mine, peer } = onDescriptor(world);
+      const { bev, mine, peer } = await onDescriptor(world);
+      const pairs = [await world.socketPair(), await world.socketPair(), await world.socketPair()] as const;
       bev.write('for the last');
-      const pairs = [world.network.socketPair(), world.network.socketPair(), world.network.socketPair()] as const;
       const released = pairs.map(([descriptor]) => bev.setDescriptor(descriptor));
       await Promise.all(released);
       expect(bev.descriptor).toBe(pairs[2][0]);
       const last = world.keep(new SocketBufferevent(world.base, { descriptor: pairs[2][1] }));
       expect(text(await last.read(12))).toBe('for the last');
       for (const descriptor of [mine, pairs[0][0], pairs[0][1], pairs[1][0], pairs[1][1]]) {
-        world.network.closeDescriptor(descriptor);
+        world.closeDescriptor(descriptor);
       }
       for (const one of [bev, peer, last]) one.free();
-      await world.settle();
-      expect(world.network.openDescriptors).toBe(0);
+      await world.until(() => world.openDescriptors === 0, 'every descriptor to be closed');
     });
 
     it('B122: replaceDescriptor closes the old one', async () => {
-      const { bev, peer } = onDescriptor(world);
-      const [next, other] = world.network.socketPair();
+      const { bev, peer } = await onDescriptor(world);
+      const [next, other] = await world.socketPair();
       await bev.replaceDescriptor(next);
       expect(await peer.read()).toBeNull();
       await bev.replaceDescriptor(-1);
       const newPeer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
       expect(await newPeer.read()).toBeNull();
       for (const one of [bev, peer, newPeer]) one.free();
-      await world.settle();
-      expect(world.network.openDescriptors).toBe(0);
+      await world.until(() => world.openDescriptors === 0, 'every descriptor to be closed');
     });
 
     it('B123: an end and a failure of the connection before are forgotten', async () => {
-      const { bev, peer } = onDescriptor(world, { handlers: world.record('bev') });
+      const { bev, peer } = await onDescriptor(world, { handlers: world.record('bev') });
       bev.enable('read');
       peer.halfClose();
       await world.until(() => world.log.includes('bev eof'), 'the end');
       peer.free();
-      await world.settle();
+      if (world.isMemory) await world.settle();
       bev.write('into nothing');
       await world.until(() => world.log.includes('bev error EPIPE write'), 'the failure');
-      const [next, other] = world.network.socketPair();
+      const [next, other] = await world.socketPair();
       await bev.replaceDescriptor(next);
       expect(bev.readEnded).toBe(false);
       bev.enable('read', 'write');
@@ -198,27 +193,27 @@ describe('setDescriptor', () => {
     });
   });
 
-  inBothMemories((world) => {
+  whereDescriptors((world) => {
     it('B123: our own end is told to the new peer, too', async () => {
-      const { bev, mine, peer } = onDescriptor(world);
+      const { bev, mine, peer } = await onDescriptor(world);
       bev.write('last words');
       bev.halfClose();
       expect(text(await peer.read(10))).toBe('last words');
       expect(await peer.read()).toBeNull();
-      const [next, other] = world.network.socketPair();
+      const [next, other] = await world.socketPair();
       await bev.setDescriptor(next);
       const newPeer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
       expect(await newPeer.read()).toBeNull();
       newPeer.write('answer');
       expect(text(await bev.read(6))).toBe('answer');
-      world.network.closeDescriptor(mine);
+      world.closeDescriptor(mine);
       for (const one of [bev, peer, newPeer]) one.free();
     });
   });
 
   inMemory((world) => {
     it('B120: a pull that waits gets its bytes from the new peer, and output in memory survives', async () => {
-      const { bev, mine, peer } = onDescriptor(world);
+      const { bev, mine, peer } = await onDescriptor(world);
       const line = bev.readLine();
       const closed = bev.closed;
       peer.write('half a ');
@@ -274,7 +269,7 @@ describe('setDescriptor', () => {
     });
 
     it('B120: what is no connected stream is refused by the system, and nothing changes', async () => {
-      const { bev, mine, peer } = onDescriptor(world);
+      const { bev, mine, peer } = await onDescriptor(world);
       expect(() => bev.setDescriptor(5)).toThrow(expect.objectContaining({ code: 'EBADF' }));
       const file = world.network.openFile(new Uint8Array(1));
       expect(() => bev.setDescriptor(file)).toThrow(expect.objectContaining({ code: 'ENOTSOCK' }));
@@ -292,7 +287,7 @@ describe('setDescriptor', () => {
     });
 
     it('B121: a connection that is over takes no descriptor', async () => {
-      const { bev, peer } = onDescriptor(world);
+      const { bev, peer } = await onDescriptor(world);
       const ended = Promise.all([bev.end(), peer.end()]);
       await ended;
       const [next, other] = world.network.socketPair();
@@ -374,7 +369,7 @@ describe('setDescriptor', () => {
     });
 
     it('B121, TO-1: no time-out runs without a descriptor, and with the next one they start anew', async () => {
-      const { bev, mine, peer } = onDescriptor(world, { handlers: world.record('bev') });
+      const { bev, mine, peer } = await onDescriptor(world, { handlers: world.record('bev') });
       bev.enable('read');
       bev.setTimeouts({ readMs: 100, idleMs: 1000 });
       await world.advance(90);
@@ -421,7 +416,7 @@ describe('setDescriptor', () => {
     });
 
     it('C16: ref() and unref() before a change hold for the new descriptor', async () => {
-      const { bev, mine, peer } = onDescriptor(world);
+      const { bev, mine, peer } = await onDescriptor(world);
       bev.unref();
       const [next, other] = world.network.socketPair();
       await bev.setDescriptor(next);

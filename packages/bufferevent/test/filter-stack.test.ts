@@ -5,6 +5,7 @@ import { contents, KiB, MiB, pattern, same } from './support/bytes.js';
 import { doubling, halving } from './support/filters.js';
 import { Collector } from './support/recorder.js';
 import { ScriptedFile } from './support/scripted-file.js';
+import { sockets } from './support/system-backends.js';
 import { isPending, rejection } from './support/wait.js';
 import { inMemory, inWorlds, onEveryBackend, type World } from './support/world.js';
 
@@ -53,7 +54,7 @@ onEveryBackend((world) => {
   });
 });
 
-inWorlds(['memory', 'net'], (world) => {
+inWorlds(['memory', ...sockets], (world) => {
   it('WR-4: a peer that does not read is felt at the top, and each level holds a bounded part', async () => {
     const { bev, peer } = await world.accepted({});
     const stack = stackOver(world, bev, 3);

@@ -8,11 +8,14 @@ import {
   type FlushMode,
   SocketBufferevent,
 } from 'bufferevent';
+import { Operation } from 'bufferevent-backend';
+import { withFaults } from 'bufferevent-backend/memory';
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, pattern, same, text } from './support/bytes.js';
 import { doubling, halving } from './support/filters.js';
 import { inEveryFlavour, type OpenFlavour } from './support/flavours.js';
 import { Collector } from './support/recorder.js';
+import { sockets } from './support/system-backends.js';
 import { isPending, rejection, turn } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, type World } from './support/world.js';
 
@@ -104,7 +107,7 @@ inEveryFlavour(
       expect(offered).toEqual(['abc', '-']);
     });
   },
-  { worlds: ['memory', 'net'] },
+  { worlds: ['memory', ...sockets] },
 );
 
 describe('results', () => {
@@ -337,7 +340,7 @@ describe('marks', () => {
 });
 
 describe('the end', () => {
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('FI-7: the input filter is told finished before the end, and may add its tail', async () => {
       const { client, server } = await world.pair({}, {});
       const modes: FlushMode[] = [];
@@ -398,6 +401,25 @@ describe('the end', () => {
       expect(await reset.closed).toMatchObject({ kind: 'reset', error: { code: 'ECONNRESET' } });
       await world.until(() => world.log.includes('other error ECONNRESET read'), 'the reset');
       expect(world.log.filter((line) => line.startsWith('other'))).toHaveLength(1);
+    });
+
+    it('B40, B75: a read that fails below after a write had failed ends who waits for bytes', async () => {
+      const injected = [
+        { operation: Operation.send, nth: 1, error: 'EPIPE' },
+        { operation: Operation.recv, nth: 2, error: 'ECONNRESET' },
+      ] as const;
+      const base = world.newBase({ backend: withFaults(world.plain, { errors: injected }) });
+      const { bev, peer } = await world.accepted({}, { base });
+      const lower = world.keep(new FilterBufferevent(bev));
+      const filter = world.keep(new FilterBufferevent(lower, { handlers: world.record('filter') }));
+      const [bytes, more] = [filter.read(4), rejection(filter.read(1))];
+      filter.write('x');
+      await world.until(() => world.log.includes('filter error EPIPE write'), 'the failed write');
+      peer.send('last');
+      expect(text(await bytes)).toBe('last');
+      expect(await more).toMatchObject({ code: 'EPIPE' });
+      expect(await rejection(filter.read(1))).toMatchObject({ code: 'EPIPE' });
+      expect(world.log.filter((line) => line.includes('error'))).toEqual(['filter error EPIPE write']);
     });
 
     it('FI-9: connected below is connected above, once, and what was written waits for it', async () => {
@@ -465,7 +487,7 @@ function pass() {
 }
 
 describe('giving back', () => {
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('FI-11: without closeOnFree the one below comes back with its handlers and what was enabled, and works', async () => {
       for (const reading of [true, false]) {
         world.log.length = 0;

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { contents, pattern, same, text } from './support/bytes.js';
 import { doubling } from './support/filters.js';
 import { inEveryFlavour, type OpenFlavour } from './support/flavours.js';
+import { sockets } from './support/system-backends.js';
 import { turn } from './support/wait.js';
 import { inMemory, inWorlds } from './support/world.js';
 
@@ -57,7 +58,7 @@ inEveryFlavour((flavour: OpenFlavour) => {
 });
 
 describe('on sockets', () => {
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('it submits at once, and nothing when there is nothing', async () => {
       const { bev, peer } = await world.accepted({});
       expect(bev.flush('write')).toBe(false);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same, text } from './support/bytes.js';
 import { Collector, count } from './support/recorder.js';
 import { failure, isPending, rejection } from './support/wait.js';
-import { inMemory, ipOf, onEveryBackend } from './support/world.js';
+import { inMemory, ipOf, onEveryBackend, whereDescriptors } from './support/world.js';
 
 describe('free', () => {
   onEveryBackend((world) => {
@@ -146,14 +146,16 @@ describe('free', () => {
         owner.unref();
       }
     });
+  });
 
+  whereDescriptors((world) => {
     it('FR-4: with closeOnFree false the descriptor survives', async () => {
-      const [mine, other] = world.network.socketPair();
+      const [mine, other] = await world.socketPair();
       const kept = world.keep(new SocketBufferevent(world.base, { descriptor: mine, closeOnFree: false }));
       kept.write('one');
       await kept.drained();
       kept.free();
-      await world.settle();
+      await world.until(() => world.base.stats().port.streams === 0, 'the descriptor to be let go of');
       const again = world.keep(new SocketBufferevent(world.base, { descriptor: mine, closeOnFree: true }));
       const peer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
       again.write(' two');
@@ -162,8 +164,7 @@ describe('free', () => {
       again.free();
       expect(await peer.read()).toBeNull();
       peer.free();
-      await world.settle();
-      expect(world.network.openDescriptors).toBe(0);
+      await world.until(() => world.openDescriptors === 0, 'both descriptors to be closed');
     });
   });
 });

@@ -1,8 +1,9 @@
 // Peers that mean harm, on real sockets. The server runs in a process of its own and tells how much memory it holds.
 import { connect as dial, type Socket } from 'node:net';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { KiB, MiB } from './support/bytes.js';
 import { Program } from './support/program.js';
+import { importOfBackend, type SystemBackendName, sockets } from './support/system-backends.js';
 
 interface Report {
   readonly heapUsed: number;
@@ -18,9 +19,10 @@ interface Report {
 }
 
 /** A server with these handlers; `note(name)` counts, `report` answers with the numbers. */
-const server = (handlers: string, options = ''): string => `
+const server = (name: SystemBackendName, handlers: string, options: string): string => `
   import { EventBase, listen } from 'bufferevent';
-  const base = new EventBase({ ${options} });
+  ${importOfBackend(name)}
+  const base = new EventBase({ backend, ${options} });
   const notes = {};
   const note = (name) => { notes[name] = (notes[name] ?? 0) + 1; };
   const all = new Set();
@@ -46,15 +48,20 @@ const server = (handlers: string, options = ''): string => `
 `;
 
 const programs: Program[] = [];
-const sockets: Socket[] = [];
+const peersOpen: Socket[] = [];
 
 afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const socket of peersOpen.splice(0)) socket.destroy();
   for (const program of programs.splice(0)) await program.kill();
 });
 
-async function start(handlers: string, options?: string): Promise<{ port: number; report(): Promise<Report> }> {
-  const program = new Program(server(handlers, options), { flags: ['--expose-gc'], ipc: true });
+interface Serving {
+  readonly port: number;
+  report(): Promise<Report>;
+}
+
+async function startOver(name: SystemBackendName, handlers: string, options = ''): Promise<Serving> {
+  const program = new Program(server(name, handlers, options), { flags: ['--expose-gc'], ipc: true });
   programs.push(program);
   const { port } = await program.hear<{ port: number }>();
   return {
@@ -70,7 +77,7 @@ async function attackers(port: number, count: number, begin: (socket: Socket) =>
   await Promise.all(
     Array.from({ length: count }, async () => {
       const socket = dial({ port, host: '127.0.0.1', allowHalfOpen: true });
-      sockets.push(socket);
+      peersOpen.push(socket);
       socket.on('error', () => {});
       await new Promise((resolve) => socket.once('connect', resolve));
       begin(socket);
@@ -111,39 +118,44 @@ function tell(attack: string, before: Report, after: Report): void {
   console.info(`${attack}: ${memory}, largest input ${after.input}, largest output ${after.output}`);
 }
 
-it('B72: an endless line costs at most its limit and ends in an error', { timeout: 30_000 }, async () => {
-  const { port, report } = await start(`
+describe.each(sockets)('over %s', (name) => {
+  const start = (handlers: string, options?: string) => startOver(name, handlers, options);
+
+  it('B72: an endless line costs at most its limit and ends in an error', { timeout: 30_000 }, async () => {
+    const { port, report } = await start(`
     onConnection(bev) {
       bev.readLine().then(() => note('line'), ({ code }) => { note(code); bev.free(); });
     },
   `);
-  const before = await report();
-  await attackers(port, peers, (socket) => flood(socket, 64 * MiB, 0x41));
-  const after = await reportUntil(report, ({ notes }) => notes['ERR_BUFFEREVENT_LINE_LIMIT'] === peers);
-  const done = await reportUntil(report, ({ open }) => open === 0);
-  tell(`${peers} endless lines`, before, after);
-  expect(after.notes).toEqual({ ERR_BUFFEREVENT_LINE_LIMIT: peers });
-  expect(after.input).toBeLessThanOrEqual(256 * KiB);
-  expect(done.leases).toBe(0);
-  expect(done.external - before.external).toBeLessThan(4 * MiB);
-});
+    const before = await report();
+    await attackers(port, peers, (socket) => flood(socket, 64 * MiB, 0x41));
+    const after = await reportUntil(report, ({ notes }) => notes['ERR_BUFFEREVENT_LINE_LIMIT'] === peers);
+    const done = await reportUntil(report, ({ open }) => open === 0);
+    tell(`${peers} endless lines`, before, after);
+    expect(after.notes).toEqual({ ERR_BUFFEREVENT_LINE_LIMIT: peers });
+    expect(after.input).toBeLessThanOrEqual(256 * KiB);
+    expect(done.leases).toBe(0);
+    expect(done.external - before.external).toBeLessThan(4 * MiB);
+  });
 
-it('RD-4: a flood that nobody takes costs at most the high mark for each connection', { timeout: 30_000 }, async () => {
-  const { port, report } = await start(`onRead() { look(); note('read'); },`);
-  const before = await report();
-  await attackers(port, peers, (socket) => flood(socket, 64 * MiB, 0x42));
-  const full = await reportUntil(report, ({ held }) => held === peers * 256 * KiB);
-  tell(`${peers} floods`, before, full);
-  // 256 KiB each in input, as much again in the backend at most.
-  expect(full.input).toBe(256 * KiB);
-  expect(full.external - before.external).toBeLessThan(peers * 512 * KiB + 8 * MiB);
-  expect(full.open).toBe(peers);
-});
+  it('RD-4: a flood that nobody takes costs at most the high mark for each connection', {
+    timeout: 30_000,
+  }, async () => {
+    const { port, report } = await start(`onRead() { look(); note('read'); },`);
+    const before = await report();
+    await attackers(port, peers, (socket) => flood(socket, 64 * MiB, 0x42));
+    const full = await reportUntil(report, ({ held }) => held === peers * 256 * KiB);
+    tell(`${peers} floods`, before, full);
+    // 256 KiB each in input, as much again in the backend at most.
+    expect(full.input).toBe(256 * KiB);
+    expect(full.external - before.external).toBeLessThan(peers * 512 * KiB + 8 * MiB);
+    expect(full.open).toBe(peers);
+  });
 
-it('WR-4: a peer that never reads costs at most the high mark when pressure is respected', {
-  timeout: 30_000,
-}, async () => {
-  const { port, report } = await start(`
+  it('WR-4: a peer that never reads costs at most the high mark when pressure is respected', {
+    timeout: 30_000,
+  }, async () => {
+    const { port, report } = await start(`
     async onConnection(bev) {
       const chunk = new Uint8Array(16 * 1024);
       try {
@@ -156,18 +168,18 @@ it('WR-4: a peer that never reads costs at most the high mark when pressure is r
       } catch { note('failed'); }
     },
   `);
-  const before = await report();
-  await attackers(port, peers, (socket) => void socket.pause());
-  const stuck = await reportUntil(report, ({ notes }) => (notes['waits'] ?? 0) >= peers);
-  tell(`${peers} peers that never read`, before, stuck);
-  expect(stuck.output).toBeLessThanOrEqual(64 * KiB + 16 * KiB);
-  expect(stuck.external - before.external).toBeLessThan(peers * 128 * KiB + 8 * MiB);
-  expect(stuck.notes['failed']).toBeUndefined();
-});
+    const before = await report();
+    await attackers(port, peers, (socket) => void socket.pause());
+    const stuck = await reportUntil(report, ({ notes }) => (notes['waits'] ?? 0) >= peers);
+    tell(`${peers} peers that never read`, before, stuck);
+    expect(stuck.output).toBeLessThanOrEqual(64 * KiB + 16 * KiB);
+    expect(stuck.external - before.external).toBeLessThan(peers * 128 * KiB + 8 * MiB);
+    expect(stuck.notes['failed']).toBeUndefined();
+  });
 
-it('WR-4: a server that ignores pressure is stopped by the hard cap', { timeout: 30_000 }, async () => {
-  const { port, report } = await start(
-    `
+  it('WR-4: a server that ignores pressure is stopped by the hard cap', { timeout: 30_000 }, async () => {
+    const { port, report } = await start(
+      `
     onRead(bev) {
       look();
       try { bev.write(bev.input); } catch ({ code }) { note(code); }
@@ -177,52 +189,53 @@ it('WR-4: a server that ignores pressure is stopped by the hard cap', { timeout:
       if (event.kind !== 'eof') bev.free();
     },
   `,
-    'limits: { outputMaxBytes: 2 * 1024 * 1024 }',
-  );
-  const before = await report();
-  await attackers(port, 10, (socket) => {
-    socket.pause();
-    flood(socket, 64 * MiB, 0x43);
+      'limits: { outputMaxBytes: 2 * 1024 * 1024 }',
+    );
+    const before = await report();
+    await attackers(port, 10, (socket) => {
+      socket.pause();
+      flood(socket, 64 * MiB, 0x43);
+    });
+    const after = await reportUntil(report, ({ open, notes }) => open === 0 && (notes['error'] ?? 0) > 0);
+    tell('10 floods into an echo without pressure, cap 2 MiB', before, after);
+    expect(after.output).toBeLessThanOrEqual(2 * MiB);
+    expect(after.notes).toEqual({ ERR_BUFFEREVENT_OUTPUT_LIMIT: 10, error: 10 });
+    const rest = await reportUntil(report, ({ leases }) => leases === 0);
+    expect(rest.external - before.external).toBeLessThan(10 * MiB);
   });
-  const after = await reportUntil(report, ({ open, notes }) => open === 0 && (notes['error'] ?? 0) > 0);
-  tell('10 floods into an echo without pressure, cap 2 MiB', before, after);
-  expect(after.output).toBeLessThanOrEqual(2 * MiB);
-  expect(after.notes).toEqual({ ERR_BUFFEREVENT_OUTPUT_LIMIT: 10, error: 10 });
-  const rest = await reportUntil(report, ({ leases }) => leases === 0);
-  expect(rest.external - before.external).toBeLessThan(10 * MiB);
-});
 
-it('B61: peers that never close are closed by the deadline of end()', { timeout: 30_000 }, async () => {
-  const { port, report } = await start(
-    `
+  it('B61: peers that never close are closed by the deadline of end()', { timeout: 30_000 }, async () => {
+    const { port, report } = await start(
+      `
     onConnection(bev) { void bev.end().then((cause) => note(cause.timeout ?? cause.kind)); },
   `,
-    'limits: { closeMs: 300 }',
-  );
-  const before = await report();
-  await attackers(port, peers, (socket) => void socket.resume());
-  const closed = await reportUntil(report, ({ notes }) => notes['close'] === peers);
-  tell(`${peers} peers that never close`, before, closed);
-  expect(closed.notes).toEqual({ close: peers });
-  expect(closed).toMatchObject({ open: 0, leases: 0 });
-});
-
-it('B61: peers that dribble for ever do not hold end() for ever', { timeout: 30_000 }, async () => {
-  const { port, report } = await start(
-    `
-    onConnection(bev) { void bev.end().then((cause) => note(cause.timeout ?? cause.kind)); },
-  `,
-    'limits: { closeMs: 300 }',
-  );
-  const timers: NodeJS.Timeout[] = [];
-  await attackers(port, 5, (socket) => {
-    socket.resume();
-    timers.push(setInterval(() => void (socket.destroyed || socket.write('.')), 50));
-  });
-  try {
-    const closed = await reportUntil(report, ({ notes }) => (notes['close'] ?? 0) + (notes['reset'] ?? 0) === 5);
+      'limits: { closeMs: 300 }',
+    );
+    const before = await report();
+    await attackers(port, peers, (socket) => void socket.resume());
+    const closed = await reportUntil(report, ({ notes }) => notes['close'] === peers);
+    tell(`${peers} peers that never close`, before, closed);
+    expect(closed.notes).toEqual({ close: peers });
     expect(closed).toMatchObject({ open: 0, leases: 0 });
-  } finally {
-    for (const timer of timers) clearInterval(timer);
-  }
+  });
+
+  it('B61: peers that dribble for ever do not hold end() for ever', { timeout: 30_000 }, async () => {
+    const { port, report } = await start(
+      `
+    onConnection(bev) { void bev.end().then((cause) => note(cause.timeout ?? cause.kind)); },
+  `,
+      'limits: { closeMs: 300 }',
+    );
+    const timers: NodeJS.Timeout[] = [];
+    await attackers(port, 5, (socket) => {
+      socket.resume();
+      timers.push(setInterval(() => void (socket.destroyed || socket.write('.')), 50));
+    });
+    try {
+      const closed = await reportUntil(report, ({ notes }) => (notes['close'] ?? 0) + (notes['reset'] ?? 0) === 5);
+      expect(closed).toMatchObject({ open: 0, leases: 0 });
+    } finally {
+      for (const timer of timers) clearInterval(timer);
+    }
+  });
 });

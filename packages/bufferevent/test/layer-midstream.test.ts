@@ -4,6 +4,7 @@ import { ToyLayer } from 'bufferevent/compliance';
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, pattern, same, text } from './support/bytes.js';
 import { inEveryFlavour, type OpenFlavour } from './support/flavours.js';
+import { sockets } from './support/system-backends.js';
 import { rejection, turn } from './support/wait.js';
 import { inWorlds, ipOf, onEveryBackend } from './support/world.js';
 
@@ -240,7 +241,7 @@ describe('surplus input', () => {
         expect(text(contents(near.input))).toBe('before after');
       });
     },
-    { worlds: ['memory', 'net'] },
+    { worlds: ['memory', ...sockets] },
   );
 });
 

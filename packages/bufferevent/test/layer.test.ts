@@ -16,6 +16,7 @@ import { contents, KiB, MiB, pattern, same, text } from './support/bytes.js';
 import { inEveryFlavour, inEveryMemoryFlavour, type OpenFlavour } from './support/flavours.js';
 import { Collector } from './support/recorder.js';
 import { ScriptedFile } from './support/scripted-file.js';
+import { sockets } from './support/system-backends.js';
 import { gatherUncaught } from './support/uncaught.js';
 import { isPending, rejection } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, onEveryBackend, type World } from './support/world.js';
@@ -500,7 +501,7 @@ describe('limits', () => {
     { limits: { readMaxBytes: MiB } },
   );
 
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('WR-4: a peer that does not read is felt in the user’s own output, through layers', async () => {
       const { bev, peer } = await world.accepted({});
       void bev.insertLayer(layer({}));
@@ -528,7 +529,7 @@ describe('a small write mark', () => {
         await near.drained();
       });
     },
-    { worlds: ['memory', 'net'] },
+    { worlds: ['memory', ...sockets] },
   );
 });
 
@@ -579,7 +580,7 @@ describe('a layer that throws', () => {
         expect(errors).toEqual([problem]);
       });
     },
-    { worlds: ['memory', 'net'] },
+    { worlds: ['memory', ...sockets] },
   );
 });
 
@@ -692,7 +693,7 @@ describe('calls of the user inside handlers', () => {
         }
       }
     },
-    { worlds: ['memory', 'net'] },
+    { worlds: ['memory', ...sockets] },
   );
 });
 
@@ -716,7 +717,7 @@ describe('files', () => {
         expect(file.users).toBe(0);
       });
     },
-    { worlds: ['memory', 'net'] },
+    { worlds: ['memory', ...sockets] },
   );
 });
 
@@ -734,9 +735,8 @@ describe('a file in front of a layer', () => {
       expect(text(await far.read(6))).toBe('secret');
     });
   };
-  inEveryFlavour(bodies, { worlds: ['net'] });
-  // Over memory, sockets send from files themselves.
-  inEveryFlavour(bodies, { worlds: ['memory'], only: ({ name }) => name !== 'sockets over memory' });
+  inEveryFlavour(bodies, { worlds: sockets });
+  inEveryFlavour(bodies, { worlds: ['memory'] });
 });
 
 describe('numbers', () => {

@@ -3,6 +3,7 @@ import { type Bufferevent, connect, defaultLimits, EventBase, listen, SocketBuff
 import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
 import { describe, expect, it } from 'vitest';
 import { KiB, MiB, pattern, same } from './support/bytes.js';
+import { sockets } from './support/system-backends.js';
 import { isPending, rejection, turn } from './support/wait.js';
 import { inMemory, inWorlds, ipOf } from './support/world.js';
 
@@ -22,7 +23,7 @@ it('B32, B71: the defaults are those of the table', () => {
 });
 
 describe('input', () => {
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('RD-4: input stops at its default high mark of 256 KiB', async () => {
       const { bev, peer } = await world.accepted({ onRead() {} });
       expect(bev.getWatermarks('read')).toEqual({ low: 0, high: 256 * KiB });
@@ -56,7 +57,7 @@ describe('input', () => {
 });
 
 describe('output', () => {
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('WR-4: write answers false above 64 KiB', async () => {
       const { bev } = await world.accepted({});
       bev.disable('write');
@@ -133,7 +134,7 @@ describe('no limit at all', () => {
   const unlimited = { inputHighWatermark: Number.POSITIVE_INFINITY, bytesPerTurn: Number.POSITIVE_INFINITY };
 
   inWorlds(
-    ['memory', 'memory with faults', 'net'],
+    ['memory', 'memory with faults', ...sockets],
     (world) => {
       it('B4, RD-10: without a mark and without a budget every byte moves all the same', async () => {
         const { client, server } = await world.pair({}, {}, { server: { enable: ['read', 'write'] } });

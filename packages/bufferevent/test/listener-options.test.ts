@@ -13,7 +13,9 @@ import {
 import { Operation } from 'bufferevent-backend';
 import { createMemoryBackend, withFaults } from 'bufferevent-backend/memory';
 import { describe, expect, it } from 'vitest';
+import { text } from './support/bytes.js';
 import { noteOptions } from './support/options.js';
+import { sockets } from './support/system-backends.js';
 import { failure, rejection, turns } from './support/wait.js';
 import { inBothMemories, inMemory, inWorlds, ipOf, onEveryBackend, type World } from './support/world.js';
 
@@ -199,7 +201,7 @@ describe('stats and inspect', () => {
 });
 
 describe('options of the port', () => {
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('B89: what the backend can’t do is refused at the call, with a name and with an address', async () => {
       const { supports } = world.backend;
       const options: Array<[boolean, ListenOptions]> = [
@@ -216,7 +218,7 @@ describe('options of the port', () => {
           expect(() => void listen(target, {}, { base: world.base, ...given }), JSON.stringify(given)).toThrow(refusal);
         }
       }
-      expect(supports.deferAccept).toBe(false);
+      expect(supports.deferAccept).toBe(world.kind === 'epoll');
       expect(world.base.stats().port).toMatchObject({ listeners: 0, pending: 0 });
     });
 
@@ -247,6 +249,19 @@ describe('options of the port', () => {
         expect(await rejection(listen(ipOf(one), {}, { base: world.base }))).toMatchObject({ code: 'EADDRINUSE' });
       },
     );
+
+    it.skipIf(world.kind !== 'epoll')('B89: with deferAccept a connection waits for its first bytes', async () => {
+      const { accepted, handlers } = keeper(world);
+      const listener = await world.listen(handlers, { deferAccept: true });
+      const [silent, talkative] = [world.dial(listener), world.dial(listener)];
+      await world.until(() => silent.connected && talkative.connected, 'the backlog to take them');
+      talkative.send('first');
+      await world.until(() => accepted.length === 1, 'the one that has sent something');
+      expect(text(await accepted[0]!.read(5))).toBe('first');
+      silent.send('second');
+      await world.until(() => accepted.length === 2, 'the other');
+      expect(text(await accepted[1]!.read(6))).toBe('second');
+    });
 
     it('B48: stream options are set on each connection before it is handed out', async () => {
       const noted = noteOptions(world.backend);

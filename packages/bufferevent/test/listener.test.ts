@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type Listener, type ListenHandlers, listen, type SocketBufferevent } from 'bufferevent';
+import { type Address, connect, type Listener, type ListenHandlers, listen, type SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
-import type { Peer } from './support/peer.js';
+import { NetPeer, type Peer } from './support/peer.js';
+import { Program } from './support/program.js';
 import { Collector } from './support/recorder.js';
+import { importOfBackend, sockets } from './support/system-backends.js';
 import { failure, rejection } from './support/wait.js';
 import { inMemory, inWorlds, ipOf, onEveryBackend } from './support/world.js';
 
@@ -185,6 +187,43 @@ describe('accepting', () => {
 });
 
 describe('running out of descriptors', () => {
+  it.skipIf(!sockets.includes('epoll'))(
+    'LI-3: over epoll, it is one error, and accepting goes on by itself',
+    async () => {
+      const program = new Program(
+        `
+      import { closeSync, openSync } from 'node:fs';
+      import { EventBase, listen } from 'bufferevent';
+      ${importOfBackend('epoll')}
+      let accepted = 0;
+      const listener = await listen({ ip: '127.0.0.1', port: 0 }, {
+        onConnection: () => void (++accepted === 2 && process.send(listener.stats())),
+        onListenerError: ({ code, syscall }) => {
+          process.send({ code, syscall });
+          for (const descriptor of taken.splice(0)) closeSync(descriptor);
+        },
+      }, { base: new EventBase({ backend }) });
+      const taken = [];
+      try {
+        for (;;) taken.push(openSync('/dev/null'));
+      } catch {}
+      process.send(listener.address);
+      `,
+        { ipc: true },
+      );
+      const peers: NetPeer[] = [];
+      try {
+        const address = await program.hear<Address>();
+        peers.push(new NetPeer(address), new NetPeer(address));
+        expect(await program.hear()).toEqual({ code: 'EMFILE', syscall: 'accept' });
+        expect(await program.hear()).toEqual({ accepted: 2, dropped: 0, connections: 2, errors: 1 });
+      } finally {
+        for (const peer of peers) await peer.dispose();
+        await program.kill();
+      }
+    },
+  );
+
   inMemory((world) => {
     it('LI-3: EMFILE is one error per episode; accepting pauses and resumes by itself', async () => {
       const errors: Array<Error & { code?: string }> = [];
@@ -267,7 +306,7 @@ describe('where to listen', () => {
     });
   });
 
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('B13, LI-7: an address that is none is a mistake of the call, not a rejection', async () => {
       for (const target of [
         { ip: 'bogus', port: 1 },

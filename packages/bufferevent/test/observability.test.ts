@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { type Bufferevent, createPair, EventBase, FilterBufferevent, TokenBucketConfig } from 'bufferevent';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sockets } from './support/system-backends.js';
 import { turns } from './support/wait.js';
 import { inWorlds } from './support/world.js';
 
 describe('stats()', () => {
-  inWorlds(['memory', 'net'], (world) => {
+  inWorlds(['memory', ...sockets], (world) => {
     it('counts bytes and operations of both directions (B116)', async () => {
       const { client, server } = await world.pair({}, { onRead: (bev) => bev.input.drain() });
       client.write('12345');

@@ -1,12 +1,23 @@
 // What happens to the process: the table at the end of docs/bufferevent-contract.md, each case in a process of its own.
 import { createServer, connect as dial, type Socket } from 'node:net';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Program, run } from './support/program.js';
+import { importOfBackend, type SystemBackendName, sockets as systemBackendNames } from './support/system-backends.js';
 
-/** A server whose first connection is reset by its peer, in every state that `body` puts it in. */
-const resetPeer = (body: string): string => `
+/** `connect` and `listen` for a program, on a base over that backend. */
+const over = (name: SystemBackendName): string => `
+  import { connect as connectTo, EventBase, listen as listenOn } from 'bufferevent';
+  ${importOfBackend(name)}
+  const base = new EventBase({ backend });
+  const connect = (target, handlers, options) => connectTo(target, handlers, { base, ...options });
+  const listen = (target, handlers, options) => listenOn(target, handlers, { base, ...options });
+`;
+
+describe.each(systemBackendNames)('over %s', (name) => {
+  /** A server whose first connection is reset by its peer, in every state that `body` puts it in. */
+  const resetPeer = (body: string): string => `
   import { connect as dial } from 'node:net';
-  import { listen } from 'bufferevent';
+  ${over(name)}
   process.on('warning', ({ name }) => console.log('warning', name));
   let first = true;
   const listener = await listen({ ip: '127.0.0.1', port: 0 }, {
@@ -36,38 +47,38 @@ const resetPeer = (body: string): string => `
   });
 `;
 
-it('B64: a reset that nobody observes does nothing to the process', async () => {
-  for (const body of [
-    `bev.enable('read');`,
-    `bev.write(new Uint8Array(8_000_000));`,
-    `bev.setHandlers(null);`,
-    `bev.closed;`,
-  ]) {
-    expect(await run(resetPeer(body)), body).toEqual({ code: 0, signal: null, stdout: 'served\n', stderr: '' });
-  }
-});
+  it('B64: a reset that nobody observes does nothing to the process', async () => {
+    for (const body of [
+      `bev.enable('read');`,
+      `bev.write(new Uint8Array(8_000_000));`,
+      `bev.setHandlers(null);`,
+      `bev.closed;`,
+    ]) {
+      expect(await run(resetPeer(body)), body).toEqual({ code: 0, signal: null, stdout: 'served\n', stderr: '' });
+    }
+  });
 
-it('B75: a rejected pull nobody awaits is one unhandled rejection, that of the promise of the caller', async () => {
-  for (const pull of ['bev.read(10)', 'bev.readLine()', 'bev.read()']) {
-    const outcome = await run(
-      `process.on('unhandledRejection', (reason, promise) => {
+  it('B75: a rejected pull nobody awaits is one unhandled rejection, that of the promise of the caller', async () => {
+    for (const pull of ['bev.read(10)', 'bev.readLine()', 'bev.read()']) {
+      const outcome = await run(
+        `process.on('unhandledRejection', (reason, promise) => {
          console.log('unhandled', reason.code, promise === globalThis.pull);
        });
        process.on('rejectionHandled', () => console.log('handled late'));
        ${resetPeer(`globalThis.pull = ${pull};`)}`,
-    );
-    expect(outcome, pull).toEqual({
-      code: 0,
-      signal: null,
-      stdout: expect.stringMatching(/^(served\n)?unhandled ECONNRESET true\n(served\n)?$/),
-      stderr: '',
-    });
-  }
-});
+      );
+      expect(outcome, pull).toEqual({
+        code: 0,
+        signal: null,
+        stdout: expect.stringMatching(/^(served\n)?unhandled ECONNRESET true\n(served\n)?$/),
+        stderr: '',
+      });
+    }
+  });
 
-it('B75: a rejected pull that is awaited is no unhandled rejection, also when a time-out or free() rejects it', async () => {
-  const outcome = await run(`
-    import { listen, connect } from 'bufferevent';
+  it('B75: a rejected pull that is awaited is no unhandled rejection, also when a time-out or free() rejects it', async () => {
+    const outcome = await run(`
+    ${over(name)}
     process.on('warning', ({ name }) => console.log('warning', name));
     const listener = await listen({ ip: '127.0.0.1', port: 0 }, {});
     const bev = await connect(listener.address);
@@ -80,16 +91,16 @@ it('B75: a rejected pull that is awaited is no unhandled rejection, also when a 
     await listener.close();
     await listener.base[Symbol.asyncDispose]();
   `);
-  expect(outcome).toMatchObject({ code: 0, stderr: '' });
-  expect(outcome.stdout.split('\n').slice(0, 3)).toEqual([
-    'ERR_BUFFEREVENT_TIMEOUT',
-    'ERR_BUFFEREVENT_FREED',
-    'ERR_BUFFEREVENT_FREED',
-  ]);
-});
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(outcome.stdout.split('\n').slice(0, 3)).toEqual([
+      'ERR_BUFFEREVENT_TIMEOUT',
+      'ERR_BUFFEREVENT_FREED',
+      'ERR_BUFFEREVENT_FREED',
+    ]);
+  });
 
-const throwing = (extra: string): string => `
-  import { connect, listen } from 'bufferevent';
+  const throwing = (extra: string): string => `
+  ${over(name)}
   let uncaught = 0;
   ${extra}
   const listener = await listen({ ip: '127.0.0.1', port: 0 }, {
@@ -110,43 +121,43 @@ const throwing = (extra: string): string => `
   await listener.base[Symbol.asyncDispose]();
 `;
 
-it('B10: a handler that throws is one uncaught exception, and every connection is served', async () => {
-  const outcome = await run(
-    throwing(`process.on('uncaughtException', ({ message }) => { uncaught += 1; console.log(message); });`),
-  );
-  expect(outcome).toMatchObject({ code: 0, stderr: '' });
-  expect(outcome.stdout.split('\n').filter(Boolean).sort()).toEqual([
-    'again',
-    'hello',
-    'thrown by a handler',
-    'uncaught 1',
-  ]);
-});
-
-it('B10: without a handler for uncaught exceptions it ends the process as any exception does', async () => {
-  const outcome = await run(throwing(''));
-  expect(outcome.code).toBe(1);
-  expect(outcome.stderr.match(/Error: thrown by a handler/g)).toHaveLength(1);
-});
-
-it('B65: disposal at the end of a program ends the connection cleanly, then the process ends by itself', async () => {
-  const received: Buffer[] = [];
-  let ended = false;
-  let failed = false;
-  const server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
-    socket.on('data', (chunk: Buffer) => void received.push(chunk));
-    socket.on('error', () => {
-      failed = true;
-    });
-    socket.on('end', () => {
-      ended = true;
-      socket.end('bye');
-    });
+  it('B10: a handler that throws is one uncaught exception, and every connection is served', async () => {
+    const outcome = await run(
+      throwing(`process.on('uncaughtException', ({ message }) => { uncaught += 1; console.log(message); });`),
+    );
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(outcome.stdout.split('\n').filter(Boolean).sort()).toEqual([
+      'again',
+      'hello',
+      'thrown by a handler',
+      'uncaught 1',
+    ]);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  const outcome = await run(`
-    import { connect } from 'bufferevent';
+
+  it('B10: without a handler for uncaught exceptions it ends the process as any exception does', async () => {
+    const outcome = await run(throwing(''));
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr.match(/Error: thrown by a handler/g)).toHaveLength(1);
+  });
+
+  it('B65: disposal at the end of a program ends the connection cleanly, then the process ends by itself', async () => {
+    const received: Buffer[] = [];
+    let ended = false;
+    let failed = false;
+    const server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
+      socket.on('data', (chunk: Buffer) => void received.push(chunk));
+      socket.on('error', () => {
+        failed = true;
+      });
+      socket.on('end', () => {
+        ended = true;
+        socket.end('bye');
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const outcome = await run(`
+    ${over(name)}
     const bev = await connect({ host: '127.0.0.1', port: ${port} });
     try {
       bev.write(new Uint8Array(3_000_000));
@@ -155,15 +166,15 @@ it('B65: disposal at the end of a program ends the connection cleanly, then the 
     }
     console.log((await bev.closed).kind);
   `);
-  expect(outcome).toEqual({ code: 0, signal: null, stdout: 'clean\n', stderr: '' });
-  expect(Buffer.concat(received).length).toBe(3_000_000);
-  expect({ ended, failed }).toEqual({ ended: true, failed: false });
-  await new Promise((resolve) => server.close(resolve));
-});
+    expect(outcome).toEqual({ code: 0, signal: null, stdout: 'clean\n', stderr: '' });
+    expect(Buffer.concat(received).length).toBe(3_000_000);
+    expect({ ended, failed }).toEqual({ ended: true, failed: false });
+    await new Promise((resolve) => server.close(resolve));
+  });
 
-it('B65: nothing of a freed connection keeps the process alive, whatever its time-outs', async () => {
-  const outcome = await run(`
-    import { connect, listen } from 'bufferevent';
+  it('B65: nothing of a freed connection keeps the process alive, whatever its time-outs', async () => {
+    const outcome = await run(`
+    ${over(name)}
     const listener = await listen({ ip: '127.0.0.1', port: 0 }, { onConnection: (bev) => bev.free() });
     const bev = await connect(listener.address);
     bev.setTimeouts({ readMs: 60_000, writeMs: 60_000, idleMs: 60_000 });
@@ -172,70 +183,71 @@ it('B65: nothing of a freed connection keeps the process alive, whatever its tim
     await listener.close();
     console.log('done');
   `);
-  expect(outcome).toEqual({ code: 0, signal: null, stdout: 'done\n', stderr: '' });
-});
+    expect(outcome).toEqual({ code: 0, signal: null, stdout: 'done\n', stderr: '' });
+  });
 
-it('C16: a listener keeps the process alive; unref() gives that up', async () => {
-  const serve = `
-    import { listen } from 'bufferevent';
+  it('C16: a listener keeps the process alive; unref() gives that up', async () => {
+    const serve = `
+    ${over(name)}
     const listener = await listen({ ip: '127.0.0.1', port: 0 }, { onRead: (bev) => bev.write(bev.input) });
     console.log('port', listener.address.port, 'ready');
   `;
-  expect(await run(`${serve} listener.unref();`)).toMatchObject({ code: 0, signal: null });
-  expect(await run(`${serve} listener.base.unref();`)).toMatchObject({ code: 0, signal: null });
-  const program = new Program(serve);
-  const port = Number(/port (\d+)/.exec(await program.says('ready'))?.[1]);
-  const socket = dial(port, '127.0.0.1');
-  socket.write('alive');
-  const [answer] = await new Promise<Buffer[]>((resolve) => socket.once('data', (chunk: Buffer) => resolve([chunk])));
-  expect(String(answer)).toBe('alive');
-  socket.destroy();
-  expect(await program.kill()).toMatchObject({ signal: 'SIGKILL', stderr: '' });
-});
-
-it('C16: a pending pull keeps the process alive; a connection with unref() does not', async () => {
-  const server = createServer((socket) => {
-    socket.on('error', () => {});
-    socket.on('data', (chunk: Buffer) => void socket.write(chunk));
+    expect(await run(`${serve} listener.unref();`)).toMatchObject({ code: 0, signal: null });
+    expect(await run(`${serve} listener.base.unref();`)).toMatchObject({ code: 0, signal: null });
+    const program = new Program(serve);
+    const port = Number(/port (\d+)/.exec(await program.says('ready'))?.[1]);
+    const socket = dial(port, '127.0.0.1');
+    socket.write('alive');
+    const [answer] = await new Promise<Buffer[]>((resolve) => socket.once('data', (chunk: Buffer) => resolve([chunk])));
+    expect(String(answer)).toBe('alive');
+    socket.destroy();
+    expect(await program.kill()).toMatchObject({ signal: 'SIGKILL', stderr: '' });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  const client = (body: string): string => `
-    import { connect } from 'bufferevent';
+
+  it('C16: a pending pull keeps the process alive; a connection with unref() does not', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (chunk: Buffer) => void socket.write(chunk));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const client = (body: string): string => `
+    ${over(name)}
     const bev = await connect({ host: '127.0.0.1', port: ${port} });
     ${body}
   `;
-  const echoed = await run(client(`bev.write('echo\\n'); console.log(await bev.readLine()); bev.free();`));
-  expect(echoed).toEqual({ code: 0, signal: null, stdout: 'echo\n', stderr: '' });
-  const left = await run(client(`bev.unref(); void bev.read(5); console.log('left');`));
-  expect(left).toEqual({ code: 0, signal: null, stdout: 'left\n', stderr: '' });
-  server.close();
-});
-
-it('C16: an idle connection that wants nothing does not keep the process alive; one that reads does', async () => {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    socket.on('error', () => {});
-    sockets.push(socket);
+    const echoed = await run(client(`bev.write('echo\\n'); console.log(await bev.readLine()); bev.free();`));
+    expect(echoed).toEqual({ code: 0, signal: null, stdout: 'echo\n', stderr: '' });
+    const left = await run(client(`bev.unref(); void bev.read(5); console.log('left');`));
+    expect(left).toEqual({ code: 0, signal: null, stdout: 'left\n', stderr: '' });
+    server.close();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  const client = (body: string): string => `
-    import { connect } from 'bufferevent';
+
+  it('C16: an idle connection that wants nothing does not keep the process alive; one that reads does', async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      sockets.push(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const client = (body: string): string => `
+    ${over(name)}
     const bev = await connect({ ip: '127.0.0.1', port: ${port} }, { onRead() { console.log('read'); bev.free(); } },
       { enable: ['write'] });
     bev.setTimeouts({ readMs: 60_000, idleMs: 60_000 });
     await new Promise((resolve) => setImmediate(resolve));
     ${body}
   `;
-  const idle = await run(client(`console.log('idle', bev.freed);`));
-  expect(idle).toEqual({ code: 0, signal: null, stdout: 'idle false\n', stderr: '' });
-  sockets.length = 0;
-  const reading = new Program(client(`bev.enable('read'); console.log('reading');`));
-  await reading.says('reading');
-  sockets[0]?.write('x');
-  expect(await reading.outcome).toEqual({ code: 0, signal: null, stdout: 'reading\nread\n', stderr: '' });
-  server.close();
+    const idle = await run(client(`console.log('idle', bev.freed);`));
+    expect(idle).toEqual({ code: 0, signal: null, stdout: 'idle false\n', stderr: '' });
+    sockets.length = 0;
+    const reading = new Program(client(`bev.enable('read'); console.log('reading');`));
+    await reading.says('reading');
+    sockets[0]?.write('x');
+    expect(await reading.outcome).toEqual({ code: 0, signal: null, stdout: 'reading\nread\n', stderr: '' });
+    server.close();
+  });
 });
 
 it('C16: unref() before connect() lets the process end while the attempt is pending', async () => {

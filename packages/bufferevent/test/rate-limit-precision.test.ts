@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type BuffereventHandlers, RateLimitGroup, type SocketBufferevent, TokenBucketConfig } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { KiB, MiB, pattern } from './support/bytes.js';
+import { sockets } from './support/system-backends.js';
 import { inMemory, inWorlds, type World } from './support/world.js';
 
 const CONNECTIONS = 30;
@@ -129,7 +130,7 @@ describe('30 echo connections for 5 seconds', () => {
     }
   });
 
-  inWorlds(['net'], (world) => {
+  inWorlds(sockets, (world) => {
     for (const [name, limits, tolerance] of cases) {
       it.skipIf(!nightly && name !== 'both')(
         `RL-13: over sockets, limits are kept within the tolerance of libevent (${name})`,
@@ -157,7 +158,7 @@ describe('30 echo connections for 5 seconds', () => {
 });
 
 describe('one connection at 1 MiB/s', () => {
-  inWorlds(['net'], (world) => {
+  inWorlds(sockets, (world) => {
     it('keeps within 2 percent of it, receiving and sending', async () => {
       const seconds = nightly ? 10 : 2;
       const source: BuffereventHandlers = { onWrite: (bev) => void bev.write(new Uint8Array(256 * KiB)) };

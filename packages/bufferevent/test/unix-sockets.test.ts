@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
 import { noteOptions } from './support/options.js';
 import { Program, run } from './support/program.js';
+import { sockets } from './support/system-backends.js';
 import { rejection } from './support/wait.js';
 import { inWorlds } from './support/world.js';
 
@@ -34,7 +35,7 @@ describe.skipIf(process.platform === 'win32')('Unix-domain sockets', () => {
     expect(existsSync(path)).toBe(true);
   }
 
-  inWorlds(['net'], (world) => {
+  inWorlds(sockets, (world) => {
     it('B89: mode gives the socket file its permissions, and only those who may write can connect', async () => {
       for (const mode of [0o600, 0o660, 0o666, 0o700]) {
         const umask = process.umask(0);

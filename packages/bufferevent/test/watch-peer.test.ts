@@ -1,20 +1,21 @@
 // Noticing the peer's close while reading rests (RD-7, user-pain D2).
 import { describe, expect, it } from 'vitest';
+import { socketsWith } from './support/system-backends.js';
 import { failure } from './support/wait.js';
 import { inBothMemories, inWorlds } from './support/world.js';
 
 describe('watchPeer', () => {
-  inBothMemories((world) => {
+  inWorlds(['memory', 'memory with faults', ...socketsWith('peerClose')], (world) => {
     it('tells once that the peer has closed while reading is disabled; its bytes are still there (RD-7)', async () => {
       const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
       bev.watchPeer = true;
-      await world.settle();
+      if (world.isMemory) await world.settle();
       peer.send('last words');
-      await world.settle();
+      if (world.isMemory) await world.settle();
       expect(world.log).toEqual([]);
       peer.end();
       await world.until(() => world.log.length > 0, 'the close to be noticed');
-      await world.settle();
+      if (world.isMemory) await world.settle();
       expect(world.log).toEqual(['server peer-closed']);
       bev.enable('read');
       await world.until(() => world.log.includes('server eof'), 'the end');
@@ -40,12 +41,14 @@ describe('watchPeer', () => {
     it('tells a reset of a peer that is not read as an error', async () => {
       const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
       bev.watchPeer = true;
-      await world.settle();
+      if (world.isMemory) await world.settle();
       peer.reset();
       await world.until(() => world.log.length > 0, 'the reset');
       expect(world.log).toEqual(['server error ECONNRESET read']);
     });
+  });
 
+  inBothMemories((world) => {
     it('says nothing of a peer that goes on, nor when it was switched off again', async () => {
       const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
       for (let i = 0; i < 5; i++) {

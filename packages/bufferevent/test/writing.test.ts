@@ -1,10 +1,11 @@
 // Writing, its marks and pressure: B30–B38.
 import { Evbuffer, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
-import { contents, KiB, MiB, pattern, same } from './support/bytes.js';
+import { contents, KiB, MiB, pattern, same, text } from './support/bytes.js';
 import { Collector, count } from './support/recorder.js';
+import { socketsWith } from './support/system-backends.js';
 import { rejection } from './support/wait.js';
-import { inBothMemories, inMemory, ipOf, onEveryBackend } from './support/world.js';
+import { inBothMemories, inMemory, inWorlds, ipOf, onEveryBackend } from './support/world.js';
 
 describe('what is written arrives', () => {
   onEveryBackend((world) => {
@@ -308,6 +309,20 @@ describe('when onWrite runs', () => {
       expect(() => other.write('x')).toThrow(expect.objectContaining({ code: 'ERR_BUFFEREVENT_WRITE_AFTER_END' }));
       peer.end();
       expect(await ended).toEqual({ kind: 'clean' });
+    });
+  });
+
+  inWorlds(['memory', ...socketsWith('readAfterWriteError')], (world) => {
+    it('WR-6, B35: what came before a failed send can still be read', async () => {
+      const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
+      peer.send('last words');
+      await world.until(() => peer.unsentBytes === 0, 'the bytes to leave');
+      peer.reset();
+      await world.until(() => {
+        if (world.log.every((line) => line === 'server write')) bev.write('x');
+        return world.log.some((line) => /^server error (ECONNRESET|EPIPE) write$/.test(line));
+      }, 'the failure');
+      expect(text(await bev.read(10))).toBe('last words');
     });
   });
 });

@@ -7,7 +7,7 @@ export interface FileSource {
   readonly length: number;
   /** Where this part begins in the file. */
   readonly offset: number;
-  /** The open descriptor, for those who send files from the kernel. */
+  /** The open descriptor, for those who send files from the kernel; −1 when there is none, and the file is read. */
   readonly descriptor: number;
   /**
    * Reads [offset, offset + bytes) to target[at, at + bytes), all of it.

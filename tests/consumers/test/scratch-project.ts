@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,11 +21,15 @@ const here = fileURLToPath(new URL('..', import.meta.url));
 export function withDependencies(name: string, found: string[] = []): string[] {
   if (found.includes(name)) return found;
   found.push(name);
-  const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
-  for (const dependency of Object.keys(manifest.dependencies ?? {})) {
+  for (const dependency of dependenciesOf(name)) {
     if (existsSync(join(root, 'packages', dependency))) withDependencies(dependency, found);
   }
   return found;
+}
+
+function dependenciesOf(name: string): string[] {
+  const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
+  return Object.keys(manifest.dependencies ?? {});
 }
 
 /**
@@ -46,6 +60,16 @@ export class ScratchProject {
     const installed = join(this.folder, 'node_modules', name);
     mkdirSync(installed, { recursive: true });
     execFileSync('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
+    this.#installForeign(name);
+  }
+
+  /** What a package of ours needs of others, as it is installed in the workspace. */
+  #installForeign(name: string): void {
+    for (const dependency of dependenciesOf(name)) {
+      if (existsSync(join(root, 'packages', dependency))) continue;
+      const source = realpathSync(join(root, 'packages', name, 'node_modules', dependency));
+      cpSync(source, join(this.folder, 'node_modules', dependency), { recursive: true });
+    }
   }
 
   /** What was packed of a package. */

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { docsFile } from './docs-file.js';
 
-export const benchmarksPage: string = fileURLToPath(new URL('../../../docs/benchmarks.md', import.meta.url));
+export const benchmarksPage: string = docsFile('benchmarks.md');
 
 /** Replaces what stands between the markers `<!-- name:begin -->` and `<!-- name:end -->` of a page. */
 export function rewriteSection(file: string, name: string, text: string): void {

@@ -1,11 +1,12 @@
 // evbuffer against libevent and what JavaScript has instead: `pnpm --filter bench evbuffer-vs-peers`, after a build.
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchmarksPage, rewriteSection } from './docs-section.js';
 import { writeResults } from './evbuffer/files.js';
 import { findings } from './evbuffer/findings.js';
 import { measureAll } from './evbuffer/measurement.js';
 import { toMarkdown } from './evbuffer/report.js';
+import { check } from './findings.js';
+import { describeMachine } from './run-description.js';
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +31,7 @@ const results = await measureAll({
   run: {
     date: new Date().toISOString().slice(0, 10),
     node: process.versions.node,
-    machine: `${process.platform} ${process.arch}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}`,
+    machine: describeMachine(),
     command: `pnpm --filter bench evbuffer-vs-peers ${words}`.trim(),
     rounds: Number(values.rounds),
     scaleRounds: Number(values['scale-rounds']),
@@ -46,12 +47,5 @@ if (values.write) {
   writeResults(results);
   rewriteSection(benchmarksPage, 'evbuffer-vs-peers', text);
 }
-if (values.check) {
-  // With --only, what was left out is not missed; what could not be measured is.
-  const failed = findings(results).filter(({ id, judgement }) => id.includes(values.only) && judgement?.holds !== true);
-  for (const { title, judgement } of failed) {
-    const reason = judgement === null ? 'not measured' : `${judgement.reached}, required ${judgement.required}`;
-    console.error(`missed: ${title}: ${reason}`);
-  }
-  if (failed.length > 0) process.exitCode = 1;
-}
+// With --only, what was left out is not missed; what could not be measured is.
+if (values.check) check(findings(results).filter(({ id }) => id.includes(values.only)));

@@ -1,8 +1,8 @@
 // What a connection costs that does nothing: `pnpm --filter bench idle-connections`, after a build.
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ask } from './ask.js';
 import { benchmarksPage, rewriteSection } from './docs-section.js';
 import { runDescription } from './run-description.js';
 import { median } from './statistics.js';
@@ -25,7 +25,6 @@ const MOST_HEAP_BYTES = 1536;
 const MOST_CPU_MS = 20;
 /** Held before the heap is looked at for the first time, so that code that is compiled on the way does not count. */
 const WARM_UP = 200;
-const patienceMs = 120_000;
 
 type Holder = 'bare' | 'bufferevent';
 type BackendName = 'memory' | 'net';
@@ -39,31 +38,24 @@ interface Idle {
 const holderScript = fileURLToPath(new URL('../servers/idle.mjs', import.meta.url));
 const clientsScript = fileURLToPath(new URL('../servers/idle-clients.mjs', import.meta.url));
 
-async function answer<Answer>(child: ChildProcess, question?: object): Promise<Answer> {
-  const said = once(child, 'message', { signal: AbortSignal.timeout(patienceMs) });
-  if (question !== undefined) child.send(question);
-  const [message] = await said;
-  return message as Answer;
-}
-
 async function hold(holder: Holder, backend: BackendName, connections: number, idleMs: number): Promise<Idle> {
   // V8 collects garbage by itself a few seconds after a burst of allocation: that is not what idling costs.
   const server = fork(holderScript, [holder, backend], { execArgv: ['--expose-gc', '--no-memory-reducer'] });
   let clients: ChildProcess | null = null;
   try {
-    const { listening } = await answer<{ listening: number }>(server);
+    const { listening } = await ask<{ listening: number }>(server);
     if (backend === 'net') {
       clients = fork(clientsScript, [String(listening)], { execArgv: [] });
-      await answer(clients);
+      await ask(clients);
     }
     const dialler = clients ?? server;
     const heapWith = async (open: number, until: number): Promise<number> => {
       dialler.send({ open });
-      return (await answer<{ heapUsed: number }>(server, { until })).heapUsed;
+      return (await ask<{ heapUsed: number }>(server, { until })).heapUsed;
     };
     const before = await heapWith(WARM_UP, WARM_UP);
     const after = await heapWith(connections, WARM_UP + connections);
-    const { cpuMicroseconds } = await answer<{ cpuMicroseconds: number }>(server, { idleMs });
+    const { cpuMicroseconds } = await ask<{ cpuMicroseconds: number }>(server, { idleMs });
     return { heapBytes: (after - before) / connections, cpuMs: cpuMicroseconds / 1000 };
   } finally {
     clients?.kill('SIGKILL');

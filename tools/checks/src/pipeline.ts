@@ -1,15 +1,18 @@
-// The stages of `npm test`: `pipeline.ts [--nightly] [stage…]`. All stages without a name, in this order; the first that
-// fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
+// The stages of `npm test`: `pipeline.ts [--nightly] [--asan] [stage…]`. All stages without a name, in this order, the one
+// with sanitizers only with `--asan`; the first that fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
+import { checkAddonBinary } from './addon-binary.js';
+import { checkArm64 } from './arm64.js';
 import { checkDocsCode } from './docs-code.js';
 import { checkDocsLinks } from './docs-links.js';
 import { checkErrorCodes } from './error-codes.js';
 import { checkRuleCitations } from './rule-citations.js';
 import { collectTestReports, removeTestReports, type TestTotals } from './test-reports.js';
+import { hasTools } from './tools.js';
 import { build, packageFolders, root, run } from './workspace.js';
 
 const { values: flags, positionals: wanted } = parseArgs({
-  options: { nightly: { type: 'boolean', default: false } },
+  options: { asan: { type: 'boolean', default: false }, nightly: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 
@@ -29,9 +32,18 @@ const stages: Record<string, () => void | Promise<void>> = {
     await run('sherif', ['--fail-on-warnings', '--ignore-rule', 'packages-without-package-json']);
     await run('knip', ['--no-progress', '--no-config-hints']);
   },
-  architecture: () => run('depcruise', ['packages', 'apps', 'tools', 'tests', '--config', '.dependency-cruiser.cjs']),
+  architecture: () =>
+    run('depcruise', ['packages', 'apps', 'examples', 'tools', 'tests', '--config', '.dependency-cruiser.cjs']),
   'rule-citations': () => checkRuleCitations(root),
   'error-codes': () => checkErrorCodes(root),
+  // Imports what the first stage has built.
+  'ring-header': async () => (await import('./ring-header.js')).checkRingHeader(root),
+  'addon-binary': async () => {
+    if (process.platform !== 'linux') return console.log('skipped: the binary in the tarball is for Linux');
+    if (!hasTools('the binary in the tarball', ['objdump', 'strip', 'g++', 'make', 'python3'])) return;
+    await run(process.execPath, ['packages/bufferevent-epoll/scripts/make-prebuilds.mjs']);
+    checkAddonBinary(root, process.arch, 'objdump');
+  },
   'docs-code': () => checkDocsCode(root),
   'docs-links': () => checkDocsLinks(root),
   unit: async () => {
@@ -43,6 +55,7 @@ const stages: Record<string, () => void | Promise<void>> = {
       totals = collectTestReports(root, packageFolders());
     }
   },
+  ...(flags.nightly ? { arm64: checkArm64 } : {}),
   'node-test': () => turbo('test:node', '--concurrency=1'),
   'self-test': () =>
     run(process.execPath, [
@@ -50,6 +63,7 @@ const stages: Record<string, () => void | Promise<void>> = {
       'self-test',
       ...['--connections', `${selfTestSize.connections}`, '--bytes', `${selfTestSize.mebibytes * 2 ** 20}`],
     ]),
+  asan: () => turbo('test:asan'),
 };
 
 const unknown = wanted.filter((name) => !(name in stages));
@@ -60,7 +74,8 @@ if (unknown.length > 0) {
 
 const summary: string[] = [];
 for (const [name, stage] of Object.entries(stages)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const isWanted = wanted.length > 0 ? wanted.includes(name) : name !== 'asan' || flags.asan;
+  if (!isWanted) continue;
   console.log(`\n── ${name}`);
   const startedMs = performance.now();
   let failure: unknown;

@@ -41,11 +41,21 @@ const violations: readonly { rule: string; file: string; code: string }[] = [
     code: "import 'bufferevent-backend-compliance';",
   },
   {
+    rule: 'arrows-of-bufferevent-epoll',
+    file: 'packages/bufferevent-epoll/src/dev.ts',
+    code: "import 'bufferevent-backend-compliance';",
+  },
+  {
     rule: 'arrows-of-bufferevent',
     file: 'packages/bufferevent/src/up.ts',
     code: "import type { x } from '../../../apps/echo/dist/index.js';",
   },
   { rule: 'arrows-of-echo', file: 'apps/echo/src/down.ts', code: "import '../../../packages/evbuffer/dist/index.js';" },
+  {
+    rule: 'arrows-of-workers-echo',
+    file: 'examples/workers-echo/src/down.ts',
+    code: "import '../../../packages/evbuffer/dist/index.js';",
+  },
   { rule: 'package-without-arrows', file: 'packages/newcomer/src/index.ts', code: "import './other.js';" },
   { rule: 'no-circular', file: 'packages/evbuffer/src/circle.ts', code: "import './circle2.js';" },
   {
@@ -114,7 +124,9 @@ const allowed: Readonly<Record<string, string>> = {
     "import 'evbuffer';\nimport 'bufferevent-backend';\nimport 'bufferevent-backend/memory';\nimport 'bufferevent-net';",
   'packages/bufferevent/src/codecs/squeeze.ts': "import 'node:zlib';\nimport '../index.js';",
   'packages/bufferevent/test/helper.ts': "import { createServer } from 'node:net';\nimport 'fast-check';",
-  'apps/echo/src/main.ts': "import 'bufferevent';\nimport 'bufferevent-net';\nimport { createServer } from 'node:net';",
+  'apps/echo/src/main.ts':
+    "import 'bufferevent';\nimport 'bufferevent-net';\nimport 'bufferevent-epoll';\nimport { createServer } from 'node:net';",
+  'examples/workers-echo/src/main.ts': "import 'bufferevent';\nimport 'bufferevent-epoll';",
 };
 
 const helpers: Readonly<Record<string, string>> = {
@@ -137,7 +149,7 @@ function write(file: string, text: string): void {
 function writeSkeleton(): void {
   for (const file of ['.dependency-cruiser.cjs', 'biome.json', '.gitignore', 'tsconfig.base.json', 'package.json'])
     cpSync(join(root, file), join(fixture, file));
-  const folders = ['packages', 'apps'].flatMap((parent) =>
+  const folders = ['packages', 'apps', 'examples'].flatMap((parent) =>
     readdirSync(join(root, parent)).map((name) => join(parent, name)),
   );
   for (const folder of folders) {
@@ -149,7 +161,12 @@ function writeSkeleton(): void {
       if (typeof entry === 'object')
         for (const target of Object.values(entry)) write(join(folder, target), 'export {};');
     }
-    for (const [name, range] of Object.entries<string>({ ...manifest.dependencies, ...manifest.devDependencies })) {
+    const { dependencies, optionalDependencies, devDependencies } = manifest;
+    for (const [name, range] of Object.entries<string>({
+      ...dependencies,
+      ...optionalDependencies,
+      ...devDependencies,
+    })) {
       const link = join(fixture, folder, 'node_modules', name);
       mkdirSync(dirname(link), { recursive: true });
       if (range.startsWith('workspace:')) symlinkSync(join(fixture, 'packages', name), link);
@@ -175,7 +192,7 @@ function restrictedImports(): string[] {
 /** Runs the check as the pipeline does. Broken rules as `rule: file`. */
 function runCheck(): { code: number | null; broken: string[]; output: string } {
   const depcruise = join(root, 'node_modules/.bin/depcruise');
-  const words = ['packages', 'apps', '--config', '.dependency-cruiser.cjs'];
+  const words = ['packages', 'apps', 'examples', '--config', '.dependency-cruiser.cjs'];
   const { status, stdout, stderr } = spawnSync(depcruise, words, { cwd: fixture, encoding: 'utf8' });
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are not part of the message
   const output = `${stdout}${stderr}`.replaceAll(/\u001b\[[\d;]*m/g, '');

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { LoadTarget } from './load-connection.js';
@@ -16,13 +16,18 @@ export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | string>;
 
-  /** Rejects when the process ends, or says something else, before it is ready. */
+  /** Starts a module of Node's. Rejects when the process ends, or says something else, before it is ready. */
   static async start(
     modulePath: string,
     words: readonly string[],
     execArgv: readonly string[] = [],
   ): Promise<ServerProcess> {
-    const child = fork(modulePath, words, { execArgv: [...execArgv], stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+    const stdio: StdioOptions = ['ignore', 'pipe', 'inherit', 'ipc'];
+    return ServerProcess.of(fork(modulePath, words, { execArgv: [...execArgv], stdio }));
+  }
+
+  /** The same of any child whose standard output is a pipe. Without a channel for messages it can't be asked for its usage. */
+  static async of(child: ChildProcess): Promise<ServerProcess> {
     const exited = new Promise<number | string>((resolve) => {
       child.once('exit', (code, signal) => resolve(code ?? signal ?? 'no exit code'));
     });
@@ -42,6 +47,10 @@ export class ServerProcess {
     this.#exited = exited;
     this.readyLine = readyLine;
     this.target = target;
+  }
+
+  get process(): ChildProcess {
+    return this.#child;
   }
 
   async usage(): Promise<Usage> {

@@ -6,7 +6,12 @@ import { spawnSync } from 'node:child_process';
  */
 export function isUsable(tool: string): boolean {
   if (spawnSync(tool, ['-h'], { stdio: 'ignore' }).error === undefined) return true;
+  return isRequired(`${tool}, which is not installed`);
+}
+
+/** Whether tests that lack something run all the same; says that they are skipped when not. */
+export function isRequired(lacking: string): boolean {
   if (process.env['REQUIRE_TOOLS'] === '1') return true;
-  console.warn(`skipped: the tests that need ${tool}, which is not installed`);
+  console.warn(`skipped: the tests that need ${lacking}`);
   return false;
 }

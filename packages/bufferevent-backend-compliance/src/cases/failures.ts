@@ -56,6 +56,19 @@ export const failureCases: readonly ComplianceCase[] = [
     ['tcp'],
   ),
 
+  complianceCase(
+    'C13: a shutdown after a reset by the peer fails, if it does, with ECONNRESET or EPIPE',
+    async (context) => {
+      for (const { left, right } of await context.pairs(5)) {
+        await left.reset();
+        await context.settle();
+        right.port.shutdown(right.handle);
+        const { result } = await right.next(Operation.shutdown);
+        assert.ok([0, -Errno.ECONNRESET, -Errno.EPIPE].includes(result), `shutdown completed with ${result}`);
+      }
+    },
+  ),
+
   complianceCase('C13: sending to a peer that has reset fails with ECONNRESET or EPIPE', async (context) => {
     const { left, right } = await context.pair();
     await left.reset();
@@ -162,7 +175,7 @@ export const failureCases: readonly ComplianceCase[] = [
       const client = context.left.port.connect(first.address);
       assert.equal((await context.left.next(client, Operation.connect)).result, 0);
     },
-    ['reusePort'],
+    ['reusePort', 'tcp'],
   ),
 
   complianceCase(

@@ -279,7 +279,7 @@ export const receivingCases: readonly ComplianceCase[] = [
       await left.reset();
       assert.equal((await right.next(Operation.watchPeer)).result, -Errno.ECONNRESET);
     },
-    ['peerClose'],
+    ['peerClose', 'tcp'],
   ),
 
   complianceCase('C8: a thousand streams at once keep their bytes apart', async (context) => {

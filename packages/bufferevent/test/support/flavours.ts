@@ -1,5 +1,6 @@
 // Two connected bufferevents of every kind, for tests that hold for all of them.
 import { type Bufferevent, createPair, type EventBaseOptions, FilterBufferevent } from 'bufferevent';
+import { sockets } from './system-backends.js';
 import { inWorlds, type World, type WorldKind } from './world.js';
 
 export interface Flavour {
@@ -9,7 +10,7 @@ export interface Flavour {
   open(world: World): Promise<readonly [Bufferevent, Bufferevent]>;
 }
 
-async function sockets(world: World): Promise<readonly [Bufferevent, Bufferevent]> {
+async function connected(world: World): Promise<readonly [Bufferevent, Bufferevent]> {
   const { client, server } = await world.pair({}, {});
   return [client, server];
 }
@@ -26,11 +27,13 @@ function filtered(name: string, open: Flavour['open']): Flavour['open'] {
 }
 
 export const flavours: readonly Flavour[] = [
-  { name: 'sockets over memory', world: 'memory', open: sockets },
-  { name: 'sockets over memory with faults', world: 'memory with faults', open: sockets },
-  { name: 'sockets over net', world: 'net', open: sockets },
+  { name: 'sockets over memory', world: 'memory', open: connected },
+  { name: 'sockets over memory with faults', world: 'memory with faults', open: connected },
+  ...sockets.map((world): Flavour => ({ name: `sockets over ${world}`, world, open: connected })),
   { name: 'pairs', world: 'memory', open: pair },
-  { name: 'filters over sockets', world: 'net', open: filtered('over sockets', sockets) },
+  ...sockets.map((world): Flavour => {
+    return { name: 'filters over sockets', world, open: filtered('over sockets', connected) };
+  }),
   { name: 'filters over filters over pairs', world: 'memory', open: filtered('upper', filtered('lower', pair)) },
 ];
 

@@ -3,6 +3,7 @@ import { type Bufferevent, createPair, FilterBufferevent } from 'bufferevent';
 import { fromDuplex, toDuplex } from 'bufferevent/duplex';
 import { afterEach } from 'vitest';
 import { socketPair, streamPair } from './streams.js';
+import { sockets } from './system-backends.js';
 import { turns } from './wait.js';
 import { inWorlds, type World, type WorldKind } from './world.js';
 
@@ -17,13 +18,13 @@ interface PairKind {
   connect(world: World): Promise<ConnectedPair>;
 }
 
-const sockets = async (world: World): Promise<ConnectedPair> => {
+const connectedSockets = async (world: World): Promise<ConnectedPair> => {
   const { client, server } = await world.pair({}, {});
   return { left: client, right: server };
 };
 
 const pairKinds: readonly PairKind[] = [
-  { name: 'sockets', worlds: ['memory', 'memory with faults', 'net'], connect: sockets },
+  { name: 'sockets', worlds: ['memory', 'memory with faults', ...sockets], connect: connectedSockets },
   {
     name: 'the halves of a pair',
     worlds: ['memory'],
@@ -34,17 +35,17 @@ const pairKinds: readonly PairKind[] = [
   },
   {
     name: 'filters over sockets',
-    worlds: ['net'],
+    worlds: sockets,
     async connect(world) {
-      const { left, right } = await sockets(world);
+      const { left, right } = await connectedSockets(world);
       return { left: world.keep(new FilterBufferevent(left)), right: world.keep(new FilterBufferevent(right)) };
     },
   },
   {
     name: 'streams over sockets',
-    worlds: ['memory', 'net'],
+    worlds: ['memory', ...sockets],
     async connect(world) {
-      const { left, right } = await sockets(world);
+      const { left, right } = await connectedSockets(world);
       return {
         left: world.keep(fromDuplex(toDuplex(left), world.base)),
         right: world.keep(fromDuplex(toDuplex(right), world.base)),
@@ -61,7 +62,7 @@ const pairKinds: readonly PairKind[] = [
   },
   {
     name: 'streams that are sockets of Node',
-    worlds: ['net'],
+    worlds: sockets,
     async connect(world) {
       const [left, right] = await socketPair();
       return { left: world.keep(fromDuplex(left, world.base)), right: world.keep(fromDuplex(right, world.base)) };

@@ -1,5 +1,7 @@
 // The same test bodies over every backend: a world has one event base, a place to listen, peers, and a log.
 
+import { closeSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   type Backend,
   type Bufferevent,
@@ -16,13 +18,18 @@ import {
 } from 'bufferevent';
 import { createTestBase, ManualClock, type TestBase } from 'bufferevent/testing';
 import { createMemoryBackend, type MemoryNetwork } from 'bufferevent-backend/memory';
-import { netBackend } from 'bufferevent-net';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { NetPeer, type Peer } from './peer.js';
 import { checkBuffers, recorder } from './recorder.js';
+import { type SystemBackendName, sockets, socketsWith, systemBackends } from './system-backends.js';
 import { turn, until } from './wait.js';
 
-export type WorldKind = 'memory' | 'memory with faults' | 'net';
+type MemoryKind = 'memory' | 'memory with faults';
+export type WorldKind = MemoryKind | SystemBackendName;
+
+function isMemoryKind(kind: WorldKind): kind is MemoryKind {
+  return kind === 'memory' || kind === 'memory with faults';
+}
 
 export class World {
   readonly kind: WorldKind;
@@ -40,10 +47,11 @@ export class World {
   #peers: NetPeer[] = [];
   #bases: EventBase[] = [];
   #seen = new Set<Bufferevent>();
+  #socketsBefore = 0;
 
   constructor(kind: WorldKind) {
     this.kind = kind;
-    this.isMemory = kind !== 'net';
+    this.isMemory = isMemoryKind(kind);
   }
 
   open(options: EventBaseOptions = {}): void {
@@ -52,11 +60,12 @@ export class World {
     this.#peers = [];
     this.#bases = [];
     this.#seen = new Set();
-    if (this.isMemory) this.#openMemory(options);
+    if (isMemoryKind(this.kind)) this.#openMemory(options);
     else {
+      this.#socketsBefore = openSockets();
       this.clock = new ManualClock();
-      this.plain = netBackend;
-      this.backend = netBackend;
+      this.plain = systemBackends[this.kind];
+      this.backend = this.plain;
       this.base = this.newBase(options);
     }
   }
@@ -102,6 +111,29 @@ export class World {
         leases: 0,
       });
     }
+  }
+
+  /** Two connected descriptors that nobody owns. */
+  async socketPair(): Promise<readonly [number, number]> {
+    if (this.isMemory) return this.network.socketPair();
+    const accepted: SocketBufferevent[] = [];
+    const path = `\0bufferevent-test-${process.pid}-${++paths}`;
+    const onConnection = (bev: SocketBufferevent): void => void accepted.push(bev);
+    const listener = await listen({ path }, { onConnection }, { base: this.base });
+    const dialled = await connect({ path }, {}, { base: this.base });
+    await this.until(() => accepted.length === 1, 'the other end');
+    await listener.close();
+    return [await givenUp(dialled), await givenUp(accepted[0] as SocketBufferevent)];
+  }
+
+  closeDescriptor(descriptor: number): void {
+    if (this.isMemory) this.network.closeDescriptor(descriptor);
+    else closeSync(descriptor);
+  }
+
+  /** Of sockets, beside those that were open before this world was. */
+  get openDescriptors(): number {
+    return this.isMemory ? this.network.openDescriptors : openSockets() - this.#socketsBefore;
   }
 
   /** A recorder of callbacks in this world's log. */
@@ -184,6 +216,31 @@ export class World {
   }
 }
 
+let paths = 0;
+
+/** The descriptor of a connection that lets go of it. */
+async function givenUp(bev: SocketBufferevent): Promise<number> {
+  const { descriptor } = bev;
+  await bev.setDescriptor(-1);
+  bev.free();
+  return descriptor;
+}
+
+/** Sockets of this process, where the system tells. */
+function openSockets(): number {
+  if (process.platform !== 'linux') return 0;
+  const folder = '/proc/self/fd';
+  return readdirSync(folder).filter((name) => isSocket(join(folder, name))).length;
+}
+
+function isSocket(link: string): boolean {
+  try {
+    return readlinkSync(link).startsWith('socket:');
+  } catch {
+    return false; // The descriptor that the folder was read through.
+  }
+}
+
 export interface Accepted {
   readonly bev: SocketBufferevent;
   readonly peer: Peer;
@@ -223,7 +280,12 @@ export function inWorlds(
 }
 
 export function onEveryBackend(body: (world: World) => void, options?: EventBaseOptions): void {
-  inWorlds(['memory', 'memory with faults', 'net'], body, options);
+  inWorlds(['memory', 'memory with faults', ...sockets], body, options);
+}
+
+/** Where connections have descriptors that can be taken and given away. */
+export function whereDescriptors(body: (world: World) => void): void {
+  inWorlds(['memory', 'memory with faults', ...socketsWith('descriptors')], body);
 }
 
 /** For what needs the clock driven by hand, chosen pieces, or proof that nothing happens. */

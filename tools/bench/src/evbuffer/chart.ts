@@ -1,16 +1,7 @@
+import { type BarGroup, drawBarChart } from '../bar-chart.js';
 import { median } from '../statistics.js';
 import type { Results } from './results.js';
 import { type PeerName, type Work, works } from './works.js';
-
-const MARGIN = 12;
-const WIDTH = 860;
-const LABEL_WIDTH = 190;
-const VALUE_WIDTH = 76;
-const BAR_HEIGHT = 14;
-const BAR_STEP = 18;
-const TITLE_HEIGHT = 26;
-const GROUP_GAP = 14;
-const HEADER_HEIGHT = 40;
 
 const names: Readonly<Record<PeerName, string>> = {
   evbuffer: 'evbuffer',
@@ -21,99 +12,27 @@ const names: Readonly<Record<PeerName, string>> = {
   bare: 'bare Buffer',
 };
 
-interface Group {
-  readonly title: string;
-  readonly bars: readonly { readonly peer: PeerName; readonly ns: number }[];
-}
-
-/**
- * CPU time of every work by peer, as an SVG: bars on one logarithmic scale. It has a background of its own, as the page
- * around it need not be as light or dark as the reader's system says.
- */
+/** CPU time of every work by peer, as an SVG. */
 export function drawChart(results: Results): string {
-  const groups = works.flatMap((work) => groupOf(results, work));
-  const all = groups.flatMap(({ bars }) => bars.map(({ ns }) => ns));
-  const scale = logarithmic(Math.min(...all), Math.max(...all));
-  const parts: string[] = [];
-  let y = HEADER_HEIGHT;
-  for (const { title, bars } of groups) {
-    parts.push(`<text class="title" x="0" y="${y + 17}">${escaped(title)}</text>`);
-    y += TITLE_HEIGHT;
-    // Behind the bars only: a line through a title is hard to read.
-    for (const tick of scale.ticks) {
-      const x = scale.x(tick).toFixed(1);
-      parts.push(`<line class="grid" x1="${x}" x2="${x}" y1="${y - 4}" y2="${y + bars.length * BAR_STEP}"/>`);
-    }
-    for (const { peer, ns } of bars) {
-      const end = scale.x(ns);
-      const baseline = y + BAR_HEIGHT - 3;
-      parts.push(
-        `<text class="label" x="${LABEL_WIDTH - 8}" y="${baseline}">${escaped(names[peer])}</text>`,
-        `<rect class="${peer === 'evbuffer' ? 'ours' : 'theirs'}" x="${LABEL_WIDTH}" y="${y}" ` +
-          `width="${(end - LABEL_WIDTH).toFixed(1)}" height="${BAR_HEIGHT}" rx="2"/>`,
-        `<text class="value" x="${(end + 6).toFixed(1)}" y="${baseline}">${duration(ns)}</text>`,
-      );
-      y += BAR_STEP;
-    }
-    y += GROUP_GAP;
-  }
   const { date, node, machine } = results.run;
-  const ticks = scale.ticks.map(
-    (tick) => `<text class="tick" x="${scale.x(tick).toFixed(1)}" y="${y}">${duration(tick)}</text>`,
-  );
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${-MARGIN} ${-MARGIN} ${WIDTH + 2 * MARGIN} ${y + 2 * MARGIN}" role="img" aria-label="CPU time of buffer operations, by library">`,
-    STYLE,
-    `<rect class="page" x="${-MARGIN}" y="${-MARGIN}" width="100%" height="100%" rx="6"/>`,
-    `<text class="head" x="0" y="16">CPU time of one operation; shorter is better, each line is ten times the one before</text>`,
-    `<text class="note" x="0" y="32">${escaped(`${date}, Node ${node}, ${machine}`)}</text>`,
-    ...parts,
-    ...ticks,
-    '</svg>',
-    '',
-  ].join('\n');
+  return drawBarChart({
+    label: 'CPU time of buffer operations, by library',
+    head: 'CPU time of one operation; shorter is better, each line is ten times the one before',
+    note: `${date}, Node ${node}, ${machine}`,
+    groups: works.flatMap((work) => groupOf(results, work)),
+    labelWidth: 190,
+    show: duration,
+  });
 }
 
-const STYLE = `<style>
-text { font: 12px system-ui, sans-serif; fill: #1f2328 }
-.page { fill: #ffffff }
-.head { font-weight: 600; font-size: 14px }
-.title { font-weight: 600 }
-.note, .tick { fill: #59636e; font-size: 11px }
-.label { text-anchor: end }
-.tick { text-anchor: middle }
-.grid { stroke: #d1d9e0; stroke-width: 1 }
-.ours { fill: #0969da }
-.theirs { fill: #9198a1 }
-@media (prefers-color-scheme: dark) {
-  text { fill: #f0f6fc }
-  .page { fill: #0d1117 }
-  .note, .tick { fill: #9198a1 }
-  .grid { stroke: #3d444d }
-  .ours { fill: #4493f8 }
-  .theirs { fill: #656c76 }
-}
-</style>`;
-
-function groupOf(results: Results, { id, title, peers }: Work): Group[] {
+function groupOf(results: Results, { id, title, peers }: Work): BarGroup[] {
   const measured = results.times[id];
   if (measured === undefined) return [];
   const bars = peers.flatMap((peer) => {
     const rounds = measured[peer];
-    return rounds === undefined ? [] : [{ peer, ns: median(rounds) }];
+    return rounds === undefined ? [] : [{ name: names[peer], value: median(rounds), ours: peer === 'evbuffer' }];
   });
   return [{ title, bars }];
-}
-
-/** Whole powers of ten from the one below the least value, which so gets a bar that can be seen. */
-function logarithmic(least: number, most: number): { ticks: number[]; x: (value: number) => number } {
-  const first = Math.ceil(Math.log10(least)) - 1;
-  const last = Math.log10(most);
-  const width = WIDTH - LABEL_WIDTH - VALUE_WIDTH;
-  return {
-    ticks: Array.from({ length: Math.floor(last) - first + 1 }, (_, index) => 10 ** (first + index)),
-    x: (value) => LABEL_WIDTH + (width * (Math.log10(value) - first)) / (last - first),
-  };
 }
 
 function duration(ns: number): string {
@@ -121,8 +40,4 @@ function duration(ns: number): string {
     if (ns >= size) return `${Number((ns / size).toPrecision(3))} ${unit}`;
   }
   return `${Number(ns.toPrecision(3))} ns`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 }

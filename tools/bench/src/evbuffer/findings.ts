@@ -1,19 +1,14 @@
+import type { Finding } from '../findings.js';
+import { type Judgement, judgeLimit } from '../judgement.js';
 import { median } from '../statistics.js';
 import { GZIP_LIMIT_BYTES } from './bundle-size.js';
 import { GARBAGE_LIMIT_BYTES } from './garbage.js';
 import { garbageWorks } from './measurement.js';
 import { MEMORY_LIMIT_MIB, type MemoryThirds, memoryWorks } from './memory.js';
-import { type Judgement, judge, type Requirement } from './requirement.js';
+import { judge, type Requirement } from './requirement.js';
 import type { Results, RoundsByState } from './results.js';
 import { SCALE_LIMIT, type Scale, scales } from './scale.js';
 import { works } from './works.js';
-
-/** A requirement of the table and what came of it; `judgement` is null when it was not measured. */
-export interface Finding {
-  readonly id: string;
-  readonly title: string;
-  readonly judgement: Judgement | null;
-}
 
 /** The median over the rounds of evbuffer's time in those of the peer, in the same round; null where one is missing. */
 export function timeRatio(results: Results, work: string, peer: Requirement['peer']): number | null {
@@ -37,14 +32,6 @@ export function judgeScale(results: Results, { id }: Scale): Judgement | null {
 
 export function memoryGrowth({ middle, last }: MemoryThirds): number {
   return last - middle;
-}
-
-export function judgeLimit(value: number, limit: number, unit: string, digits = 1): Judgement {
-  return {
-    reached: `${value.toFixed(digits)}${unit}`,
-    required: `at most ${limit}${unit}`,
-    holds: value <= limit,
-  };
 }
 
 /** Every requirement, met or not. */

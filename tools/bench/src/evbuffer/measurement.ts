@@ -1,9 +1,9 @@
+import { interleave } from '../rounds.js';
 import { measureBundleSize } from './bundle-size.js';
 import { type MemoryThirds, memoryWorks } from './memory.js';
 import { garbageOnce, libeventScaleOnce, memoryOnce, scaleOnce, timeOnce } from './processes.js';
 import { buildLibevent, buildWorker } from './programs.js';
 import type { Results, RunDescription, TimesByPeer } from './results.js';
-import { interleave } from './rounds.js';
 import { scales } from './scale.js';
 import { type PeerName, works } from './works.js';
 

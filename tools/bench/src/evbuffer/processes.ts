@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { GARBAGE_FLAGS } from '../../servers/allocation.mjs';
+import { plainEnvironment } from '../environment.js';
 import type { CpuTime } from './cpu-time.js';
-import { GARBAGE_FLAGS } from './garbage.js';
 import { NEEDLE, QUEUED_BYTES } from './inputs.js';
 import type { MemoryThirds } from './memory.js';
 import { libeventProgram, linesFile, searchedFile, workerProgram } from './programs.js';
@@ -56,9 +57,8 @@ function runWorker<T>(words: readonly string[], flags: readonly string[] = []): 
   return runProgram(process.execPath, [...flags, workerProgram, ...words]);
 }
 
-/** What a program that ends with 0 prints, as JSON. Options in the environment would change what is measured. */
+/** What a program that ends with 0 prints, as JSON. */
 async function runProgram<T>(program: string, words: readonly string[]): Promise<T> {
-  const { NODE_OPTIONS: _, ...env } = process.env;
-  const { stdout } = await run(program, words, { env });
+  const { stdout } = await run(program, words, { env: plainEnvironment() });
   return JSON.parse(stdout) as T;
 }

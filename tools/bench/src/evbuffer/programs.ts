@@ -1,18 +1,15 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildFolder, compileC } from '../native-program.js';
 import { lineChunks, type SearchedContent, searchedBytes } from './inputs.js';
 
-/** Ignored by git. */
-const folder = fileURLToPath(new URL('../../build/', import.meta.url));
-
-export const workerProgram: string = `${folder}evbuffer-worker.mjs`;
-export const libeventProgram: string = `${folder}libevent-evbuffer`;
-export const linesFile: string = `${folder}lines.bin`;
+export const workerProgram: string = `${buildFolder}evbuffer-worker.mjs`;
+export const libeventProgram: string = `${buildFolder}libevent-evbuffer`;
+export const linesFile: string = `${buildFolder}lines.bin`;
 
 export function searchedFile(content: SearchedContent): string {
-  return `${folder}searched-${content}.bin`;
+  return `${buildFolder}searched-${content}.bin`;
 }
 
 /**
@@ -34,14 +31,8 @@ export async function buildWorker(): Promise<void> {
 
 /** Compiles the C peer and writes the files it reads; the reason why not, where there is no compiler or no libevent. */
 export function buildLibevent(): string | null {
-  mkdirSync(folder, { recursive: true });
-  const source = fileURLToPath(new URL('../../native/libevent-evbuffer.c', import.meta.url));
-  const words = ['-std=c11', '-D_POSIX_C_SOURCE=200809L', '-O2', '-Wall', '-Wextra', '-o', libeventProgram, source];
-  try {
-    execFileSync('gcc', [...words, '-levent_core'], { stdio: ['ignore', 'ignore', 'pipe'] });
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
+  const reason = compileC('libevent-evbuffer', ['event_core']);
+  if (reason !== null) return reason;
   writeFileSync(linesFile, Buffer.concat(lineChunks()));
   for (const content of ['absent', 'text'] as const) writeFileSync(searchedFile(content), searchedBytes(content));
   return null;

@@ -1,9 +1,12 @@
+import { summarise } from '../findings.js';
+import { type Judgement, judgeLimit, times, verdict } from '../judgement.js';
 import { median } from '../statistics.js';
-import { type Finding, findings, judgeLimit, judgeScale, memoryGrowth, timeRatio } from './findings.js';
+import { table } from '../table.js';
+import { findings, judgeScale, memoryGrowth, timeRatio } from './findings.js';
 import { GARBAGE_LIMIT_BYTES } from './garbage.js';
 import { garbageWorks } from './measurement.js';
 import { MEMORY_LIMIT_MIB, memoryWorks } from './memory.js';
-import { type Judgement, judge, times } from './requirement.js';
+import { judge } from './requirement.js';
 import type { Results, RoundsByState } from './results.js';
 import { type Scale, scales } from './scale.js';
 import { type PeerName, peerTitles, type Work, works } from './works.js';
@@ -12,7 +15,7 @@ import { type PeerName, peerTitles, type Work, works } from './works.js';
 export function toMarkdown(results: Results): string {
   return [
     describe(results),
-    lost(findings(results)),
+    summarise(findings(results)),
     ...works.flatMap((work) => timesTable(results, work)),
     ...scaleTable(
       results,
@@ -43,17 +46,6 @@ function describe({ run }: Results): string {
   );
 }
 
-function lost(all: readonly Finding[]): string {
-  const missed = all.filter(({ judgement }) => judgement?.holds === false);
-  const unmeasured = all.filter(({ judgement }) => judgement === null).length;
-  const held = all.length - missed.length - unmeasured;
-  const summary = `${held} of ${all.length} requirements hold, ${missed.length} are missed, ${unmeasured} were not measured.`;
-  return [
-    missed.length === 0 ? summary : `${summary} Missed:\n`,
-    ...missed.map(({ title, judgement }) => `- ${title}: ${judgement?.reached}, required ${judgement?.required}`),
-  ].join('\n');
-}
-
 function timesTable(results: Results, { id, title, unit, peers, requirements }: Work): string[] {
   const measured = results.times[id];
   if (measured === undefined) return [];
@@ -72,10 +64,6 @@ function comparison(peer: PeerName, ratio: number | null, judgement: Judgement |
   if (peer === 'evbuffer' || ratio === null) return ['', '', ''];
   if (judgement !== null) return verdict(judgement);
   return [ratio < 1 ? `${times(1 / ratio)} as fast` : `${times(ratio)} its time`, '', ''];
-}
-
-function verdict({ reached, required, holds }: Judgement): string[] {
-  return [reached, required, holds ? 'yes' : '**no**'];
 }
 
 function scaleTable(results: Results, group: readonly Scale[], title: string): string[] {
@@ -143,13 +131,6 @@ function sizeTable(results: Results): string[] {
       [['evbuffer', `${results.size.minified} B`, ...verdict(finding.judgement)]],
     ),
   ];
-}
-
-/** The first `textColumns` are texts, the others numbers. */
-function table(header: readonly string[], rows: readonly (readonly string[])[], textColumns = 1): string {
-  return [header, header.map((_, column) => (column < textColumns ? '---' : '--:')), ...rows]
-    .map((cells) => `| ${cells.join(' | ')} |`)
-    .join('\n');
 }
 
 function spread(rounds: readonly number[]): string {

@@ -1,16 +1,10 @@
+import { type Judgement, times } from '../judgement.js';
 import type { PeerName } from './works.js';
 
 /** What evbuffer must reach against a peer, in the words in which it is required. */
 export type Requirement =
   | { readonly peer: PeerName; readonly asFastAtLeast: number }
   | { readonly peer: PeerName; readonly timeAtMost: number };
-
-export interface Judgement {
-  /** The ratio in the requirement's own terms. */
-  readonly reached: string;
-  readonly required: string;
-  readonly holds: boolean;
-}
 
 /** `timeRatio`: evbuffer's time in those of the peer. */
 export function judge(requirement: Requirement, timeRatio: number): Judgement {
@@ -28,8 +22,4 @@ export function judge(requirement: Requirement, timeRatio: number): Judgement {
     required: timeAtMost === 1 ? 'at most its time' : `at most ${timeAtMost}× its time`,
     holds: timeRatio <= timeAtMost,
   };
-}
-
-export function times(ratio: number): string {
-  return `${ratio >= 100 ? ratio.toFixed(0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)}×`;
 }

@@ -1,0 +1,81 @@
+// What the port knows of one stream or listener. A slot is in use from the call that opens it until its last completion
+// has been handed to JavaScript; events carry its life, so that one of a former life is told apart.
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "address.h"
+
+namespace bufferevent {
+
+// Bytes of a registered memory.
+struct Piece {
+  uint32_t memory;
+  uint32_t start;
+  uint32_t length;
+};
+
+// A send that the system has not taken a byte of yet.
+struct BlockedSend {
+  std::vector<Piece> pieces;
+  // Of a file instead, where `descriptor` is not -1.
+  int descriptor = -1;
+  int64_t offset = 0;
+  size_t length = 0;
+};
+
+enum class Kind : uint8_t { kFree, kStream, kListener };
+
+// A socket file that a listener made, to be removed with it unless somebody else's stands there by then.
+struct SocketFile {
+  std::string path;
+  uint64_t device;
+  uint64_t inode;
+};
+
+void RemoveFile(const SocketFile& file);
+
+struct Handle {
+  Kind kind = Kind::kFree;
+  int descriptor = -1;
+  uint32_t life = 0;
+  // Events that the reactor watches.
+  uint32_t watched = 0;
+  // Nothing more is done with it: its closing is waiting to be handed over.
+  bool closed = false;
+
+  // Streams.
+  bool connecting = false;
+  bool connected = false;
+  // The descriptor is known outside of the port, where it may have been duplicated.
+  bool shared = false;
+  bool watchingPeer = false;
+  // The peer's end has been read, or what reading failed with.
+  bool ended = false;
+  bool writeEnded = false;
+  bool shutdownWaits = false;
+  int readFailure = 0;
+  // What ended the connection, found out by looking: reading meets it behind the last byte.
+  int brokenBy = 0;
+  int writeFailure = 0;
+  // Asked for by the recv in flight; 0 when there is none.
+  uint32_t recvMax = 0;
+  // Bytes that the next read asks for.
+  uint32_t readBytes = 0;
+  std::unique_ptr<BlockedSend> blocked;
+  // As accepted or connected to; the system forgets it when the connection breaks.
+  SocketAddress peer;
+
+  // Listeners.
+  double credits = 0;
+  // Without descriptors since it was last said.
+  bool starved = false;
+  std::unique_ptr<SocketFile> file;
+};
+
+}  // namespace bufferevent

@@ -1,0 +1,150 @@
+// What a port does for listeners: binding, socket files, accepting by credits, and going without descriptors (C20).
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "port.h"
+#include "system.h"
+
+namespace bufferevent {
+
+namespace {
+
+constexpr int kAcceptsPerEvent = 64;
+constexpr int kDeferSeconds = 30;
+
+bool IsReadable(int descriptor) {
+  pollfd poll_one{descriptor, POLLIN, 0};
+  return poll(&poll_one, 1, 0) > 0;
+}
+
+std::string FileOf(const SocketAddress& address) {
+  const NamedAddress named = NameOf(address);
+  return named.isPath && named.text[0] != '\0' ? named.text : std::string();
+}
+
+// What stands at a path, a link itself and not what it leads to. By `statx`, because `lstat` has been a symbol of its own
+// since glibc 2.33 only (before, it was a macro over another), and the prebuilt binary has to load with 2.28.
+std::unique_ptr<SocketFile> FileAt(const std::string& path) {
+  struct statx found;
+  if (statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO, &found) < 0) return nullptr;
+  const uint64_t device = static_cast<uint64_t>(found.stx_dev_major) << 32 | found.stx_dev_minor;
+  return std::make_unique<SocketFile>(SocketFile{path, device, found.stx_ino});
+}
+
+// A bound and listening descriptor, or a negated errno.
+int OpenListener(const SocketAddress& address, const ListenFlags& flags, std::unique_ptr<SocketFile>* file) {
+  const int family = address.family();
+  const int descriptor = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -errno;
+  const std::string path = FileOf(address);
+  int error = 0;
+  if (family != AF_UNIX) error = SetFlag(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (error == 0 && flags.reusePort) error = SetFlag(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
+  if (error == 0 && family == AF_INET6) error = SetFlag(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, flags.ipv6Only);
+  if (error == 0 && flags.deferAccept) error = SetFlag(descriptor, IPPROTO_TCP, TCP_DEFER_ACCEPT, kDeferSeconds);
+  // The file is made with these bits, less those of the umask: never with more than in the end.
+  if (error == 0 && flags.mode >= 0 && fchmod(descriptor, static_cast<mode_t>(flags.mode)) < 0) error = -errno;
+  if (error == 0 && bind(descriptor, address.get(), address.length) < 0) error = -errno;
+  if (error == 0 && !path.empty()) {
+    *file = FileAt(path);
+    if (flags.mode >= 0 && chmod(path.c_str(), static_cast<mode_t>(flags.mode)) < 0) error = -errno;
+  }
+  if (error == 0 && listen(descriptor, flags.backlog) < 0) error = -errno;
+  if (error == 0) return descriptor;
+  close(descriptor);
+  return error;
+}
+
+}  // namespace
+
+void RemoveFile(const SocketFile& file) {
+  const auto found = FileAt(file.path);
+  if (found != nullptr && found->device == file.device && found->inode == file.inode) unlink(file.path.c_str());
+}
+
+int32_t Port::Listen(const SocketAddress& address, int parsed, const ListenFlags& flags) {
+  std::unique_ptr<SocketFile> file;
+  const int descriptor = parsed < 0 ? parsed : OpenListener(address, flags, &file);
+  const int32_t slot = OpenSlot(Kind::kListener, descriptor);
+  handles_[slot].file = std::move(file);
+  Complete(kListen, slot, std::min(descriptor, 0));
+  UpdateLoop();
+  return slot;
+}
+
+void Port::Accept(int32_t slot, double credits) {
+  Handle& handle = handles_[slot];
+  if (handle.descriptor < 0) return Complete(kAccept, slot, -ECANCELED);
+  handle.credits = credits;
+  if (Watch(slot, EPOLLIN)) return;
+  handle.credits = 0;
+  Complete(kAccept, slot, -ENOMEM);
+}
+
+void Port::AcceptSome(int32_t slot) {
+  for (int accepted = 0; accepted < kAcceptsPerEvent; accepted++) {
+    Handle& listener = handles_[slot];
+    if (listener.credits <= 0) {
+      // The last one that waited has caught up too.
+      if (listener.starved && !IsReadable(listener.descriptor)) EndStarving(&listener);
+      return;
+    }
+    SocketAddress peer;
+    peer.length = sizeof peer.storage;
+    counters_->accepts++;
+    const ssize_t descriptor = Retrying(
+        [&] { return accept4(listener.descriptor, peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC); });
+    if (descriptor >= 0) {
+      listener.credits--;
+      const int32_t stream = OpenSlot(Kind::kStream, static_cast<int>(descriptor));
+      handles_[stream].connected = true;
+      handles_[stream].peer = peer;
+      Complete(kAccept, slot, stream);
+      continue;
+    }
+    switch (descriptor) {
+      case -EAGAIN:
+        // Has caught up: if it had no descriptors, it has again.
+        EndStarving(&listener);
+        return;
+      case -EMFILE:
+      case -ENFILE:
+      case -ENOBUFS:
+      case -ENOMEM:
+        if (!listener.starved) {
+          listener.starved = true;
+          starved_++;
+          Complete(kAccept, slot, static_cast<int32_t>(descriptor));
+        }
+        // It stays readable: another try comes with the timer.
+        Unwatch(slot, EPOLLIN);
+        return;
+      default:
+        // The failure of a connection that is gone already, not of the listener.
+        break;
+    }
+  }
+}
+
+void Port::EndStarving(Handle* listener) {
+  if (listener->starved) starved_--;
+  listener->starved = false;
+}
+
+void Port::RetryStarved() {
+  for (size_t slot = 0; slot < handles_.size(); slot++) {
+    Handle& handle = handles_[slot];
+    if (handle.starved && !handle.closed && handle.credits > 0) Watch(static_cast<int32_t>(slot), EPOLLIN);
+  }
+  UpdateLoop();
+}
+
+}  // namespace bufferevent

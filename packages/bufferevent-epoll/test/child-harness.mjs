@@ -1,0 +1,6 @@
+import { epollBackend } from 'bufferevent-epoll';
+
+/** What child processes and workers of the compliance suite import (C16): plain JavaScript, on the built package. */
+export function createHarness() {
+  return { backend: epollBackend, listenAddress: () => ({ ip: '127.0.0.1', port: 0 }) };
+}

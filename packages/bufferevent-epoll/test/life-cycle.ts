@@ -1,0 +1,72 @@
+import { Worker } from 'node:worker_threads';
+
+/** The program that plays a scene. */
+export const program: URL = new URL('./life-cycle-child.mjs', import.meta.url);
+
+export const states = [
+  'fresh',
+  'connecting',
+  'accepting',
+  'receiving',
+  'blockedSend',
+  'blockedFile',
+  'closing',
+  'disposing',
+] as const;
+
+/** How each ending must end: the exit code, and whether an exception surfaces. */
+export const endings = {
+  exit: { code: 7, throws: false },
+  exitInSink: { code: 7, throws: false },
+  exitInMicrotask: { code: 7, throws: false },
+  throwInSink: { code: 1, throws: true },
+  throwInMicrotask: { code: 1, throws: true },
+  throwInTick: { code: 1, throws: true },
+  rejectInSink: { code: 1, throws: true },
+  unref: { code: 0, throws: false },
+  dispose: { code: 0, throws: false },
+  disposeInSink: { code: 0, throws: false },
+  disposeTwice: { code: 0, throws: false },
+} as const;
+
+export type State = (typeof states)[number];
+export type Ending = keyof typeof endings;
+
+/** A port that is being disposed of takes nothing more. */
+function isPossible(state: State, ending: Ending): boolean {
+  return state !== 'disposing' || ['exit', 'dispose', 'disposeTwice'].includes(ending);
+}
+
+export const scenes = states.flatMap((state) =>
+  (Object.keys(endings) as Ending[]).filter((ending) => isPossible(state, ending)).map((ending) => ({ state, ending })),
+);
+
+export interface EndedWorker {
+  readonly reached: boolean;
+  readonly code: number;
+  /** Of the exceptions that surfaced. */
+  readonly errors: string[];
+}
+
+/** Plays a scene in a worker; `onReached` is called in the state, before the end. */
+export async function runWorker(
+  state: State,
+  ending: Ending | 'stay' | 'stayInSink',
+  onReached?: (worker: Worker) => void,
+): Promise<EndedWorker> {
+  const worker = new Worker(program, { workerData: { state, ending }, stderr: true });
+  const errors: Error[] = [];
+  let reached = false;
+  worker.on('error', (error: Error) => errors.push(error));
+  worker.on('message', () => {
+    reached = true;
+    onReached?.(worker);
+  });
+  // Not `once`, which rejects with the error.
+  const code = await new Promise<number>((resolve) => worker.on('exit', resolve));
+  return { reached, code, errors: errors.map(({ message }) => message) };
+}
+
+export function terminate(worker: Worker): void {
+  void worker.terminate();
+}

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { BackendError, type Handle, Operation, type Port } from 'bufferevent-backend';
+import { afterEach, expect } from 'vitest';
+import { itOnEpoll } from './available.js';
+import { Stage } from './stage.mjs';
+
+const stages: Stage[] = [];
+
+function opened(): Stage {
+  const stage = new Stage();
+  stages.push(stage);
+  return stage;
+}
+
+afterEach(async () => {
+  for (const { port, received } of stages.splice(0)) {
+    await port[Symbol.asyncDispose]();
+    for (const { lease } of received) port.release(lease);
+    expect(port.stats()).toMatchObject({ streams: 0, listeners: 0, pending: 0, leases: 0 });
+  }
+});
+
+async function receivedText(stage: Stage, handle: Handle): Promise<string> {
+  stage.port.recv(handle, 1000);
+  await stage.taken(handle, Operation.recv);
+  const { memory, start, end } = stage.received.at(-1) as Stage['received'][number];
+  return Buffer.from(memory.subarray(start, end)).toString();
+}
+
+function sendText(port: Port, handle: Handle, text: string): void {
+  const memory = Buffer.from(text);
+  port.send(handle, [{ memory, start: 0, end: memory.length }]);
+}
+
+itOnEpoll('two ports in one thread talk to each other, and either may go first', async () => {
+  for (const goesFirst of [0, 1] as const) {
+    const [server, client] = [opened(), opened()];
+    const listener = await server.listening();
+    server.port.accept(listener, 1);
+    const left = client.port.connect(server.port.address(listener).local as { ip: string; port: number });
+    await client.taken(left, Operation.connect);
+    const right = await server.taken(listener, Operation.accept);
+    sendText(client.port, left, 'question');
+    expect(await receivedText(server, right)).toBe('question');
+    sendText(server.port, right, 'answer');
+    expect(await receivedText(client, left)).toBe('answer');
+    const [first, other, handle] = goesFirst === 0 ? [server, client, left] : [client, server, right];
+    await first.port[Symbol.asyncDispose]();
+    other.port.recv(handle, 10);
+    expect(await other.taken(handle, Operation.recv)).toBe(0);
+  }
+});
+
+itOnEpoll(
+  'C5: bytes stay as they were received after their port is gone, and their lease is given back once',
+  async () => {
+    const stage = opened();
+    const { left, right } = await stage.pair();
+    const text = randomBytes(100).toString('hex');
+    sendText(stage.port, left, text);
+    await receivedText(stage, right);
+    await stage.port[Symbol.asyncDispose]();
+    const { memory, start, end, lease } = stage.received.pop() as Stage['received'][number];
+    for (let count = 0; count < 20; count++) await opened().turn();
+    expect(Buffer.from(memory.subarray(start, end)).toString()).toBe(text);
+    stage.port.release(lease);
+    expect(() => stage.port.release(lease)).toThrow(BackendError);
+  },
+);
+
+itOnEpoll(
+  'C2: a port disposed of in its sink, once more in a microtask and once more outside settles each time',
+  async () => {
+    const stage = opened();
+    const { left, right } = await stage.pair();
+    stage.port.recv(left, 10);
+    stage.port.recv(right, 10);
+    const settled = new Promise<readonly unknown[]>((resolve) => {
+      stage.inSink(() => {
+        const inSink = stage.port[Symbol.asyncDispose]();
+        queueMicrotask(() => resolve(Promise.all([inSink, stage.port[Symbol.asyncDispose]()])));
+      });
+    });
+    await settled;
+    await stage.port[Symbol.asyncDispose]();
+    expect(await stage.taken(left, Operation.recv)).toBeLessThan(0);
+    expect(await stage.taken(right, Operation.recv)).toBeLessThan(0);
+  },
+);
+
+itOnEpoll('a connection that a child process has inherited keeps nothing busy after it is closed here', async () => {
+  const stage = opened();
+  const { left, right } = await stage.pair();
+  stage.port.recv(right, 10);
+  await stage.turn();
+  const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', stage.port.descriptor(right)] });
+  await once(child, 'spawn');
+  stage.port.close(right);
+  // Readable from now on, in the child.
+  sendText(stage.port, left, 'unread');
+  await stage.taken(left, Operation.send);
+  const before = stage.port.stats().systemCalls.waits;
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(stage.port.stats().systemCalls.waits - before).toBeLessThan(10);
+  child.stdin?.end();
+  await once(child, 'exit');
+});

@@ -1,0 +1,112 @@
+import { type Finding, summarise } from '../findings.js';
+import { times, verdict } from '../judgement.js';
+import { median } from '../statistics.js';
+import { table } from '../table.js';
+import { type Evidence, sum } from './evidence.js';
+import { type Figure, figuresOf, figureTitles, show } from './figures.js';
+import { findings, ratios, roundsOf } from './findings.js';
+import { ours } from './requirement.js';
+import type { Results } from './results.js';
+import { type ServerId, servers, serverTitle } from './servers.js';
+import { type Workload, workloads } from './workloads.js';
+
+/** A run as Markdown. Only what was measured is in it. */
+export function toMarkdown(results: Results): string {
+  const all = findings(results);
+  return [
+    describe(results),
+    ...results.run.leftOut.map((line) => `Left out: ${line}.`),
+    summarise(all),
+    ...requirementsTable(all),
+    ...workloads.flatMap((workload) => workloadTable(results, workload)),
+    ...(results.evidence === null ? [] : evidenceTables(results.evidence)),
+  ].join('\n\n');
+}
+
+function describe({ run }: Results): string {
+  return (
+    `${run.date}, Node ${run.node}, ${run.machine}, \`${run.command}\`. Medians of ${run.rounds} interleaved rounds of ` +
+    `${run.seconds} s after ${run.warmUpSeconds} s of warm-up, one way of ${run.mebibytes} MiB; ratios are those of ` +
+    `${serverTitle(ours)} to the server of the row, medians of the ratios within each round (least … most).`
+  );
+}
+
+function requirementsTable(all: readonly Finding[]): string[] {
+  const rows = all.flatMap(({ title, judgement }) => (judgement === null ? [] : [[title, ...verdict(judgement)]]));
+  return rows.length === 0 ? [] : [table(['', 'reached', 'required', 'holds'], rows)];
+}
+
+function workloadTable(results: Results, { id, title, task }: Workload): string[] {
+  if (results.samples[id] === undefined) return [];
+  const [main, ...others] = figuresOf(task) as [Figure, ...Figure[]];
+  const rows = servers.flatMap((server) => {
+    const rounds = roundsOf(results, id, server.id, main);
+    if (rounds === null) return [];
+    return [
+      [
+        server.title,
+        show(median(rounds)),
+        spread(rounds, show),
+        ratioTo(results, id, server.id, main),
+        ...others.map((figure) => show(median(roundsOf(results, id, server.id, figure)!))),
+      ],
+    ];
+  });
+  const unit = 'connections' in task ? 'message' : 'MB';
+  const header = ['', figureTitles[main], 'least … most', 'ratio', ...others.map((figure) => figureTitles[figure])];
+  return [
+    `### ${title}`,
+    ...(task.does === 'hold'
+      ? []
+      : [
+          `CPU time of the server is that of each ${unit}. A server whose core is full is what limits its row; the load is, where its own is.`,
+        ]),
+    table(header, rows),
+  ];
+}
+
+function ratioTo(results: Results, workload: string, server: ServerId, figure: Figure): string {
+  if (server === ours) return '';
+  const byRound = ratios(results, workload, server, figure);
+  return byRound === null ? '' : `**${times(median(byRound))}** (${spread(byRound, times)})`;
+}
+
+function spread(rounds: readonly number[], shown: (value: number) => string): string {
+  return `${shown(Math.min(...rounds))} … ${shown(Math.max(...rounds))}`;
+}
+
+function evidenceTables({ counts, traced }: Evidence): string[] {
+  return [
+    '### What one message takes: 64 connections, 64 B',
+    table(
+      ['', 'messages counted', 'garbage, bytes', 'system calls', 'of these', 'calls of JavaScript for each wait'],
+      (Object.keys(counts) as ServerId[]).map((id) => {
+        const { messages, garbageBytes, systemCalls, callsPerWait } = counts[id]!;
+        return [
+          serverTitle(id),
+          show(messages),
+          garbageBytes === null ? 'V8 collected too soon' : show(garbageBytes),
+          systemCalls === null ? '' : sum(systemCalls).toFixed(3),
+          systemCalls === null ? '' : named(systemCalls),
+          callsPerWait === null ? '' : callsPerWait.toFixed(3),
+        ];
+      }),
+    ),
+    ...(Object.keys(traced) as ServerId[]).map((id) => {
+      const { messages, byPort, byStrace } = traced[id]!;
+      return (
+        `Under \`strace -c -f\`, ${serverTitle(id)}, ${show(messages)} messages: the port counts ` +
+        `${sum(byPort).toFixed(3)} system calls for each (${named(byPort)}), strace ${sum(byStrace).toFixed(3)} ` +
+        `(${named(byStrace)}).`
+      );
+    }),
+  ];
+}
+
+/** What is rarer than one in a thousand messages says nothing. */
+function named(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .filter(([, value]) => value >= 0.001)
+    .map(([name, value]) => `${name} ${value.toFixed(3)}`)
+    .join(', ');
+}
