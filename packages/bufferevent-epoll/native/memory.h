@@ -1,6 +1,6 @@
 // Memory that JavaScript owns and system calls read from or write to: slabs for what is received, and whatever is sent.
 //
-// JavaScript hands out the ids and keeps the lists of free slabs; both sides see the same words of `MemoryWords`, on one
+// JavaScript hands out the ids and keeps the lists of free slabs; both sides see the same words (`SetWords`), on one
 // thread. A user can detach or resize a buffer between two turns, so each piece of memory is looked at once in every
 // pass in which it is used (`BeginPass`); within a pass no JavaScript runs.
 #pragma once

@@ -3,7 +3,7 @@ import {
   errnoName,
   type Handle,
   type Lease,
-  Operation,
+  type Operation,
   resultOfErrnoName,
 } from 'bufferevent-backend';
 import { COMPLETION_WORDS, CompletionWord } from 'bufferevent-backend/ring';
@@ -98,9 +98,9 @@ export function tabled(result: number): number {
   return result >= 0 ? result : resultOfErrnoName(errnoName(result));
 }
 
-/** Whether accepting goes on after such a failure (C20). */
-export function endsAccepting(operation: number, result: number): boolean {
-  return operation === Operation.accept && result < 0 && !PAUSES.has(errnoName(result));
+/** Whether an accept that fails so goes on by itself (C20), and is not over. */
+export function pausesAccepting(result: number): boolean {
+  return PAUSES.has(errnoName(result));
 }
 
 const PAUSES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);

@@ -38,7 +38,7 @@ import {
   Verb,
 } from 'bufferevent-backend/ring';
 import type { Binding, NativePort } from './binding.js';
-import { Completions, endsAccepting, tabled } from './completions.js';
+import { Completions, pausesAccepting, tabled } from './completions.js';
 import { EpollHandle } from './handle.js';
 import { PortMemory } from './memory.js';
 import { Submissions } from './submissions.js';
@@ -486,7 +486,7 @@ export class EpollPort implements Port {
     } else if (operation === Operation.accept) {
       if (raw >= 0) result = this.#accepted(raw);
       if (raw >= 0 && --entry.credits > 0) return this.#show(record, entry, operation, raw, result, lease);
-      if (raw < 0 && !endsAccepting(operation, raw)) return this.#show(record, entry, operation, raw, result, lease);
+      if (raw < 0 && pausesAccepting(raw)) return this.#show(record, entry, operation, raw, result, lease);
     } else if (operation >= Operation.close) {
       this.#bySlot[slot] = undefined;
       this.#slots--;
