@@ -40,13 +40,11 @@ ssize_t Port::WritePieces(int descriptor, const Piece* pieces, uint32_t count) {
     if (vector[index].iov_base == nullptr) return -EFAULT;
   }
   counters_->writes++;
-  if (count == 1) {
-    return Retrying([&] { return send(descriptor, vector[0].iov_base, vector[0].iov_len, MSG_NOSIGNAL); });
-  }
+  if (count == 1) return Retrying([&] { return SendBytes(descriptor, vector[0].iov_base, vector[0].iov_len); });
   msghdr message{};
   message.msg_iov = vector;
   message.msg_iovlen = count;
-  return Retrying([&] { return sendmsg(descriptor, &message, MSG_NOSIGNAL); });
+  return Retrying([&] { return SendMessage(descriptor, message); });
 }
 
 ssize_t Port::WriteFile(int descriptor, int file, int64_t offset, size_t length) {

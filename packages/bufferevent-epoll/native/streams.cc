@@ -140,7 +140,7 @@ void Port::Read(int32_t slot) {
   }
   const uint32_t asked = std::min(wanted, room);
   counters_->reads++;
-  const ssize_t count = Retrying([&] { return recv(handle.descriptor, memory, asked, 0); });
+  const ssize_t count = Retrying([&] { return Receive(handle.descriptor, memory, asked); });
   if (count == -EAGAIN) return;
   handle.recvMax = 0;
   if (count > 0) {

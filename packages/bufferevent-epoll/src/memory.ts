@@ -41,9 +41,10 @@ export class PortMemory {
   #capacity = INITIAL_IDS;
   #words = new Int32Array(4 * INITIAL_IDS);
   #disposed = false;
-  /** What was sent last is often sent next. */
+  /** What was sent last is often sent next. Typed arrays take their time to say where they begin. */
   #last: Uint8Array | null = null;
   #lastId = 0;
+  #lastOffset = 0;
 
   constructor(binding: Binding, port: NativePort, control: Int32Array) {
     this.#binding = binding;
@@ -90,7 +91,10 @@ export class PortMemory {
     words[2 * id] = left;
     if (left > 0) return;
     words[2 * id + 1] = 0;
-    const { isLarge, memory } = this.#slabs[id] as Slab;
+    this.#emptied(id, this.#slabs[id] as Slab);
+  }
+
+  #emptied(id: number, { isLarge, memory }: Slab): void {
     const openWord = isLarge ? ControlWord.openLargeSlab : ControlWord.openSmallSlab;
     const isOpen = this.#control[openWord] === id;
     if (memory.length === 0) {
@@ -102,7 +106,15 @@ export class PortMemory {
 
   /** The id under which bytes of `memory` can be sent; makes one at first use. */
   idOf(memory: Uint8Array): number {
-    if (memory === this.#last) return this.#lastId;
+    return memory === this.#last ? this.#lastId : this.#findId(memory);
+  }
+
+  /** Where in its buffer memory begins of which the id was asked for. */
+  offsetOf(memory: Uint8Array): number {
+    return memory === this.#last ? this.#lastOffset : memory.byteOffset;
+  }
+
+  #findId(memory: Uint8Array): number {
     const buffer = memory.buffer as ArrayBuffer;
     let id = this.#ids.get(buffer);
     if (id === undefined) {
@@ -114,6 +126,7 @@ export class PortMemory {
     if (buffer.byteLength <= LARGE_SLAB_BYTES) {
       this.#last = memory;
       this.#lastId = id;
+      this.#lastOffset = memory.byteOffset;
     }
     return id;
   }

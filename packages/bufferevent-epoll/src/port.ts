@@ -197,11 +197,11 @@ export class EpollPort implements Port {
       const { memory, start, end } = segments[0] as Segment;
       const id = this.#memory.idOf(memory);
       const at = this.#submissions.take(6);
-      this.#writePiece(at + 3, id, memory, start, end);
       this.#writeSend(at, entry.slot, 1);
+      this.#writePiece(at + 3, id, memory, start, end);
       entry.borrowed = memory;
     } else entry.borrowed = this.#sendPieces(entry.slot, segments, count);
-    this.#begin(entry, Operation.send);
+    this.#start(entry, Operation.send);
   }
 
   sendFile(stream: Handle, descriptor: number, offset: number, length: number): void {
@@ -366,8 +366,10 @@ export class EpollPort implements Port {
   }
 
   #entry(handle: Handle): EpollHandle {
-    const entry = this.#handles.get(handle);
-    if (entry !== undefined) return entry;
+    return this.#handles.get(handle) ?? this.#stale(handle);
+  }
+
+  #stale(handle: Handle): never {
     this.#checkOpen();
     throw new BackendError('ERR_BACKEND_STALE_HANDLE', `handle ${handle} is closed or was never given out`);
   }
@@ -392,6 +394,10 @@ export class EpollPort implements Port {
   /** Marks an operation as in flight, or throws when one of its kind is (C3). */
   #begin(entry: EpollHandle, operation: Operation): void {
     this.#checkFree(entry, operation);
+    this.#start(entry, operation);
+  }
+
+  #start(entry: EpollHandle, operation: Operation): void {
     entry.inFlight |= 1 << operation;
     entry.pending++;
     this.#pending++;
@@ -452,7 +458,7 @@ export class EpollPort implements Port {
   #writePiece(at: number, id: number, memory: Uint8Array, start: number, end: number): void {
     const { words } = this.#submissions;
     words[at] = id;
-    words[at + 1] = memory.byteOffset + start;
+    words[at + 1] = this.#memory.offsetOf(memory) + start;
     words[at + 2] = Math.min(end - start, MAX_COUNT);
   }
 
@@ -477,33 +483,45 @@ export class EpollPort implements Port {
     const slot = completions.word(record, CompletionWord.slot);
     const entry = this.#bySlot[slot] as EpollHandle;
     const raw = completions.word(record, CompletionWord.result);
-    let result = tabled(raw);
     let lease = 0;
     if (operation === Operation.recv) {
       if (raw > 0) lease = this.#memory.lease(completions.word(record, CompletionWord.memory));
     } else if (operation === Operation.send || operation === Operation.sendFile) {
       entry.borrowed = null;
     } else if (operation === Operation.accept) {
-      if (raw >= 0) result = this.#accepted(raw);
-      if (raw >= 0 && --entry.credits > 0) return this.#show(record, entry, operation, raw, result, lease);
-      if (raw < 0 && pausesAccepting(raw)) return this.#show(record, entry, operation, raw, result, lease);
+      this.#accountAccept(record, entry, raw);
+      return;
     } else if (operation >= Operation.close) {
       this.#bySlot[slot] = undefined;
       this.#slots--;
       if (operation === Verb.closeSilently) return;
     }
+    this.#finish(entry, operation as Operation);
+    if (raw >= 0) completions.add(record, entry.handle, raw, lease);
+    else this.#showFailure(record, entry, operation as Operation, raw);
+  }
+
+  /** One of the connections that were asked for, or the end of them all, or a pause. */
+  #accountAccept(record: number, entry: EpollHandle, raw: number): void {
+    const accepted = raw >= 0 ? this.#accepted(raw) : 0;
+    if (raw >= 0 ? --entry.credits === 0 : !pausesAccepting(raw)) this.#finish(entry, Operation.accept);
+    if (raw >= 0) this.#completions.add(record, entry.handle, accepted, 0);
+    else this.#showFailure(record, entry, Operation.accept, raw);
+  }
+
+  #finish(entry: EpollHandle, operation: Operation): void {
     entry.inFlight &= ~(1 << operation);
     entry.pending--;
     this.#pending--;
     if (entry.referenced) this.#pendingReferenced--;
-    this.#show(record, entry, operation as Operation, raw, result, lease);
   }
 
-  #show(record: number, entry: EpollHandle, operation: Operation, raw: number, result: number, lease: Lease): void {
-    if (result < 0 && this.#onTrace !== undefined) {
+  #showFailure(record: number, entry: EpollHandle, operation: Operation, raw: number): void {
+    const result = tabled(raw);
+    if (this.#onTrace !== undefined) {
       this.#onTrace({ operation, handle: entry.handle, result, raw: getSystemErrorName(raw) });
     }
-    this.#completions.add(record, entry.handle, result, lease);
+    this.#completions.add(record, entry.handle, result, 0);
   }
 
   /** A connection that arrives after disposal has begun is closed with the rest. */

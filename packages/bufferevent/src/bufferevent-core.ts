@@ -136,13 +136,12 @@ export abstract class BuffereventCore {
 
   /** @internal Bytes that the transport may receive now; 0: it should not try. */
   protected readAllowance(): number {
-    return this.#limit('read', this.#receivableBytes(), this.layerStack === null ? 'both' : 'wire');
+    const most = this.layerStack === null ? this.inputSide.allowance() : this.#appetite(this.layerStack);
+    return this.rates === null ? most : this.#limit('read', most, this.layerStack === null ? 'both' : 'wire');
   }
 
-  #receivableBytes(): number {
-    if (this.layerStack === null) return this.inputSide.allowance();
-    if (this.freed || this.inputSide.failure !== null || this.closing.finishing) return 0;
-    return this.layerStack.appetite();
+  #appetite(layers: ConnectionLayers): number {
+    return this.freed || this.inputSide.failure !== null || this.closing.finishing ? 0 : layers.appetite();
   }
 
   /** @internal Whether payload is waited for: what layers read for themselves has no read time-out (TO-1). */
@@ -152,7 +151,8 @@ export abstract class BuffereventCore {
 
   /** @internal Bytes that the transport may take from {@link sendable} now. Asks the rate limits: for who will take them. */
   protected writeAllowance(): number {
-    return this.#limit('write', this.sendableBytes(), this.#sentBytes);
+    const most = this.sendableBytes();
+    return this.rates === null ? most : this.#limit('write', most, this.#sentBytes());
   }
 
   /** @internal As {@link writeAllowance}, whatever the rate limits say. */
@@ -170,7 +170,7 @@ export abstract class BuffereventCore {
   }
 
   /** Which bytes {@link sendable} holds: those of the user, where no layer has them first. */
-  get #sentBytes(): CountedBytes {
+  #sentBytes(): CountedBytes {
     return this.layerStack === null || this.layerStack.rawBytes > 0 ? 'both' : 'wire';
   }
 
@@ -204,7 +204,7 @@ export abstract class BuffereventCore {
         tapFailed: (error) => this.failed('write', error),
       });
     }
-    const bytes = this.#sentBytes;
+    const bytes = this.#sentBytes();
     let count: number;
     if (this.layerStack === null) {
       count = (this.#tap as OutputTap).moveTo(target, max);
@@ -220,7 +220,8 @@ export abstract class BuffereventCore {
       if (count === 0) return 0;
       deliver?.(count);
     }
-    this.#wroteSome(count, bytes);
+    this.rates?.write.moved(count, bytes);
+    this.wroteSome();
     return count;
   }
 
@@ -302,8 +303,8 @@ export abstract class BuffereventCore {
       owner.release(lease);
       return;
     }
-    this.timeouts.progress('read');
-    this.rates?.read.moved(end - start, this.layerStack === null ? 'both' : 'wire');
+    if (this.timeouts.timesProgress) this.timeouts.progress('read');
+    if (this.rates !== null) this.rates.read.moved(end - start, this.layerStack === null ? 'both' : 'wire');
     if (this.layerStack === null) this.inputSide.received(memory, start, end, owner, lease);
     else this.layerStack.received(memory, start, end, owner, lease);
   }
@@ -347,26 +348,28 @@ export abstract class BuffereventCore {
   /** @internal The first `count` bytes of {@link sendable} were taken; they are unpinned. */
   protected sent(count: number): void {
     const layers = this.layerStack;
-    const bytes = this.#sentBytes;
-    if (layers === null) this.outputSide.sent(count);
-    else if (layers.rawBytes > 0) {
+    if (layers === null) {
+      this.outputSide.sent(count);
+      this.rates?.write.moved(count, 'both');
+    } else this.#sentOfLayers(layers, count);
+    this.wroteSome();
+  }
+
+  #sentOfLayers(layers: ConnectionLayers, count: number): void {
+    const bytes = this.#sentBytes();
+    if (layers.rawBytes > 0) {
       this.outputSide.sent(count);
       layers.sentRaw(count);
     } else {
       layers.wire.drain(count);
       layers.sentWire(count);
     }
-    this.#wroteSome(count, bytes);
-  }
-
-  #wroteSome(count: number, bytes: CountedBytes): void {
     this.rates?.write.moved(count, bytes);
-    this.wroteSome();
   }
 
   /** @internal Bytes went towards the peer. */
   protected wroteSome(): void {
-    this.timeouts.progress('write');
+    if (this.timeouts.timesProgress) this.timeouts.progress('write');
     if (this.closing.ending) this.timeouts.touch('close');
     this.callbacks.upper?.lowerSent();
   }

@@ -64,6 +64,10 @@ export class PendingCallbacks implements CallbackSource {
     return this.#handlers;
   }
 
+  get context(): HandlerContext | null {
+    return this.#context;
+  }
+
   #is(flag: number): boolean {
     return (this.#flags & flag) !== 0;
   }

@@ -100,7 +100,8 @@ export class EventBase {
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();
   #turnDepth = 0;
-  /** The time at which the step of the turn that runs began; `null` outside, and while users run. */
+  /** A step of a turn runs that is not the user's. The first who asks in it for the time reads it for all of it. */
+  #inStep = false;
   #stepNow: number | null = null;
   #turnDeferred = false;
   #tickQueued = false;
@@ -175,7 +176,9 @@ export class EventBase {
 
   /** @internal The current time; read once for all completions, and once for all reconciliations, of a turn. */
   now(): number {
-    return this.#stepNow ?? this.clock.now();
+    if (!this.#inStep) return this.clock.now();
+    this.#stepNow ??= this.clock.now();
+    return this.#stepNow;
   }
 
   /** @internal */
@@ -254,21 +257,26 @@ export class EventBase {
   };
 
   #beginTurn(): void {
-    if (this.#turnDepth++ === 0) this.#stepNow = this.clock.now();
+    if (this.#turnDepth++ === 0) this.#inStep = true;
   }
 
   #endTurn(): void {
     if (this.#turnDepth === 1) {
       if (this.#deferred.length > 0) {
-        this.#stepNow = null;
+        this.#endStep();
         this.#deferred.run();
-        this.#stepNow = this.clock.now();
+        this.#inStep = true;
       }
       this.#reconcile();
-      this.#stepNow = null;
+      this.#endStep();
       if (this.#deferred.length > 0) this.#deferTurn();
     }
     this.#turnDepth--;
+  }
+
+  #endStep(): void {
+    this.#inStep = false;
+    this.#stepNow = null;
   }
 
   #deferTurn(): void {

@@ -21,6 +21,10 @@ export class Fifo<Item extends object> {
     this.#slots[this.#tail++] = item;
   }
 
+  peek(): Item | undefined {
+    return this.#head === this.#tail ? undefined : this.#slots[this.#head];
+  }
+
   shift(): Item | undefined {
     if (this.#head === this.#tail) return undefined;
     const item = this.#slots[this.#head];

@@ -210,11 +210,11 @@ export class FilterBufferevent extends Bufferevent {
     this.pump();
     this.#receive();
     this.#send();
-    if (this.isOpen) this.timeouts.follow(this.isReading(this.readAllowance()), this.#isWriting);
+    if (this.isOpen) this.timeouts.follow(this.isReading(this.readAllowance()), this.#isWriting());
   }
 
   /** Whether bytes of this one wait for the peer, here or below (TO-3). */
-  get #isWriting(): boolean {
+  #isWriting(): boolean {
     return this.outputSide.gate.enabled && (this.writeAllowance() > 0 || this.#covered?.settled === false);
   }
 

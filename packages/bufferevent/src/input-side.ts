@@ -1,5 +1,5 @@
 import { surface } from 'bufferevent-backend';
-import { Evbuffer, type LeaseOwner } from 'evbuffer';
+import { Evbuffer, type EvbufferWatch, type LeaseOwner } from 'evbuffer';
 import type { PendingCallbacks } from './callbacks.js';
 import type { Closing } from './closing.js';
 import { BuffereventError, freedError } from './errors.js';
@@ -50,8 +50,8 @@ export class InputSide implements PullHost {
   #freed = false;
   /** Freed after a clean end with nothing left to take: pulls learn of the end. */
   #finished = false;
-  /** A change of the buffer that is under way is ours, not the user's. */
-  #filling = false;
+  /** Rests while a change of the buffer is ours, not the user's. */
+  #watch: EvbufferWatch | null = null;
 
   constructor(limits: Limits, callbacks: PendingCallbacks, closing: Closing, host: InputHost) {
     this.gate = new Gate('read', false, host);
@@ -70,9 +70,7 @@ export class InputSide implements PullHost {
   #makeBuffer(): Evbuffer {
     const buffer = new Evbuffer();
     buffer.freeze('back');
-    buffer.watch((_, { removed }) => {
-      if (!this.#filling) this.#changed(removed > 0);
-    });
+    this.#watch = buffer.watch((_, { removed }) => this.#changed(removed > 0));
     this.#buffer = buffer;
     return buffer;
   }
@@ -83,7 +81,7 @@ export class InputSide implements PullHost {
   }
 
   /** Whether somebody wants bytes: reading is enabled, or a pull waits. */
-  get #wanted(): boolean {
+  #isWanted(): boolean {
     return this.gate.enabled || this.#pulls.waiting;
   }
 
@@ -110,7 +108,7 @@ export class InputSide implements PullHost {
   #room(suspended: boolean): number {
     if (this.#freed || this.failure !== null || this.#closing.finishing) return 0;
     if (this.ended && !this.gate.enabled) return 0;
-    if (!this.#wanted && !this.#closing.ending) return 0;
+    if (!this.#isWanted() && !this.#closing.ending) return 0;
     const most = Math.min(this.#limits.bytesPerTurn, MAX_RECV_BYTES);
     if (this.discarding) return most;
     return suspended ? 0 : Math.min(this.#highMark() - this.length, most);
@@ -133,15 +131,16 @@ export class InputSide implements PullHost {
       owner.release(lease);
       return;
     }
-    const compact = end - start <= SMALL_BYTES && this.length > 0;
-    this.#beginFilling(end - start);
+    const { buffer } = this;
+    const compact = end - start <= SMALL_BYTES && buffer.length > 0;
+    this.#beginFilling(buffer, end - start);
     try {
-      if (compact) this.buffer.add(memory.subarray(start, end));
-      else this.buffer.addLeased(memory, start, end, owner, lease);
+      if (compact) buffer.add(memory.subarray(start, end));
+      else buffer.addLeased(memory, start, end, owner, lease);
     } catch (error) {
       surface(error);
     }
-    this.#endFilling();
+    this.#endFilling(buffer);
     if (compact) owner.release(lease);
     if (!this.#freed) this.#supply();
   }
@@ -152,36 +151,37 @@ export class InputSide implements PullHost {
       source.drain(count);
       return;
     }
+    const { buffer } = this;
     const whole = count === source.length;
-    this.#beginFilling(count);
+    this.#beginFilling(buffer, count);
     try {
-      if (whole && count <= SMALL_BYTES && this.length > 0 && source.fileBytes === 0) {
-        this.buffer.addVector(source);
+      if (whole && count <= SMALL_BYTES && buffer.length > 0 && source.fileBytes === 0) {
+        buffer.addVector(source);
         source.drain(count);
-      } else source.moveTo(this.buffer, count);
+      } else source.moveTo(buffer, count);
     } catch (error) {
       surface(error);
     }
-    this.#endFilling();
+    this.#endFilling(buffer);
     if (!this.#freed) this.#supply();
   }
 
   /** Opens the back. What a watcher of the user's throws until {@link #endFilling} surfaces by itself. */
-  #beginFilling(count: number): void {
+  #beginFilling(buffer: Evbuffer, count: number): void {
     this.receivedBytes += count;
     this.receives++;
-    this.#filling = true;
-    this.buffer.unfreeze('back');
+    (this.#watch as EvbufferWatch).enabled = false;
+    buffer.unfreeze('back');
   }
 
-  #endFilling(): void {
-    this.buffer.freeze('back');
-    this.#filling = false;
+  #endFilling(buffer: Evbuffer): void {
+    buffer.freeze('back');
+    (this.#watch as EvbufferWatch).enabled = true;
   }
 
   /** There may be more to take: for pulls first, then for the handler, while reading is enabled. */
   #supply(): void {
-    this.#servePulls();
+    if (this.#pulls.waiting) this.#servePulls();
     this.#checkHighMark();
     if (this.gate.enabled && this.readable) this.#callbacks.readable(false);
   }
@@ -258,13 +258,17 @@ export class InputSide implements PullHost {
   /** The mark in force: one read that needs more lifts it for as long as it waits. */
   #highMark(): number {
     const { high } = this.marks;
-    return high === 0 ? Infinity : Math.max(high, this.#pulls.need);
+    if (high === 0) return Infinity;
+    return this.#pulls.waiting ? Math.max(high, this.#pulls.need) : high;
   }
 
   /** Reading rests from the mark on, and goes on the moment it is crossed downwards; nothing polls (RD-4, RD-5). */
   #checkHighMark(): void {
     const full = this.length >= this.#highMark();
-    if (full ? this.gate.suspend('watermark') : this.gate.resume('watermark')) this.#host.wake();
+    if (full === this.gate.isSuspendedFor('watermark')) return;
+    if (full) this.gate.suspend('watermark');
+    else this.gate.resume('watermark');
+    this.#host.wake();
   }
 
   /** The user, or a pull, took bytes or put some in front. */

@@ -89,7 +89,7 @@ export class LayerStack implements StageOwner {
 
   /** Whether our side has ended in every layer; what is in `wire` are the last bytes. */
   get encodingEnded(): boolean {
-    return this.#bottom.encodingEnded;
+    return this.#bottom().encodingEnded;
   }
 
   /** Whether every layer has heard its end: nothing more is to come from the transport. */
@@ -97,11 +97,11 @@ export class LayerStack implements StageOwner {
     return this.#stages.every(({ decodingEnded }) => decodingEnded);
   }
 
-  get #bottom(): LayerStage {
+  #bottom(): LayerStage {
     return this.#stages[0] as LayerStage;
   }
 
-  get #top(): LayerStage {
+  #top(): LayerStage {
     return this.#stages.at(-1) as LayerStage;
   }
 
@@ -141,32 +141,32 @@ export class LayerStack implements StageOwner {
 
   /** Bytes that the transport may ask for. `wanted`: the user would take payload. */
   appetite(wanted: boolean): number {
-    const bottom = this.#bottom;
+    const bottom = this.#bottom();
     if (this.#failed || bottom.decodingEnded || bottom.incomingEnded) return 0;
     // Behind the end of the top layer come the end markers of those below.
-    if (!wanted && this.isOpen && !this.#top.decodingEnded) return 0;
+    if (!wanted && this.isOpen && !this.#top().decodingEnded) return 0;
     const held = bottom.incoming.length;
     return bottom.decoderStarved ? STAGE_BYTES : Math.max(0, STAGE_BYTES - held);
   }
 
   /** The buffer that bytes from the transport are added to; then {@link arrived}. */
   get arriving(): Evbuffer {
-    return this.#bottom.incoming;
+    return this.#bottom().incoming;
   }
 
   /** The buffer of bytes that the newest layer has not decoded. */
   get arrivingAtTop(): Evbuffer {
-    return this.#top.incoming;
+    return this.#top().incoming;
   }
 
   arrived(): void {
-    this.#bottom.decoderStarved = false;
+    this.#bottom().decoderStarved = false;
     this.pumpIn();
   }
 
   /** The transport has ended. */
   transportEnded(): void {
-    this.#bottom.incomingEnded = true;
+    this.#bottom().incomingEnded = true;
     this.pumpIn();
   }
 
@@ -188,13 +188,13 @@ export class LayerStack implements StageOwner {
   pumpIn(): void {
     this.#run(() => {
       let budget = this.#host.bytesPerTurn;
-      for (let moved = true; moved && !this.#over; ) {
+      for (let moved = true; moved && !this.#over(); ) {
         moved = false;
         for (const stage of this.#stages) {
           const delivered = this.#decodeStage(stage, budget);
           if (delivered > 0) moved = this.#stages.length > 1;
-          if (stage === this.#top) budget -= delivered;
-          if (this.#over) return;
+          if (stage === this.#top()) budget -= delivered;
+          if (this.#over()) return;
         }
         if (budget <= 0) {
           this.base.clock.defer(() => this.base.inTurn(() => this.#host.wake()));
@@ -207,11 +207,11 @@ export class LayerStack implements StageOwner {
   /** Encodes what the user wrote, as far as there is room below, and the end after it. */
   pumpOut(): void {
     this.#run(() => {
-      while (this.#encodeAll() && this.#stages.length > 1 && !this.#over);
+      while (this.#encodeAll() && this.#stages.length > 1 && !this.#over());
     });
     const flushed = this.#flushed;
     this.#flushed = null;
-    if (flushed !== null && !this.#over) this.#host.flushedLate(flushed);
+    if (flushed !== null && !this.#over()) this.#host.flushedLate(flushed);
   }
 
   /** Whether a flush waits for a layer that answered `pending`. */
@@ -226,8 +226,8 @@ export class LayerStack implements StageOwner {
    */
   flush(direction: Direction, mode: FlushMode): boolean {
     let moved = false;
-    if (direction === 'write' && mode !== 'normal' && this.#started && this.#passes(this.#top)) {
-      if (this.#top.flushing !== 'finished') this.#top.flushing = mode;
+    if (direction === 'write' && mode !== 'normal' && this.#started && this.#passes(this.#top())) {
+      if (this.#top().flushing !== 'finished') this.#top().flushing = mode;
     }
     this.#run(() => {
       if (direction === 'write') {
@@ -236,7 +236,7 @@ export class LayerStack implements StageOwner {
         return;
       }
       for (const stage of this.#stages) {
-        if (this.#over || !this.#passes(stage)) return;
+        if (this.#over() || !this.#passes(stage)) return;
         if (this.#flushIn(stage, mode)) moved = true;
       }
     });
@@ -262,13 +262,13 @@ export class LayerStack implements StageOwner {
     this.wire.clear();
   }
 
-  get #over(): boolean {
+  #over(): boolean {
     return this.#failed || this.#freed;
   }
 
   /** Layers are never called from inside one another: what they cause meanwhile is seen by the loops that run. */
   #run(pump: () => void): void {
-    if (this.#running || this.#over || !this.#started) return;
+    if (this.#running || this.#over() || !this.#started) return;
     this.#running = true;
     try {
       pump();
@@ -295,7 +295,7 @@ export class LayerStack implements StageOwner {
   #decodeStage(stage: LayerStage, budget: number): number {
     if (!stage.isOpen && !this.#shake(stage)) return 0;
     let delivered = 0;
-    while (!stage.decodingEnded && !this.#over && delivered < budget) {
+    while (!stage.decodingEnded && !this.#over() && delivered < budget) {
       const room = Math.min(this.#roomAbove(stage), budget - delivered);
       if (room <= 0) break;
       const finishing = stage.incomingEnded && (stage.incoming.length === 0 || stage.decoderStarved);
@@ -343,7 +343,7 @@ export class LayerStack implements StageOwner {
       outcome = stage.decode(this.#decoded, room, mode);
     } catch (error) {
       this.#passUp(stage);
-      if (!this.#over) this.#fail('read', error as Error);
+      if (!this.#over()) this.#fail('read', error as Error);
       return null;
     }
     if (outcome.consumed > 0) stage.decoderStarved = false;
@@ -408,17 +408,17 @@ export class LayerStack implements StageOwner {
       stage.decodeAgain = false;
       result = stage.layer.handshake?.(stage.incoming) ?? 'done';
     } catch (error) {
-      if (!this.#over) this.#fail(undefined, error as Error);
+      if (!this.#over()) this.#fail(undefined, error as Error);
       return false;
     }
-    if (this.#over) return false;
+    if (this.#over()) return false;
     if (result === 'done') {
       stage.decoderStarved = false;
       stage.isOpen = true;
       this.#shaken = true;
       stage.settleOpen(null);
       this.#checkOpen();
-      return !this.#over;
+      return !this.#over();
     }
     if (result === 'pending') stage.decoderStarved = false;
     else if (stage.incomingEnded) this.#fail(undefined, endedInside(`the handshake of ${stage.layer.name}`));
@@ -436,7 +436,7 @@ export class LayerStack implements StageOwner {
   /** From the user down, each in the mode of the flush that has come to it. @returns whether something moved */
   #encodeAll(): boolean {
     let moved = false;
-    for (let i = this.#stages.length - 1; i >= 0 && !this.#over; i--) {
+    for (let i = this.#stages.length - 1; i >= 0 && !this.#over(); i--) {
       const stage = this.#stages[i] as LayerStage;
       const mode = stage.flushing ?? 'normal';
       if (this.#encodeStage(stage, mode)) moved = true;
@@ -456,9 +456,9 @@ export class LayerStack implements StageOwner {
     let forced = mode !== 'normal';
     for (;;) {
       const room = mode === 'normal' ? this.#roomBelow(stage) : Infinity;
-      if (room <= 0 || this.#over) return moved;
+      if (room <= 0 || this.#over()) return moved;
       this.#fillOutgoing(stage, room);
-      if (this.#over) return moved;
+      if (this.#over()) return moved;
       const hasNew = stage.outgoing.length > 0 && !stage.encoderStarved;
       if (!hasNew && !stage.encodeAgain && !forced) break;
       forced = false;
@@ -478,9 +478,9 @@ export class LayerStack implements StageOwner {
     try {
       const outcome = stage.encode(room, mode);
       if (outcome.consumed > 0) stage.encoderStarved = false;
-      return this.#over ? null : outcome;
+      return this.#over() ? null : outcome;
     } catch (error) {
-      if (!this.#over) this.#fail('write', error as Error);
+      if (!this.#over()) this.#fail('write', error as Error);
       return null;
     }
   }
@@ -531,7 +531,7 @@ export class LayerStack implements StageOwner {
   }
 
   #fail(direction: Direction | undefined, error: Error): void {
-    if (this.#over) return;
+    if (this.#over()) return;
     if (direction === 'write') this.#encodingFailed = true;
     else this.#failed = true;
     for (const stage of this.#stages) stage.settleOpen(error);

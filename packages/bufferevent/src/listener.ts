@@ -298,18 +298,23 @@ export class Listener implements AsyncDisposable {
   }
 
   /** Connections and drops of which the user has not heard yet. */
-  get #untold(): number {
+  #untold(): number {
     return this.#parked.length + this.#droppedPeers.length;
   }
 
   /** One place in the queue of the base for each thing to tell, so that the budget of a turn counts them. */
   #queue(): void {
-    for (; this.#queued < this.#untold + this.#errors.length; this.#queued++) this.base.defer(this);
+    for (; this.#queued < this.#untold() + this.#errors.length; this.#queued++) this.base.defer(this);
   }
 
   /** @internal */
   get priority(): number {
     return this.base.defaultPriority;
+  }
+
+  /** @internal */
+  get context(): HandlerContext | null {
+    return this.#context;
   }
 
   /** @internal */
@@ -364,7 +369,7 @@ export class Listener implements AsyncDisposable {
     const room = this.#room();
     const wanted = this.#enabled && this.#handlers !== null && room > 0;
     if (wanted && this.#credits === 0) {
-      if (this.#untold >= ACCEPT_CREDITS) return;
+      if (this.#untold() >= ACCEPT_CREDITS) return;
       this.#credits = Math.min(ACCEPT_CREDITS, room);
       this.base.port.accept(this.#handle, this.#credits);
     } else if (!wanted && this.#credits > 0 && !this.#cancelling) {

@@ -70,7 +70,7 @@ export class OutputSide {
   /** Bytes that may be sent now; 0: do not write. */
   allowance(): number {
     if (this.#freed || this.failure !== null || !this.gate.enabled || this.gate.suspended) return 0;
-    return Math.min(this.length, this.#limits.bytesPerTurn);
+    return this.#buffer === null ? 0 : Math.min(this.#buffer.length, this.#limits.bytesPerTurn);
   }
 
   /** @returns whether more is welcome */
@@ -86,7 +86,7 @@ export class OutputSide {
     if (moved) {
       this.#checkLimit(data.length, data);
       // Small pieces are copied together; not those of files, which would be read for it.
-      if (data.length <= SMALL_BYTES && data.fileBytes === 0 && this.length > 0) {
+      if (this.length > 0 && data.length <= SMALL_BYTES && data.fileBytes === 0) {
         this.buffer.addVector(data);
         data.drain(data.length);
       } else this.buffer.addBuffer(data);
@@ -117,13 +117,14 @@ export class OutputSide {
 
   /** Takes the first `count` bytes away; {@link left} tells of it. */
   drop(count: number): void {
-    this.buffer.unfreeze('front');
+    const { buffer } = this;
+    buffer.unfreeze('front');
     try {
-      this.buffer.drain(count);
+      buffer.drain(count);
     } catch (error) {
       surface(error);
     }
-    this.buffer.freeze('front');
+    buffer.freeze('front');
   }
 
   /** Moves up to `max` bytes from the front to the back of `target`; {@link left} tells of it. @returns how many */

@@ -406,22 +406,16 @@ export class SocketBufferevent extends Bufferevent {
     if (this.#state !== 'open') return;
     const { port } = this.base;
     const readMax = this.readAllowance();
-    if (this.#receiving === 0) {
-      if (readMax > 0) {
-        this.#receiving = readMax;
-        this.timeouts.submitted('read');
-        port.recv(this.#handle, readMax);
-      }
-    } else if (readMax === 0) {
-      if (!this.#cancelling) {
-        this.#cancelling = true;
-        port.cancel(this.#handle, Operation.recv);
-      }
-    } else if (readMax < this.#receiving) {
+    if (this.#receiving > 0) {
+      if (readMax < this.#receiving) this.#lowerReceiving(readMax);
+    } else if (readMax > 0) {
       this.#receiving = readMax;
-      port.lowerRecvMax(this.#handle, readMax);
+      if (this.timeouts.timesProgress) this.timeouts.submitted('read');
+      port.recv(this.#handle, readMax);
     }
-    this.#peerWatch?.reconcile(port, this.#handle, this.#receiving === 0 && !this.readEnded);
+    if (this.#peerWatch !== null) {
+      this.#peerWatch.reconcile(port, this.#handle, this.#receiving === 0 && !this.readEnded);
+    }
     // A send in flight asks for nothing: it can't be suspended, and its silence goes on to count.
     const writeMax = this.#sending ? this.sendableBytes() : this.writeAllowance();
     if (!this.#sending) {
@@ -431,7 +425,18 @@ export class SocketBufferevent extends Bufferevent {
         port.shutdown(this.#handle);
       }
     }
-    if (this.isOpen) this.timeouts.follow(this.isReading(readMax), writeMax > 0 && this.outputSide.failure === null);
+    if (!this.timeouts.timesProgress || !this.isOpen) return;
+    this.timeouts.follow(this.isReading(readMax), writeMax > 0 && this.outputSide.failure === null);
+  }
+
+  #lowerReceiving(max: number): void {
+    if (max > 0) {
+      this.#receiving = max;
+      this.base.port.lowerRecvMax(this.#handle, max);
+    } else if (!this.#cancelling) {
+      this.#cancelling = true;
+      this.base.port.cancel(this.#handle, Operation.recv);
+    }
   }
 
   #onPeerWatched(result: number): void {
@@ -445,19 +450,21 @@ export class SocketBufferevent extends Bufferevent {
 
   #send(max: number): void {
     const { sendable } = this;
-    const range = sendable.peekFile();
-    if (range === null) {
-      this.#dropAhead();
-      const count = sendable.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
+    const count = sendable.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
+    if (count > 0) {
+      if (this.#ahead !== null) this.#dropAhead();
       sendable.pin(segmentBytes(segments, count));
       this.#submitSend(count);
-    } else if (this.base.backend.supports.sendFile && range.file.descriptor >= 0) this.#sendFile(range, max);
+      return;
+    }
+    const range = sendable.peekFile() as FileRange;
+    if (this.base.backend.supports.sendFile && range.file.descriptor >= 0) this.#sendFile(range, max);
     else this.#sendRead(range, max);
   }
 
   #submitSend(count: number): void {
     this.#sending = true;
-    this.timeouts.submitted('write');
+    if (this.timeouts.timesProgress) this.timeouts.submitted('write');
     this.base.port.send(this.#handle, segments, count);
     for (let i = 0; i < count; i++) (segments[i] as Segment).memory = noBytes;
   }
@@ -618,8 +625,8 @@ export class SocketBufferevent extends Bufferevent {
       this.#dropAhead();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    const hasMore = this.sendableBytes() > 0 || this.outputSide.length > 0 || this.wantsShutdown;
-    if (hasMore || this.isLayered || this.timeouts.timesProgress) this.wake();
+    const hasMore = this.isLayered || this.outputSide.length > 0 || this.closing.writeClosed;
+    if (hasMore || this.timeouts.timesProgress) this.wake();
   }
 
   /** @internal */

@@ -1,5 +1,5 @@
 // In which async context handlers and continuations run: B8.
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import { type Bufferevent, listen, type SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { inMemory, ipOf, onEveryBackend } from './support/world.js';
@@ -85,6 +85,29 @@ describe('handlers run where they were set', () => {
       client.trigger('read');
       await world.settle();
       expect(seen).toEqual(['new', undefined]);
+    });
+
+    it('B8: connections of one listener that have something to say in one turn are served in one entry of its context', async () => {
+      const seen: Array<string | undefined> = [];
+      const accepted: SocketBufferevent[] = [];
+      const onRead = (): void => void seen.push(tenant.getStore());
+      const listener = await tenant.run('server', () =>
+        world.listen({ onConnection: (bev) => void accepted.push(world.keep(bev)), onRead }),
+      );
+      for (let count = 0; count < 3; count++) await world.connect(listener, {});
+      await world.until(() => accepted.length === 3, 'the connections');
+      const other = await tenant.run('other', () => world.connect(listener, { onRead }));
+      await world.until(() => accepted.length === 4, 'the last connection');
+      const entered: number[] = [];
+      const hook = createHook({ before: (id) => void entered.push(id) });
+      world.base.inTurn(() => {
+        for (const bev of [...accepted.slice(0, 3), other, accepted[3] as SocketBufferevent]) bev.trigger('read');
+        hook.enable();
+      });
+      hook.disable();
+      expect(seen).toEqual(['server', 'server', 'server', 'other', 'server']);
+      expect(entered).toHaveLength(3);
+      expect(entered[2]).toBe(entered[0]);
     });
 
     it('B8: time-outs and failures are told in the context of the handlers', async () => {

@@ -88,6 +88,8 @@ export class WatchList<B> {
 
   /** Calls every enabled watcher. A watcher that throws does not keep the others from being called; the first exception is thrown at the end. */
   notify(buffer: B, originalLength: number, added: number, removed: number): void {
+    const watchers = this.#watchers;
+    if (watchers.length === 1 && !(watchers[0] as Watcher<B>).enabled) return;
     const change = spareChange ?? { originalLength, added, removed };
     spareChange = null;
     change.originalLength = originalLength;
@@ -95,7 +97,6 @@ export class WatchList<B> {
     change.removed = removed;
     let failed = false;
     let failure: unknown;
-    const watchers = this.#watchers;
     for (let index = 0; index < watchers.length; index++) {
       const watcher = watchers[index] as Watcher<B>;
       if (watcher.removed || !watcher.enabled) continue;

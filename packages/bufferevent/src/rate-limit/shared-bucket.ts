@@ -78,7 +78,7 @@ export class SharedBucket {
     this.#refill(nowMs);
     if (this.#exhausted || this.#waiting.has(sharer)) return 0;
     const moves = this.#movers.has(sharer) || this.#lastMovers.has(sharer);
-    return this.#part(moves ? this.#active : this.#members);
+    return this.#part(moves ? this.#active() : this.#members);
   }
 
   /** What this member may ask for; with 0 it is parked until it may ask again. */
@@ -132,7 +132,7 @@ export class SharedBucket {
   }
 
   /** Those among whom the level is divided. */
-  get #active(): number {
+  #active(): number {
     return this.#movers.size + this.#lastMovers.size + this.#waiting.size;
   }
 
@@ -173,7 +173,7 @@ export class SharedBucket {
   /** As many as the level is enough for; the others are the first of the next tick. */
   #serveWaiting(): void {
     if (this.#waiting.size === 0) return;
-    const share = this.#part(this.#active);
+    const share = this.#part(this.#active());
     let left = this.#bucket.level;
     for (const sharer of this.#waiting) {
       if (left <= 0) break;
