@@ -83,8 +83,8 @@ function evidenceFindings({ evidence }: Results): Finding[] {
     },
     {
       id: 'evidence',
-      title: 'Calls of JavaScript for each wake-up',
-      judgement: callsPerWait === null ? null : judgeLimit(callsPerWait, MOST_CALLS_PER_WAIT, '', 2),
+      title: 'Calls between JavaScript and the addon for each wake-up, in both directions',
+      judgement: callsPerWait === null ? null : judgeLimit(sum(callsPerWait), MOST_CALLS_PER_WAIT, '', 2),
     },
     {
       id: 'evidence',

@@ -5,6 +5,7 @@ import { table } from '../table.js';
 import { type Evidence, sum } from './evidence.js';
 import { type Figure, figuresOf, figureTitles, show } from './figures.js';
 import { findings, ratios, roundsOf } from './findings.js';
+import { type Part, partTitles } from './perf-profile.js';
 import { ours } from './requirement.js';
 import type { Results } from './results.js';
 import { type ServerId, servers, serverTitle } from './servers.js';
@@ -75,11 +76,19 @@ function spread(rounds: readonly number[], shown: (value: number) => string): st
   return `${shown(Math.min(...rounds))} … ${shown(Math.max(...rounds))}`;
 }
 
-function evidenceTables({ counts, traced }: Evidence): string[] {
+function evidenceTables({ counts, traced, profiled }: Evidence): string[] {
   return [
     '### What one message takes: 64 connections, 64 B',
     table(
-      ['', 'messages counted', 'garbage, bytes', 'system calls', 'of these', 'calls of JavaScript for each wait'],
+      [
+        '',
+        'messages counted',
+        'garbage, bytes',
+        'system calls',
+        'of these',
+        'calls across Node-API for each wait',
+        'of these',
+      ],
       (Object.keys(counts) as ServerId[]).map((id) => {
         const { messages, garbageBytes, systemCalls, callsPerWait } = counts[id]!;
         return [
@@ -88,7 +97,8 @@ function evidenceTables({ counts, traced }: Evidence): string[] {
           garbageBytes === null ? 'V8 collected too soon' : show(garbageBytes),
           systemCalls === null ? '' : sum(systemCalls).toFixed(3),
           systemCalls === null ? '' : named(systemCalls),
-          callsPerWait === null ? '' : callsPerWait.toFixed(3),
+          callsPerWait === null ? '' : sum(callsPerWait).toFixed(3),
+          callsPerWait === null ? '' : named(callsPerWait, 0),
         ];
       }),
     ),
@@ -100,13 +110,28 @@ function evidenceTables({ counts, traced }: Evidence): string[] {
         `(${named(byStrace)}).`
       );
     }),
+    ...profileTable(profiled),
   ];
 }
 
-/** What is rarer than one in a thousand messages says nothing. */
-function named(counts: Readonly<Record<string, number>>): string {
+function profileTable(profiled: Evidence['profiled']): string[] {
+  const parts = Object.keys(partTitles) as Part[];
+  const rows = (Object.keys(profiled) as ServerId[]).map((id) => {
+    const { cpuMicroseconds, shares } = profiled[id]!;
+    const cells = parts.map((part) => `${show(cpuMicroseconds * shares[part])} (${(100 * shares[part]).toFixed(1)}%)`);
+    return [serverTitle(id), show(cpuMicroseconds), ...cells];
+  });
+  if (rows.length === 0) return [];
+  return [
+    'Where the CPU time of a message goes, in µs, as `perf record -e cpu-clock` finds the server:',
+    table(['', 'CPU, µs', ...parts.map((part) => partTitles[part])], rows),
+  ];
+}
+
+/** What is rarer than one in a thousand messages says nothing of system calls. */
+function named(counts: Readonly<Record<string, number>>, least = 0.001): string {
   return Object.entries(counts)
-    .filter(([, value]) => value >= 0.001)
+    .filter(([, value]) => value >= least)
     .map(([name, value]) => `${name} ${value.toFixed(3)}`)
     .join(', ');
 }
