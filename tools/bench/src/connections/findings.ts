@@ -23,9 +23,15 @@ export function roundsOf(results: Results, workload: string, server: ServerId, f
   return samples.map((sample) => sample[figure]!);
 }
 
-/** Ours in terms of the peer's, in each round. */
-export function ratios(results: Results, workload: string, against: ServerId, figure: Figure): number[] | null {
-  const own = roundsOf(results, workload, ours, figure);
+/** What is judged, in terms of the peer's, in each round. */
+export function ratios(
+  results: Results,
+  workload: string,
+  against: ServerId,
+  figure: Figure,
+  judged = ours,
+): number[] | null {
+  const own = roundsOf(results, workload, judged, figure);
   const others = roundsOf(results, workload, against, figure);
   if (own === null || others === null) return null;
   return own.map((value, round) => value / others[round]!);

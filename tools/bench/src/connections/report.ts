@@ -9,7 +9,7 @@ import { type Part, partTitles } from './perf-profile.js';
 import { ours } from './requirement.js';
 import type { Results } from './results.js';
 import { type ServerId, servers, serverTitle } from './servers.js';
-import { type Workload, workloads } from './workloads.js';
+import { type Task, type Workload, workloads } from './workloads.js';
 
 /** A run as Markdown. Only what was measured is in it. */
 export function toMarkdown(results: Results): string {
@@ -39,6 +39,7 @@ function requirementsTable(all: readonly Finding[]): string[] {
 
 function workloadTable(results: Results, { id, title, task }: Workload): string[] {
   if (results.samples[id] === undefined) return [];
+  const judged = task.does === 'share' ? 'workers-2' : ours;
   const [main, ...others] = figuresOf(task) as [Figure, ...Figure[]];
   const rows = servers.flatMap((server) => {
     const rounds = roundsOf(results, id, server.id, main);
@@ -48,27 +49,35 @@ function workloadTable(results: Results, { id, title, task }: Workload): string[
         server.title,
         show(median(rounds)),
         spread(rounds, show),
-        ratioTo(results, id, server.id, main),
+        ratioTo(results, id, server.id, main, judged),
         ...others.map((figure) => show(median(roundsOf(results, id, server.id, figure)!))),
       ],
     ];
   });
-  const unit = 'connections' in task ? 'message' : 'MB';
+  if (rows.length === 0) return [];
   const header = ['', figureTitles[main], 'least … most', 'ratio', ...others.map((figure) => figureTitles[figure])];
+  return [`### ${title}`, ...howToRead(task), table(header, rows)];
+}
+
+function howToRead(task: Task): string[] {
+  if (task.does === 'hold') return [];
+  const unit = 'connections' in task ? 'message' : 'MB';
+  const cpuTime = `CPU time of the server is that of each ${unit}`;
+  if (task.does !== 'share') {
+    return [`${cpuTime}. A server whose core is full is what limits its row; the load is, where its own is.`];
+  }
   return [
-    `### ${title}`,
-    ...(task.does === 'hold'
-      ? []
-      : [
-          `CPU time of the server is that of each ${unit}. A server whose core is full is what limits its row; the load is, where its own is.`,
-        ]),
-    table(header, rows),
+    `${cpuTime}, of all its threads. Workers have no core to themselves: they and the load share two, and the system places them. ` +
+      'So messages/s say how it divided these, and not what a second worker adds where there are more. What a second one costs shows in the CPU time ' +
+      'of a message, and in the messages for each second of CPU time that server and load take together, as far as the placement was ' +
+      'alike: between two threads on one core, a message costs the kernel less. Where server and load add up to about 100%, they had ' +
+      `one core in common. Ratios are those of ${serverTitle('workers-2')} to the row.`,
   ];
 }
 
-function ratioTo(results: Results, workload: string, server: ServerId, figure: Figure): string {
-  if (server === ours) return '';
-  const byRound = ratios(results, workload, server, figure);
+function ratioTo(results: Results, workload: string, server: ServerId, figure: Figure, judged: ServerId): string {
+  if (server === judged) return '';
+  const byRound = ratios(results, workload, server, figure, judged);
   return byRound === null ? '' : `**${times(median(byRound))}** (${spread(byRound, times)})`;
 }
 
