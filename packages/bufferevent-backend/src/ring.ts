@@ -63,6 +63,14 @@ export const LARGE_SLAB_BYTES: number = 64 * 1024;
 /** Numbers of the options of a stream. */
 export const StreamOption = { noDelay: 1, keepAlive: 2, recvBufferSize: 3, sendBufferSize: 4 } as const;
 
-/** What the native half counts, in doubles: system calls by kind, and calls into JavaScript. */
-export const CounterIndex = { waits: 0, controls: 1, reads: 2, writes: 3, accepts: 4, calls: 5 } as const;
-export const COUNTERS = 6;
+/** What the native half counts, in doubles: system calls by kind, calls into JavaScript, and calls out of it. */
+export const CounterIndex = {
+  waits: 0,
+  controls: 1,
+  reads: 2,
+  writes: 3,
+  accepts: 4,
+  calls: 5,
+  nativeCalls: 6,
+} as const;
+export const COUNTERS = 7;

@@ -61,10 +61,13 @@ struct Arguments {
     return static_cast<Word*>(data);
   }
 
+  // Asked for once in every call of an open port, which so is counted.
   Port* port() const {
     void* door = nullptr;
     napi_get_value_external(env, values[0], &door);
-    return door == nullptr ? nullptr : static_cast<Door*>(door)->port;
+    Port* port = door == nullptr ? nullptr : static_cast<Door*>(door)->port;
+    if (port != nullptr) port->CountNativeCall();
+    return port;
   }
 
   // An address is { ip, port } as two arguments, or a path and -1.

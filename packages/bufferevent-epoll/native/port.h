@@ -53,6 +53,7 @@ class Port {
   void Discard() { delete this; }
 
   MemoryTable& memory() { return memory_; }
+  void CountNativeCall() { counters_->nativeCalls++; }
 
   // Each opens a slot whose completion comes later, and returns it.
   int32_t Listen(const SocketAddress& address, int parsed, const ListenFlags& flags);

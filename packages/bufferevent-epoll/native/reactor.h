@@ -15,6 +15,8 @@ struct Counters {
   double accepts;
   // Times that JavaScript was called.
   double calls;
+  // Times that JavaScript called an open port.
+  double nativeCalls;
 };
 
 class Reactor {

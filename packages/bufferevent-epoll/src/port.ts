@@ -64,6 +64,8 @@ export interface EpollPortStats extends PortStats {
   readonly systemCalls: SystemCalls;
   /** Times that the native half called JavaScript. */
   readonly calls: number;
+  /** Times that JavaScript called the native half of a port that was open. */
+  readonly nativeCalls: number;
 }
 
 /** The largest count that fits into a word of a ring; more is asked for by the next operation. */
@@ -316,6 +318,7 @@ export class EpollPort implements Port {
         accepts: of('accepts'),
       },
       calls: of('calls'),
+      nativeCalls: of('nativeCalls'),
     };
   }
 

@@ -107,3 +107,29 @@ itOnEpoll('a connection that a child process has inherited keeps nothing busy af
   child.stdin?.end();
   await once(child, 'exit');
 });
+
+itOnEpoll('counts how often its two halves call each other, which is not once for each operation', async () => {
+  const stage = opened();
+  const pairs: { left: Handle; right: Handle }[] = [];
+  for (let count = 0; count < 32; count++) pairs.push(await stage.pair());
+  const memory = new Uint8Array(10);
+  const exchange = (): Promise<unknown> => {
+    for (const { left, right } of pairs) {
+      stage.port.recv(right, memory.length);
+      stage.port.send(left, [{ memory, start: 0, end: memory.length }]);
+    }
+    return Promise.all(
+      pairs.flatMap(({ left, right }) => [stage.taken(left, Operation.send), stage.taken(right, Operation.recv)]),
+    );
+  };
+  // Makes the memory known, once.
+  await exchange();
+  // What is submitted in a call of the native half needs none of its own.
+  await new Promise((resolve) => setImmediate(resolve));
+  const before = stage.port.stats();
+  await exchange();
+  const after = stage.port.stats();
+  expect(after.nativeCalls - before.nativeCalls).toBe(1);
+  expect(after.calls - before.calls).toBeGreaterThan(0);
+  expect(after.calls - before.calls).toBeLessThan(pairs.length);
+});

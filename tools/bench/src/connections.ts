@@ -1,5 +1,6 @@
 // Servers on bufferevent against what they could be written with instead: `pnpm --filter bench connections`, after a build.
 // Wants Linux, gcc, two cores and a quiet machine; what else is not installed is left out.
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { chartLinks, writeCharts, writeResults } from './connections/files.js';
 import { findings } from './connections/findings.js';
@@ -21,6 +22,8 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     /** Only servers of these ids, with commas in between. */
     servers: { type: 'string' },
+    /** Writes the raw numbers into this file. */
+    json: { type: 'string' },
     /** Writes tables, raw numbers and charts into docs/. */
     write: { type: 'boolean', default: false },
     /** Ends with 1 when a requirement is missed. */
@@ -51,6 +54,7 @@ const results = await measureAll({
 
 const text = toMarkdown(results);
 console.log(text);
+if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results));
 if (values.write) {
   writeResults(results);
   writeCharts(results);

@@ -1,9 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type { PortStats } from 'bufferevent-backend';
 import type { EpollPortStats } from 'bufferevent-epoll';
 import type { ServerProcess } from 'echo/load';
 import { GARBAGE_FLAGS } from '../../servers/allocation.mjs';
 import { ask } from '../ask.js';
-import { pidOf, runLoad, startServer } from './processes.js';
+import { canProfile, type Part, profile } from './perf-profile.js';
+import { type Load, pidOf, runLoad, startServer } from './processes.js';
 import type { ServerId, ServerKind } from './servers.js';
 import { canTrace, traceSystemCalls } from './system-call-trace.js';
 
@@ -11,6 +13,7 @@ import { canTrace, traceSystemCalls } from './system-call-trace.js';
 export interface Evidence {
   readonly counts: Readonly<Partial<Record<ServerId, Counts>>>;
   readonly traced: Readonly<Partial<Record<ServerId, TracedCounts>>>;
+  readonly profiled: Readonly<Partial<Record<ServerId, ProfiledTime>>>;
 }
 
 /** All for each message, but for calls. */
@@ -20,8 +23,8 @@ export interface Counts {
   readonly garbageBytes: number | null;
   /** As the port counts them, where it does. */
   readonly systemCalls: Readonly<Record<string, number>> | null;
-  /** Of JavaScript by the native half, for each `epoll_wait`. */
-  readonly callsPerWait: number | null;
+  /** Between JavaScript and the native half, by direction, for each `epoll_wait`. */
+  readonly callsPerWait: Readonly<Record<string, number>> | null;
 }
 
 /** Both counted while `strace` slowed the server down, so that more messages wait at each wake-up. */
@@ -31,6 +34,15 @@ export interface TracedCounts {
   readonly byStrace: Readonly<Record<string, number>>;
 }
 
+/** CPU time while `perf` looked, and which part of it goes where. */
+export interface ProfiledTime {
+  readonly cpuMicroseconds: number;
+  readonly shares: Readonly<Record<Part, number>>;
+}
+
+/** Ours, and the limit that it is measured against. */
+const toProfile: readonly ServerId[] = ['epoll', 'epoll-no-context', 'c-loop'];
+
 const CONNECTIONS = 64;
 const MESSAGE_BYTES = 64;
 /** Long enough for V8 to have compiled all of it: what it takes for that is no garbage of messages. */
@@ -39,11 +51,11 @@ const WARM_UP_SECONDS = 3;
 const SHORTER = [1, 4, 16] as const;
 const FEWEST_MESSAGES = 1000;
 
-type PortStats = Omit<EpollPortStats, 'systemCalls' | 'calls'> & Partial<Pick<EpollPortStats, 'systemCalls' | 'calls'>>;
+type AnyPortStats = PortStats | EpollPortStats;
 
 interface Observed {
-  readonly before: PortStats;
-  readonly after: PortStats;
+  readonly before: AnyPortStats;
+  readonly after: AnyPortStats;
   readonly allocatedBytes: number | null;
 }
 
@@ -67,7 +79,19 @@ export async function measureEvidence(
       log(`evidence  ${kind.title}: ${JSON.stringify(traced[kind.id])}`);
     }
   }
-  return { counts, traced };
+  const profiled: Partial<Record<ServerId, ProfiledTime>> = {};
+  if (!canProfile()) leaveOut('Where CPU time goes', 'perf is not installed');
+  else {
+    for (const kind of present.filter(({ id }) => toProfile.includes(id))) {
+      try {
+        profiled[kind.id] = await profileTime(kind, seconds);
+        log(`evidence  ${kind.title}: ${JSON.stringify(profiled[kind.id])}`);
+      } catch (error) {
+        leaveOut(`Where CPU time goes, ${kind.title}`, error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+  return { counts, traced, profiled };
 }
 
 async function count(kind: ServerKind, seconds: number): Promise<Counts> {
@@ -99,60 +123,76 @@ async function trace(kind: ServerKind, seconds: number): Promise<TracedCounts> {
       });
     });
     const { messages, systemCalls } = countsOf(observed!);
-    return { messages, byPort: systemCalls ?? {}, byStrace: perMessage(byStrace, messages) };
+    return { messages, byPort: systemCalls ?? {}, byStrace: divided(byStrace, messages) };
+  } finally {
+    server.kill();
+  }
+}
+
+async function profileTime(kind: ServerKind, seconds: number): Promise<ProfiledTime> {
+  const server = await startServer(kind, 'echo', '');
+  try {
+    const [program] = kind.command('echo', '', []);
+    let shares: Record<Part, number> | null = null;
+    const { messages, serverUserSeconds, serverSystemSeconds } = await underLoad(server, seconds + 1, async () => {
+      shares = await profile(pidOf(server), program, seconds);
+    });
+    return { cpuMicroseconds: ((serverUserSeconds + serverSystemSeconds) * 1e6) / messages, shares: shares! };
   } finally {
     server.kill();
   }
 }
 
 /** Does it while messages go round. */
-async function underLoad(server: ServerProcess, seconds: number, look: () => Promise<void>): Promise<void> {
+async function underLoad(server: ServerProcess, seconds: number, look: () => Promise<void>): Promise<Load> {
   const load = runLoad(server, ['exchange', CONNECTIONS, MESSAGE_BYTES, 1, WARM_UP_SECONDS, seconds]);
   const looked = wait(WARM_UP_SECONDS * 1000).then(look);
-  await Promise.all([load, looked]);
+  const [result] = await Promise.all([load, looked]);
+  return result;
 }
 
 async function observe(server: ServerProcess, seconds: number): Promise<Observed> {
-  const { port: before } = await ask<{ port: PortStats }>(server.process, 'start');
+  const { port: before } = await ask<{ port: AnyPortStats }>(server.process, 'start');
   await wait(seconds * 1000);
-  const { port: after, allocatedBytes } = await ask<{ port: PortStats; allocatedBytes: number | null }>(
+  const { port: after, allocatedBytes } = await ask<{ port: AnyPortStats; allocatedBytes: number | null }>(
     server.process,
     'stop',
   );
   return { before, after, allocatedBytes };
 }
 
-async function portOf(server: ServerProcess): Promise<PortStats> {
-  return (await ask<{ port: PortStats }>(server.process, 'count')).port;
+async function portOf(server: ServerProcess): Promise<AnyPortStats> {
+  return (await ask<{ port: AnyPortStats }>(server.process, 'count')).port;
 }
 
 function countsOf({ before, after, allocatedBytes }: Observed): Counts {
   // A message is received once and sent once: it is small, and alone on its connection.
   const messages = (after.completions - before.completions) / 2;
   if (messages < FEWEST_MESSAGES) throw new Error(`only ${messages} messages were counted`);
-  const calls = after.systemCalls;
-  const callsBefore = before.systemCalls;
+  const counts = { messages, garbageBytes: allocatedBytes === null ? null : allocatedBytes / messages };
+  if (!('systemCalls' in before && 'systemCalls' in after)) return { ...counts, systemCalls: null, callsPerWait: null };
+  const systemCalls = difference(after.systemCalls, before.systemCalls);
   return {
-    messages,
-    garbageBytes: allocatedBytes === null ? null : allocatedBytes / messages,
-    systemCalls:
-      calls === undefined || callsBefore === undefined ? null : perMessage(difference(calls, callsBefore), messages),
-    callsPerWait:
-      calls === undefined || callsBefore === undefined
-        ? null
-        : (after.calls! - before.calls!) / (calls.waits - callsBefore.waits),
+    ...counts,
+    systemCalls: divided(systemCalls, messages),
+    callsPerWait: divided(difference(callsOf(after), callsOf(before)), systemCalls.waits),
   };
+}
+
+function callsOf({ calls, nativeCalls }: EpollPortStats): Record<'into JavaScript' | 'into the addon', number> {
+  return { 'into JavaScript': calls, 'into the addon': nativeCalls };
 }
 
 function difference<Name extends string>(
   after: Readonly<Record<Name, number>>,
   before: Readonly<Record<Name, number>>,
-): Record<string, number> {
-  return Object.fromEntries((Object.keys(after) as Name[]).map((name) => [name, after[name] - before[name]]));
+): Record<Name, number> {
+  const names = Object.keys(after) as Name[];
+  return Object.fromEntries(names.map((name) => [name, after[name] - before[name]])) as Record<Name, number>;
 }
 
-function perMessage(counts: Readonly<Record<string, number>>, messages: number): Record<string, number> {
-  return Object.fromEntries(Object.entries(counts).map(([name, value]) => [name, value / messages]));
+function divided(counts: Readonly<Record<string, number>>, by: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).map(([name, value]) => [name, value / by]));
 }
 
 export function sum(counts: Readonly<Record<string, number>>): number {

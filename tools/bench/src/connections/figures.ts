@@ -10,9 +10,13 @@ export type Figure =
   | 'userMicroseconds'
   | 'systemMicroseconds'
   | 'cpuMicroseconds'
+  /** Of the CPU time of server and load together. */
+  | 'messagesPerCpuSecond'
   | 'serverPercent'
   | 'loadPercent'
-  | 'residentBytes';
+  | 'residentBytes'
+  | 'fewestConnections'
+  | 'mostConnections';
 
 export type Sample = Readonly<Partial<Record<Figure, number>>>;
 
@@ -32,6 +36,19 @@ export function figuresOf(task: Task): readonly Figure[] {
         'serverPercent',
         'loadPercent',
       ];
+    case 'share':
+      return [
+        'messagesPerSecond',
+        'messagesPerCpuSecond',
+        'userMicroseconds',
+        'systemMicroseconds',
+        'p50Microseconds',
+        'p99Microseconds',
+        'serverPercent',
+        'loadPercent',
+        'fewestConnections',
+        'mostConnections',
+      ];
     case 'upload':
     case 'download':
       return ['megabytesPerSecond', 'userMicroseconds', 'systemMicroseconds', 'serverPercent', 'loadPercent'];
@@ -49,9 +66,12 @@ export const figureTitles: Readonly<Record<Figure, string>> = {
   userMicroseconds: 'user CPU, µs',
   systemMicroseconds: 'system CPU, µs',
   cpuMicroseconds: 'CPU, µs',
-  serverPercent: 'server, % of its core',
-  loadPercent: 'load, % of its core',
+  messagesPerCpuSecond: 'messages a CPU second',
+  serverPercent: 'server, % of a core',
+  loadPercent: 'load, % of a core',
   residentBytes: 'resident bytes a connection',
+  fewestConnections: 'connections of a worker, fewest',
+  mostConnections: 'most',
 };
 
 export function show(value: number): string {

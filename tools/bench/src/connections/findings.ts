@@ -23,9 +23,15 @@ export function roundsOf(results: Results, workload: string, server: ServerId, f
   return samples.map((sample) => sample[figure]!);
 }
 
-/** Ours in terms of the peer's, in each round. */
-export function ratios(results: Results, workload: string, against: ServerId, figure: Figure): number[] | null {
-  const own = roundsOf(results, workload, ours, figure);
+/** What is judged, in terms of the peer's, in each round. */
+export function ratios(
+  results: Results,
+  workload: string,
+  against: ServerId,
+  figure: Figure,
+  judged = ours,
+): number[] | null {
+  const own = roundsOf(results, workload, judged, figure);
   const others = roundsOf(results, workload, against, figure);
   if (own === null || others === null) return null;
   return own.map((value, round) => value / others[round]!);
@@ -83,8 +89,8 @@ function evidenceFindings({ evidence }: Results): Finding[] {
     },
     {
       id: 'evidence',
-      title: 'Calls of JavaScript for each wake-up',
-      judgement: callsPerWait === null ? null : judgeLimit(callsPerWait, MOST_CALLS_PER_WAIT, '', 2),
+      title: 'Calls between JavaScript and the addon for each wake-up, in both directions',
+      judgement: callsPerWait === null ? null : judgeLimit(sum(callsPerWait), MOST_CALLS_PER_WAIT, '', 2),
     },
     {
       id: 'evidence',

@@ -1,4 +1,5 @@
 import { closeSync, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import type { ServerProcess } from 'echo/load';
 import { buildFolder, compileC } from '../native-program.js';
 import { interleave } from '../rounds.js';
@@ -21,6 +22,7 @@ export interface MeasurementOptions {
 /** Descriptors that a process needs beside its connections. */
 const SPARE_DESCRIPTORS = 300;
 
+type ExchangeTask = Extract<Task, { depth: number }>;
 type HoldTask = Extract<Task, { does: 'hold' }>;
 type MovingTask = Exclude<Task, HoldTask>;
 
@@ -71,12 +73,22 @@ async function measureWorkload(
     started.set(kind, server);
     return server;
   };
+  const measure = async (kind: ServerKind, task: Task): Promise<Sample> => {
+    switch (task.does) {
+      case 'hold':
+        return hold(kind, task);
+      case 'share':
+        return share(kind, task, run);
+      default:
+        return load(await serverOf(kind), task, run);
+    }
+  };
   const failed = new Set<ServerKind>();
   try {
     const measured = await interleave(kinds, run.rounds, async (kind): Promise<Sample> => {
       if (failed.has(kind)) return {};
       try {
-        const sample = task.does === 'hold' ? await hold(kind, task) : await load(await serverOf(kind), task, run);
+        const sample = await measure(kind, task);
         log(`${id}  ${kind.title}: ${describe(sample)}`);
         return sample;
       } catch (error) {
@@ -96,17 +108,21 @@ async function measureWorkload(
 async function load(server: ServerProcess, task: MovingTask, run: MeasurementOptions['run']): Promise<Sample> {
   switch (task.does) {
     case 'exchange':
-    case 'lines': {
+    case 'lines':
+    case 'share': {
       const { does, connections, bytes, depth } = task;
-      const words = [does, connections, bytes, depth, run.warmUpSeconds, run.seconds];
+      const exchanged = does === 'share' ? 'exchange' : does;
+      const words = [exchanged, connections, bytes, depth, run.warmUpSeconds, run.seconds];
       const result = await runLoad(server, words);
       const { seconds, messages, latencyNs } = result;
+      const cpuSeconds = result.serverUserSeconds + result.serverSystemSeconds + result.loadCpuSeconds;
       return {
         messagesPerSecond: messages / seconds,
         megabytesPerSecond: result.bytes / 1e6 / seconds,
         p50Microseconds: latencyNs.p50 / 1e3,
         p99Microseconds: latencyNs.p99 / 1e3,
         p999Microseconds: latencyNs.p999 / 1e3,
+        messagesPerCpuSecond: messages / cpuSeconds,
         ...cpuTime(result, messages),
       };
     }
@@ -130,6 +146,22 @@ function cpuTime(
     serverPercent: (100 * (serverUserSeconds + serverSystemSeconds)) / seconds,
     loadPercent: (100 * loadCpuSeconds) / seconds,
   };
+}
+
+/** Every round has new workers, which say how many connections each of them had when they are told to end. */
+async function share(kind: ServerKind, task: ExchangeTask, run: MeasurementOptions['run']): Promise<Sample> {
+  const server = await startServer(kind, 'workers', '');
+  try {
+    const sample = await load(server, task, run);
+    const output = text(server.process.stdout!);
+    await server.stop();
+    const [, connections] = /^served (.+) connections$/m.exec(await output) ?? [];
+    if (connections === undefined) throw new Error(`the workers said "${await output}"`);
+    const counts = connections.split(' + ').map(Number);
+    return { ...sample, fewestConnections: Math.min(...counts), mostConnections: Math.max(...counts) };
+  } finally {
+    server.kill();
+  }
 }
 
 /** A process that has held connections before holds on to some of their memory: every round has a new one. */

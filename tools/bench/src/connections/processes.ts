@@ -9,9 +9,10 @@ import { buildFolder } from '../native-program.js';
 import type { ServerKind } from './servers.js';
 import type { Behaviour } from './workloads.js';
 
-/** Servers have one core to themselves, and the load has another. */
+/** Servers have one core to themselves, and the load has another; workers take either. */
 const SERVER_CORE = '0';
 const LOAD_CORE = '1';
+const EITHER_CORE = `${SERVER_CORE},${LOAD_CORE}`;
 
 /** Why this machine can't keep them apart, or `null`. */
 export function whyNotPinned(): string | null {
@@ -30,7 +31,7 @@ export async function startServer(
   flags: readonly string[] = [],
 ): Promise<ServerProcess> {
   const stdio: StdioOptions = ['ignore', 'pipe', 'inherit', ...(answers ? (['ipc'] as const) : [])];
-  const words = ['-c', SERVER_CORE, ...command(behaviour, detail, flags)];
+  const words = ['-c', behaviour === 'workers' ? EITHER_CORE : SERVER_CORE, ...command(behaviour, detail, flags)];
   return ServerProcess.of(spawn('taskset', words, { stdio, env: plainEnvironment() }));
 }
 

@@ -5,10 +5,11 @@ import { table } from '../table.js';
 import { type Evidence, sum } from './evidence.js';
 import { type Figure, figuresOf, figureTitles, show } from './figures.js';
 import { findings, ratios, roundsOf } from './findings.js';
+import { type Part, partTitles } from './perf-profile.js';
 import { ours } from './requirement.js';
 import type { Results } from './results.js';
 import { type ServerId, servers, serverTitle } from './servers.js';
-import { type Workload, workloads } from './workloads.js';
+import { type Task, type Workload, workloads } from './workloads.js';
 
 /** A run as Markdown. Only what was measured is in it. */
 export function toMarkdown(results: Results): string {
@@ -38,6 +39,7 @@ function requirementsTable(all: readonly Finding[]): string[] {
 
 function workloadTable(results: Results, { id, title, task }: Workload): string[] {
   if (results.samples[id] === undefined) return [];
+  const judged = task.does === 'share' ? 'workers-2' : ours;
   const [main, ...others] = figuresOf(task) as [Figure, ...Figure[]];
   const rows = servers.flatMap((server) => {
     const rounds = roundsOf(results, id, server.id, main);
@@ -47,27 +49,35 @@ function workloadTable(results: Results, { id, title, task }: Workload): string[
         server.title,
         show(median(rounds)),
         spread(rounds, show),
-        ratioTo(results, id, server.id, main),
+        ratioTo(results, id, server.id, main, judged),
         ...others.map((figure) => show(median(roundsOf(results, id, server.id, figure)!))),
       ],
     ];
   });
-  const unit = 'connections' in task ? 'message' : 'MB';
+  if (rows.length === 0) return [];
   const header = ['', figureTitles[main], 'least … most', 'ratio', ...others.map((figure) => figureTitles[figure])];
+  return [`### ${title}`, ...howToRead(task), table(header, rows)];
+}
+
+function howToRead(task: Task): string[] {
+  if (task.does === 'hold') return [];
+  const unit = 'connections' in task ? 'message' : 'MB';
+  const cpuTime = `CPU time of the server is that of each ${unit}`;
+  if (task.does !== 'share') {
+    return [`${cpuTime}. A server whose core is full is what limits its row; the load is, where its own is.`];
+  }
   return [
-    `### ${title}`,
-    ...(task.does === 'hold'
-      ? []
-      : [
-          `CPU time of the server is that of each ${unit}. A server whose core is full is what limits its row; the load is, where its own is.`,
-        ]),
-    table(header, rows),
+    `${cpuTime}, of all its threads. Workers have no core to themselves: they and the load share two, and the system places them. ` +
+      'So messages/s say how it divided these, and not what a second worker adds where there are more. What a second one costs shows in the CPU time ' +
+      'of a message, and in the messages for each second of CPU time that server and load take together, as far as the placement was ' +
+      'alike: between two threads on one core, a message costs the kernel less. Where server and load add up to about 100%, they had ' +
+      `one core in common. Ratios are those of ${serverTitle('workers-2')} to the row.`,
   ];
 }
 
-function ratioTo(results: Results, workload: string, server: ServerId, figure: Figure): string {
-  if (server === ours) return '';
-  const byRound = ratios(results, workload, server, figure);
+function ratioTo(results: Results, workload: string, server: ServerId, figure: Figure, judged: ServerId): string {
+  if (server === judged) return '';
+  const byRound = ratios(results, workload, server, figure, judged);
   return byRound === null ? '' : `**${times(median(byRound))}** (${spread(byRound, times)})`;
 }
 
@@ -75,11 +85,19 @@ function spread(rounds: readonly number[], shown: (value: number) => string): st
   return `${shown(Math.min(...rounds))} … ${shown(Math.max(...rounds))}`;
 }
 
-function evidenceTables({ counts, traced }: Evidence): string[] {
+function evidenceTables({ counts, traced, profiled }: Evidence): string[] {
   return [
     '### What one message takes: 64 connections, 64 B',
     table(
-      ['', 'messages counted', 'garbage, bytes', 'system calls', 'of these', 'calls of JavaScript for each wait'],
+      [
+        '',
+        'messages counted',
+        'garbage, bytes',
+        'system calls',
+        'of these',
+        'calls across Node-API for each wait',
+        'of these',
+      ],
       (Object.keys(counts) as ServerId[]).map((id) => {
         const { messages, garbageBytes, systemCalls, callsPerWait } = counts[id]!;
         return [
@@ -88,7 +106,8 @@ function evidenceTables({ counts, traced }: Evidence): string[] {
           garbageBytes === null ? 'V8 collected too soon' : show(garbageBytes),
           systemCalls === null ? '' : sum(systemCalls).toFixed(3),
           systemCalls === null ? '' : named(systemCalls),
-          callsPerWait === null ? '' : callsPerWait.toFixed(3),
+          callsPerWait === null ? '' : sum(callsPerWait).toFixed(3),
+          callsPerWait === null ? '' : named(callsPerWait, 0),
         ];
       }),
     ),
@@ -100,13 +119,28 @@ function evidenceTables({ counts, traced }: Evidence): string[] {
         `(${named(byStrace)}).`
       );
     }),
+    ...profileTable(profiled),
   ];
 }
 
-/** What is rarer than one in a thousand messages says nothing. */
-function named(counts: Readonly<Record<string, number>>): string {
+function profileTable(profiled: Evidence['profiled']): string[] {
+  const parts = Object.keys(partTitles) as Part[];
+  const rows = (Object.keys(profiled) as ServerId[]).map((id) => {
+    const { cpuMicroseconds, shares } = profiled[id]!;
+    const cells = parts.map((part) => `${show(cpuMicroseconds * shares[part])} (${(100 * shares[part]).toFixed(1)}%)`);
+    return [serverTitle(id), show(cpuMicroseconds), ...cells];
+  });
+  if (rows.length === 0) return [];
+  return [
+    'Where the CPU time of a message goes, in µs, as `perf record -e cpu-clock` finds the server:',
+    table(['', 'CPU, µs', ...parts.map((part) => partTitles[part])], rows),
+  ];
+}
+
+/** What is rarer than one in a thousand messages says nothing of system calls. */
+function named(counts: Readonly<Record<string, number>>, least = 0.001): string {
   return Object.entries(counts)
-    .filter(([, value]) => value >= 0.001)
+    .filter(([, value]) => value >= least)
     .map(([name, value]) => `${name} ${value.toFixed(3)}`)
     .join(', ');
 }

@@ -9,6 +9,8 @@ import type { Behaviour } from './workloads.js';
 export type ServerId =
   | 'epoll'
   | 'epoll-no-context'
+  | 'workers-1'
+  | 'workers-2'
   | 'net'
   | 'c-loop'
   | 'libevent'
@@ -43,6 +45,7 @@ const scripts = {
   bare: fileURLToPath(new URL('../../servers/bare.mjs', import.meta.url)),
   bun: fileURLToPath(new URL('../../servers/bun.mjs', import.meta.url)),
   deno: fileURLToPath(new URL('../../servers/deno.mjs', import.meta.url)),
+  workers: fileURLToPath(new URL('../../../../examples/workers-echo/dist/main.js', import.meta.url)),
 };
 
 /** Why it can't be done, in one line. */
@@ -71,6 +74,17 @@ function ours(id: ServerId, title: string, backend: Backend, context: 'context' 
       detail,
     ],
     answers: true,
+  };
+}
+
+function workers(id: ServerId, title: string, count: number): ServerKind {
+  return {
+    id,
+    title,
+    behaviours: ['workers'],
+    prepare: () => epollBackend.unavailabilityReason(),
+    command: (_behaviour, _detail, flags) => [process.execPath, ...flags, scripts.workers, '0', String(count)],
+    answers: false,
   };
 }
 
@@ -118,6 +132,8 @@ function denoProgram(): string {
 export const servers: readonly ServerKind[] = [
   ours('epoll', 'bufferevent on epoll', epollBackend, 'context'),
   ours('epoll-no-context', 'bufferevent on epoll, `asyncContext: false`', epollBackend, 'no-context'),
+  workers('workers-1', 'bufferevent on epoll, 1 worker', 1),
+  workers('workers-2', 'bufferevent on epoll, 2 workers', 2),
   ours('net', 'bufferevent on net', netBackend, 'context'),
   native('c-loop', 'bare epoll loop in C', 'epoll-server', () => compileC('epoll-server')),
   native('libevent', 'libevent in C', 'libevent-server', () => compileC('libevent-server', ['event_core'])),

@@ -1,9 +1,9 @@
 import type { Requirement } from './requirement.js';
 
 export type Task =
-  /** Each connection keeps `depth` messages under way, and gets each of them back. */
+  /** Each connection keeps `depth` messages under way, and gets each of them back; from workers when it says `share`. */
   | {
-      readonly does: 'exchange' | 'lines';
+      readonly does: 'exchange' | 'lines' | 'share';
       readonly connections: number;
       readonly bytes: number;
       readonly depth: number;
@@ -14,7 +14,7 @@ export type Task =
   | { readonly does: 'hold'; readonly connections: number };
 
 /** What a server is started as. */
-export type Behaviour = 'echo' | 'lines' | 'sink' | 'source' | 'file';
+export type Behaviour = 'echo' | 'lines' | 'sink' | 'source' | 'file' | 'workers';
 
 export interface Workload {
   readonly id: string;
@@ -30,6 +30,8 @@ export function behaviourFor(task: Task): Behaviour {
       return 'echo';
     case 'lines':
       return 'lines';
+    case 'share':
+      return 'workers';
     case 'upload':
       return 'sink';
     case 'download':
@@ -44,15 +46,28 @@ function exchange(
   id: string,
   requirements: readonly Requirement[] = [],
 ): Workload {
-  const size = bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KiB`;
   const under = depth === 1 ? '' : `, ${depth} under way on each`;
-  const who = connections === 1 ? '1 connection' : `${connections.toLocaleString('en')} connections`;
   return {
     id,
-    title: `Echo: ${who}, messages of ${size}${under}`,
+    title: `Echo: ${traffic(connections, bytes)}${under}`,
     task: { does: 'exchange', connections, bytes, depth },
     requirements,
   };
+}
+
+function share(connections: number, bytes: number, id: string): Workload {
+  return {
+    id,
+    title: `Workers on one port: ${traffic(connections, bytes)}`,
+    task: { does: 'share', connections, bytes, depth: 1 },
+    requirements: [],
+  };
+}
+
+function traffic(connections: number, bytes: number): string {
+  const size = bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KiB`;
+  const who = connections === 1 ? '1 connection' : `${connections.toLocaleString('en')} connections`;
+  return `${who}, messages of ${size}`;
 }
 
 const lessUserTime: readonly Requirement[] = [
@@ -96,6 +111,8 @@ export const workloads: readonly Workload[] = [
     task: { does: 'lines', connections: 64, bytes: 40, depth: 16 },
     requirements: [],
   },
+  share(64, 64, 'workers-64'),
+  share(1000, 64, 'workers-1000'),
   { id: 'upload', title: 'One way: a client sends', task: { does: 'upload' }, requirements: [] },
   {
     id: 'download',
