@@ -155,6 +155,11 @@ export abstract class BuffereventCore {
     return this.rates === null ? most : this.#limit('write', most, this.#sentBytes());
   }
 
+  /** @internal Bytes that the system may take from a file by itself now, where {@link writeAllowance} is above 0. */
+  protected fileAllowance(): number {
+    return this.#limit('write', this.base.limits.fileBytesPerTurn, this.#sentBytes());
+  }
+
   /** @internal As {@link writeAllowance}, whatever the rate limits say. */
   protected sendableBytes(): number {
     const layers = this.layerStack;

@@ -20,6 +20,8 @@ export interface Limits {
   readonly closeMs: number;
   /** What one connection may receive, and hand to the system, in one turn. */
   readonly bytesPerTurn: number;
+  /** What of files one connection may have the system send in one turn, where the backend can: nothing is copied for it. */
+  readonly fileBytesPerTurn: number;
 }
 
 export const defaultLimits: Limits = Object.freeze({
@@ -32,6 +34,7 @@ export const defaultLimits: Limits = Object.freeze({
   handshakeMs: 30_000,
   closeMs: 10_000,
   bytesPerTurn: 256 * 1024,
+  fileBytesPerTurn: 1024 * 1024,
 });
 
 /** The defaults with `overrides` laid over them. Throws `RangeError` for values that are no limits. */

@@ -470,7 +470,8 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   #sendFile({ file, offset, length }: FileRange, max: number): void {
-    const bytes = Math.min(length, max);
+    // With layers, `max` may be less than is in the file.
+    const bytes = Math.min(length, this.isLayered ? max : this.fileAllowance());
     this.sendable.pin(bytes);
     this.#sending = true;
     this.timeouts.submitted('write');

@@ -18,6 +18,7 @@ it('B32, B71: the defaults are those of the table', () => {
     handshakeMs: 30_000,
     closeMs: 10_000,
     bytesPerTurn: 256 * KiB,
+    fileBytesPerTurn: MiB,
   });
   expect(Object.isFrozen(defaultLimits)).toBe(true);
 });
