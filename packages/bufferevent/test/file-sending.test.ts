@@ -606,7 +606,10 @@ describe('files over a backend that sends from them', () => {
     it('C9: a short sendFile goes on where it stopped, within the bytes of files of a turn (CB-7)', async () => {
       const calls: number[][] = [];
       const faulty = withFaults(world.plain, { maxSend: 30 });
-      const base = world.newBase({ backend: recordingSendFile(faulty, calls), limits: { bytesPerTurn: 20, fileBytesPerTurn: 50 } });
+      const base = world.newBase({
+        backend: recordingSendFile(faulty, calls),
+        limits: { bytesPerTurn: 20, fileBytesPerTurn: 50 },
+      });
       const { bev, peer } = await world.accepted({}, { base });
       const bytes = pattern(1000);
       const file = memoryFile(bytes);
