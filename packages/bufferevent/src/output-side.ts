@@ -1,5 +1,5 @@
 import { argumentTypeError, surface } from 'bufferevent-backend';
-import { Evbuffer, type EvbufferEncoding, isEvbuffer } from 'evbuffer';
+import { Evbuffer, type EvbufferEncoding, type EvbufferWatch, isEvbuffer } from 'evbuffer';
 import { checkSignal } from './arguments.js';
 import type { PendingCallbacks } from './callbacks.js';
 import { DrainWaiters } from './drain-waiters.js';
@@ -29,6 +29,8 @@ export class OutputSide {
   /** Writing has failed: what is queued stays, further writes are dropped. */
   failure: Error | null = null;
   #buffer: Evbuffer | null = null;
+  /** For what users do to the buffer; rests while {@link write} does it. */
+  #watch: EvbufferWatch | null = null;
   readonly #waiters: DrainWaiters = new DrainWaiters();
   readonly #limits: Limits;
   readonly #callbacks: PendingCallbacks;
@@ -51,7 +53,7 @@ export class OutputSide {
   #makeBuffer(): Evbuffer {
     const buffer = new Evbuffer();
     buffer.freeze('front');
-    buffer.watch((_, { added }) => {
+    this.#watch = buffer.watch((_, { added }) => {
       if (added > 0) this.#grew();
     });
     this.#buffer = buffer;
@@ -83,21 +85,26 @@ export class OutputSide {
       if (moved) data.drain(data.length);
       return false;
     }
-    if (moved) {
-      this.#checkLimit(data.length, data);
+    if (moved) this.#checkLimit(data.length, data);
+    // No encoding makes more than three bytes of a character: nearly always, nothing has to be counted.
+    else if (typeof data !== 'string') this.#checkLimit(data.length);
+    else if (this.#exceedsLimit(3 * data.length)) this.#checkLimit(Buffer.byteLength(data, encoding));
+    const { buffer } = this;
+    const watch = this.#watch as EvbufferWatch;
+    watch.enabled = false;
+    try {
+      if (!moved) buffer.add(data, encoding);
       // Small pieces are copied together; not those of files, which would be read for it.
-      if (this.length > 0 && data.length <= SMALL_BYTES && data.fileBytes === 0) {
-        this.buffer.addVector(data);
+      else if (buffer.length > 0 && data.length <= SMALL_BYTES && data.fileBytes === 0) {
+        buffer.addVector(data);
         data.drain(data.length);
-      } else this.buffer.addBuffer(data);
-    } else {
-      // No encoding makes more than three bytes of a character: nearly always, nothing has to be counted.
-      if (typeof data !== 'string') this.#checkLimit(data.length);
-      else if (this.#exceedsLimit(3 * data.length)) this.#checkLimit(Buffer.byteLength(data, encoding));
-      this.buffer.add(data, encoding);
+      } else buffer.addBuffer(data);
+    } finally {
+      watch.enabled = true;
+      this.#grew();
     }
     const { high } = this.marks;
-    return high === 0 || this.length <= high;
+    return high === 0 || buffer.length <= high;
   }
 
   drained(signal: AbortSignal | undefined): Promise<void> {
