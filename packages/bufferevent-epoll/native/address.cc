@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/un.h>
@@ -11,6 +10,24 @@
 #include <charconv>
 
 namespace bufferevent {
+
+StoredAddress::StoredAddress(const SocketAddress& address) {
+  if (address.length > sizeof bytes_) {
+    long_ = std::make_unique<SocketAddress>(address);
+    return;
+  }
+  length_ = static_cast<uint8_t>(address.length);
+  memcpy(bytes_, &address.storage, length_);
+}
+
+SocketAddress StoredAddress::Get() const {
+  if (long_) return *long_;
+  SocketAddress address;
+  memset(&address.storage, 0, sizeof address.storage);
+  memcpy(&address.storage, bytes_, length_);
+  address.length = length_;
+  return address;
+}
 
 int ParseIp(const std::string& ip, int port, SocketAddress* out) {
   memset(&out->storage, 0, sizeof out->storage);

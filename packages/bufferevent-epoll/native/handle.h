@@ -40,42 +40,43 @@ struct SocketFile {
 
 void RemoveFile(const SocketFile& file);
 
-struct Handle {
-  Kind kind = Kind::kFree;
-  int descriptor = -1;
-  uint32_t life = 0;
-  // Events that the reactor watches.
-  uint32_t watched = 0;
-  // Nothing more is done with it: its closing is waiting to be handed over.
-  bool closed = false;
-
-  // Streams.
-  bool connecting = false;
-  bool connected = false;
-  // The descriptor is known outside of the port, where it may have been duplicated.
-  bool shared = false;
-  bool watchingPeer = false;
-  // The peer's end has been read, or what reading failed with.
-  bool ended = false;
-  bool writeEnded = false;
-  bool shutdownWaits = false;
-  int readFailure = 0;
-  // What ended the connection, found out by looking: reading meets it behind the last byte.
-  int brokenBy = 0;
-  int writeFailure = 0;
-  // Asked for by the recv in flight; 0 when there is none.
-  uint32_t recvMax = 0;
-  // Bytes that the next read asks for.
-  uint32_t readBytes = 0;
-  std::unique_ptr<BlockedSend> blocked;
-  // As accepted or connected to; the system forgets it when the connection breaks.
-  SocketAddress peer;
-
-  // Listeners.
+// What only listeners have.
+struct Listener {
   double credits = 0;
   // Without descriptors since it was last said.
   bool starved = false;
   std::unique_ptr<SocketFile> file;
+};
+
+// Small, because every idle connection has one: failures are negated errnos, which fit, and flags are bits.
+struct Handle {
+  std::unique_ptr<BlockedSend> blocked;
+  int descriptor = -1;
+  uint32_t life = 0;
+  // Asked for by the recv in flight; 0 when there is none.
+  uint32_t recvMax = 0;
+  // Bytes that the next read asks for.
+  uint32_t readBytes = 0;
+  int16_t readFailure = 0;
+  int16_t writeFailure = 0;
+  // What ended the connection, found out by looking: reading meets it behind the last byte.
+  int16_t brokenBy = 0;
+  // Events that the reactor watches.
+  uint16_t watched = 0;
+  // As accepted or connected to; the system forgets it when the connection breaks. The fields after it fill its last bytes.
+  [[no_unique_address]] StoredAddress peer;
+  Kind kind = Kind::kFree;
+  // Nothing more is done with it: its closing is waiting to be handed over.
+  bool closed : 1 = false;
+  bool connecting : 1 = false;
+  bool connected : 1 = false;
+  // The descriptor is known outside of the port, where it may have been duplicated.
+  bool shared : 1 = false;
+  bool watchingPeer : 1 = false;
+  // The peer's end has been read, or what reading failed with.
+  bool ended : 1 = false;
+  bool writeEnded : 1 = false;
+  bool shutdownWaits : 1 = false;
 };
 
 }  // namespace bufferevent

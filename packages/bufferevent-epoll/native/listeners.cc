@@ -74,39 +74,40 @@ int32_t Port::Listen(const SocketAddress& address, int parsed, const ListenFlags
   std::unique_ptr<SocketFile> file;
   const int descriptor = parsed < 0 ? parsed : OpenListener(address, flags, &file);
   const int32_t slot = OpenSlot(Kind::kListener, descriptor);
-  handles_[slot].file = std::move(file);
+  listeners_[slot].file = std::move(file);
   Complete(kListen, slot, std::min(descriptor, 0));
   UpdateLoop();
   return slot;
 }
 
 void Port::Accept(int32_t slot, double credits) {
-  Handle& handle = handles_[slot];
-  if (handle.descriptor < 0) return Complete(kAccept, slot, -ECANCELED);
-  handle.credits = credits;
+  if (handles_[slot].descriptor < 0) return Complete(kAccept, slot, -ECANCELED);
+  Listener& listener = listeners_[slot];
+  listener.credits = credits;
   if (Watch(slot, EPOLLIN)) return;
-  handle.credits = 0;
+  listener.credits = 0;
   Complete(kAccept, slot, -ENOMEM);
 }
 
 void Port::AcceptSome(int32_t slot) {
+  Listener& listener = listeners_[slot];
+  const int listening = handles_[slot].descriptor;
   for (int accepted = 0; accepted < kAcceptsPerEvent; accepted++) {
-    Handle& listener = handles_[slot];
     if (listener.credits <= 0) {
       // The last one that waited has caught up too.
-      if (listener.starved && !IsReadable(listener.descriptor)) EndStarving(&listener);
+      if (listener.starved && !IsReadable(listening)) EndStarving(&listener);
       return;
     }
     SocketAddress peer;
     peer.length = sizeof peer.storage;
     counters_->accepts++;
-    const ssize_t descriptor = Retrying(
-        [&] { return accept4(listener.descriptor, peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC); });
+    const ssize_t descriptor =
+        Retrying([&] { return accept4(listening, peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC); });
     if (descriptor >= 0) {
       listener.credits--;
       const int32_t stream = OpenSlot(Kind::kStream, static_cast<int>(descriptor));
       handles_[stream].connected = true;
-      handles_[stream].peer = peer;
+      handles_[stream].peer = StoredAddress(peer);
       Complete(kAccept, slot, stream);
       continue;
     }
@@ -134,17 +135,30 @@ void Port::AcceptSome(int32_t slot) {
   }
 }
 
-void Port::EndStarving(Handle* listener) {
+void Port::CancelAccept(int32_t slot) {
+  Listener& listener = listeners_[slot];
+  if (listener.credits <= 0) return;
+  listener.credits = 0;
+  EndStarving(&listener);
+  Complete(kAccept, slot, -ECANCELED);
+}
+
+void Port::EndStarving(Listener* listener) {
   if (listener->starved) starved_--;
   listener->starved = false;
 }
 
 void Port::RetryStarved() {
-  for (size_t slot = 0; slot < handles_.size(); slot++) {
-    Handle& handle = handles_[slot];
-    if (handle.starved && !handle.closed && handle.credits > 0) Watch(static_cast<int32_t>(slot), EPOLLIN);
+  for (const auto& [slot, listener] : listeners_) {
+    if (listener.starved && listener.credits > 0) Watch(slot, EPOLLIN);
   }
   UpdateLoop();
+}
+
+void Port::CloseListener(int32_t slot) {
+  const auto listener = listeners_.extract(slot);
+  EndStarving(&listener.mapped());
+  if (listener.mapped().file) RemoveFile(*listener.mapped().file);
 }
 
 }  // namespace bufferevent

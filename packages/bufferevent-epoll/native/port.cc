@@ -67,8 +67,10 @@ void Port::Stop(void (*done)(void*), void* argument) {
   stopping_ = true;
   for (Handle& handle : handles_) {
     if (handle.descriptor >= 0) close(handle.descriptor);
-    if (handle.file) RemoveFile(*handle.file);
     handle.descriptor = -1;
+  }
+  for (const auto& [slot, listener] : listeners_) {
+    if (listener.file) RemoveFile(*listener.file);
   }
   const uv_close_cb closed = [](uv_handle_t* handle) {
     auto* port = static_cast<Port*>(handle->data);
@@ -162,7 +164,7 @@ int Port::HandleEvents() {
 void Port::HandleEvent(int32_t slot, uint32_t events) {
   Handle& handle = handles_[slot];
   if (handle.kind == Kind::kListener) {
-    if (handle.credits > 0) AcceptSome(slot);
+    if (listeners_[slot].credits > 0) AcceptSome(slot);
     else Unwatch(slot, EPOLLIN);
     return;
   }
@@ -335,10 +337,8 @@ void Port::Cancel(int32_t slot, int32_t operation) {
   } else if (operation == kWatchPeer && handle.watchingPeer) {
     handle.watchingPeer = false;
     Complete(kWatchPeer, slot, -ECANCELED);
-  } else if (operation == kAccept && handle.credits > 0) {
-    handle.credits = 0;
-    EndStarving(&handle);
-    Complete(kAccept, slot, -ECANCELED);
+  } else if (operation == kAccept && handle.kind == Kind::kListener) {
+    CancelAccept(slot);
   } else if (operation == kConnect && handle.connecting) {
     handle.connecting = false;
     Unwatch(slot, handle.watched);
@@ -352,7 +352,6 @@ void Port::Close(int32_t slot, int32_t operation) {
   for (const int32_t flight : {kConnect, kAccept, kRecv, kSend, kSendFile, kWatchPeer}) Cancel(slot, flight);
   Handle& handle = handles_[slot];
   handle.closed = true;
-  EndStarving(&handle);
   int32_t result = 0;
   if (operation == kDetach) {
     Unwatch(slot, handle.watched);
@@ -365,8 +364,7 @@ void Port::Close(int32_t slot, int32_t operation) {
     close(handle.descriptor);
   }
   handle.descriptor = -1;
-  if (handle.file) RemoveFile(*handle.file);
-  handle.file.reset();
+  if (handle.kind == Kind::kListener) CloseListener(slot);
   Complete(operation, slot, result);
 }
 

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -66,7 +67,7 @@ class Port {
   // 0 or a negated errno.
   int SetOption(int32_t slot, int option, int value);
   SocketAddress LocalAddress(int32_t slot) const;
-  SocketAddress PeerAddress(int32_t slot) const { return handles_[slot].peer; }
+  SocketAddress PeerAddress(int32_t slot) const { return handles_[slot].peer.Get(); }
 
   // Does what stands in the ring of submissions.
   void Flush();
@@ -114,8 +115,10 @@ class Port {
   void Cancel(int32_t slot, int32_t operation);
   void Accept(int32_t slot, double credits);
   void AcceptSome(int32_t slot);
-  void EndStarving(Handle* listener);
+  void CancelAccept(int32_t slot);
+  void EndStarving(Listener* listener);
   void RetryStarved();
+  void CloseListener(int32_t slot);
   void Close(int32_t slot, int32_t operation);
 
   static uint64_t Tag(int32_t slot, uint32_t life) { return static_cast<uint64_t>(life) << 32 | static_cast<uint32_t>(slot); }
@@ -131,6 +134,8 @@ class Port {
   Reactor reactor_;
   MemoryTable memory_;
   std::deque<Handle> handles_;
+  // By slot.
+  std::map<int32_t, Listener> listeners_;
   std::vector<int32_t> free_slots_;
   std::vector<Completion> completions_;
   size_t delivered_ = 0;

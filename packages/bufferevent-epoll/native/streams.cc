@@ -45,7 +45,7 @@ int32_t Port::Connect(const SocketAddress& address, int parsed, const SocketAddr
     handle.connecting = true;
     error = Watch(slot, EPOLLOUT) ? 0 : -ENOMEM;
   }
-  handle.peer = address;
+  handle.peer = StoredAddress(address);
   if (error < 0) handle.connecting = false;
   if (!handle.connecting) Complete(kConnect, slot, error);
   UpdateLoop();
@@ -80,7 +80,7 @@ int32_t Port::Adopt(int descriptor) {
   if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
   const int32_t slot = OpenSlot(Kind::kStream, descriptor);
   handles_[slot].connected = handles_[slot].shared = true;
-  handles_[slot].peer = peer;
+  handles_[slot].peer = StoredAddress(peer);
   return slot;
 }
 
