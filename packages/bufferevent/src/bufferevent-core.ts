@@ -59,7 +59,7 @@ export abstract class BuffereventCore {
     this.base = base;
     // Nothing but Bufferevent extends this class.
     this.callbacks = new PendingCallbacks(this as unknown as Bufferevent, base);
-    this.timeouts = new Timeouts(base, this);
+    this.timeouts = new Timeouts(this);
     this.inputSide = new InputSide(base.limits, this.callbacks, this.closing, this);
     this.outputSide = new OutputSide(base.limits, this.callbacks, this);
   }
@@ -107,7 +107,7 @@ export abstract class BuffereventCore {
 
   /** @internal Nothing more is written; our side ends after what is queued. */
   protected closeOutput(): void {
-    this.closing.writeClosed = true;
+    this.closing.closeWriting();
     this.outputSide.close();
     this.wake();
   }
@@ -407,7 +407,7 @@ export abstract class BuffereventCore {
 
   /** @internal Our side has ended. */
   protected sentEnd(): void {
-    this.closing.writeEnded = true;
+    this.closing.endWriting();
     this.#onSentEnd?.();
     if (this.closing.ending) this.timeouts.touch('close');
     this.checkEnded();
@@ -572,7 +572,7 @@ export abstract class BuffereventCore {
   /** @internal Closes the transport, and frees once the user has heard what there is to hear. */
   protected finish(cause: CloseCause, abrupt: boolean): void {
     if (this.closing.finishing) return;
-    this.closing.finishing = true;
+    this.closing.finish();
     this.closing.cause ??= cause;
     this.closeTransport(abrupt);
     this.wake();

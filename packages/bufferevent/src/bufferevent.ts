@@ -358,8 +358,7 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
    */
   end(): Promise<CloseCause> {
     if (!this.freed && !this.closing.ending) {
-      this.closing.ending = true;
-      this.closing.writeClosed = true;
+      this.closing.end();
       this.outputSide.close();
       this.outputSide.gate.enabled = true;
       if (!this.isAlive) {

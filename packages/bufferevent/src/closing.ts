@@ -1,6 +1,13 @@
 import { type Deferred, withResolvers } from './deferred-promise.js';
 import type { BuffereventEvent, CloseCause } from './events.js';
 
+const WRITE_CLOSED = 1;
+const WRITE_ENDED = 2;
+const ENDING = 4;
+const FINISHING = 8;
+const SETTLED = 16;
+const GONE = 32;
+
 /**
  * How far the end of a connection has come.
  *
@@ -11,19 +18,47 @@ import type { BuffereventEvent, CloseCause } from './events.js';
  * The cause is decided once. It is published (settled) at the first failure, or when the transport is gone.
  */
 export class Closing {
-  /** No more writes. */
-  writeClosed = false;
-  /** The peer has been told our end. */
-  writeEnded = false;
-  /** `end()` was called. */
-  ending = false;
-  /** The transport is closed or being closed after `end()`. */
-  finishing = false;
+  /** Of every connection: its bits are one field. */
+  #flags = 0;
   cause: CloseCause | null = null;
-  #settled = false;
-  #isGone = false;
   #closed: Deferred<CloseCause> | null = null;
   #gone: Deferred<void> | null = null;
+
+  /** No more writes. */
+  get writeClosed(): boolean {
+    return (this.#flags & WRITE_CLOSED) !== 0;
+  }
+
+  closeWriting(): void {
+    this.#flags |= WRITE_CLOSED;
+  }
+
+  /** The peer has been told our end. */
+  get writeEnded(): boolean {
+    return (this.#flags & WRITE_ENDED) !== 0;
+  }
+
+  endWriting(): void {
+    this.#flags |= WRITE_ENDED;
+  }
+
+  /** `end()` was called. */
+  get ending(): boolean {
+    return (this.#flags & ENDING) !== 0;
+  }
+
+  end(): void {
+    this.#flags |= ENDING | WRITE_CLOSED;
+  }
+
+  /** The transport is closed or being closed after `end()`. */
+  get finishing(): boolean {
+    return (this.#flags & FINISHING) !== 0;
+  }
+
+  finish(): void {
+    this.#flags |= FINISHING;
+  }
 
   get clean(): boolean {
     return this.cause?.kind === 'clean';
@@ -33,7 +68,7 @@ export class Closing {
   get closed(): Promise<CloseCause> {
     if (this.#closed === null) {
       this.#closed = withResolvers();
-      if (this.#settled) this.#closed.resolve(this.cause as CloseCause);
+      if ((this.#flags & SETTLED) !== 0) this.#closed.resolve(this.cause as CloseCause);
     }
     return this.#closed.promise;
   }
@@ -41,29 +76,29 @@ export class Closing {
   get gone(): Promise<void> {
     if (this.#gone === null) {
       this.#gone = withResolvers();
-      if (this.#isGone) this.#gone.resolve();
+      if ((this.#flags & GONE) !== 0) this.#gone.resolve();
     }
     return this.#gone.promise;
   }
 
   settle(cause: CloseCause): void {
     this.cause ??= cause;
-    if (this.#settled) return;
-    this.#settled = true;
+    if ((this.#flags & SETTLED) !== 0) return;
+    this.#flags |= SETTLED;
     this.#closed?.resolve(this.cause);
   }
 
   finished(): void {
     this.settle({ kind: 'freed' });
-    this.#isGone = true;
+    this.#flags |= GONE;
     this.#gone?.resolve();
   }
 
   /** A failed connect is tried again: the next `closed` speaks of the next connection. */
   renew(): void {
-    if (!this.#settled) return;
+    if ((this.#flags & SETTLED) === 0) return;
     this.cause = null;
-    this.#settled = false;
+    this.#flags &= ~SETTLED;
     this.#closed = null;
   }
 }
