@@ -7,18 +7,16 @@ interface Waiter extends Deferred<void> {
 
 /** The `drained()` promises that wait for an empty output. */
 export class DrainWaiters {
-  /** Made at first use: most connections are never asked. */
-  #waiting: Set<Waiter> | null = null;
+  readonly #waiting: Set<Waiter> = new Set();
 
   add(signal: AbortSignal | undefined): Promise<void> {
     const waiter: Waiter = {
       ...withResolvers<void>(),
       stopListening: listenForAbort(signal, () => {
-        this.#waiting?.delete(waiter);
+        this.#waiting.delete(waiter);
         waiter.reject(signal?.reason);
       }),
     };
-    this.#waiting ??= new Set();
     this.#waiting.add(waiter);
     return waiter.promise;
   }
@@ -29,17 +27,21 @@ export class DrainWaiters {
   }
 
   get waiting(): boolean {
-    return this.#waiting !== null && this.#waiting.size > 0;
+    return this.#waiting.size > 0;
   }
 
   rejectAll(reason: unknown): void {
+    if (!this.waiting) return;
     for (const waiter of this.#take()) waiter.reject(reason);
   }
 
   #take(): Waiter[] {
-    const waiters = [...(this.#waiting ?? [])];
-    this.#waiting = null;
+    const waiters = [...this.#waiting];
+    this.#waiting.clear();
     for (const waiter of waiters) waiter.stopListening();
     return waiters;
   }
 }
+
+/** Most connections are never asked: they share this until they are, and never add to it. */
+export const noWaiters: DrainWaiters = new DrainWaiters();

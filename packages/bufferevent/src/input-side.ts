@@ -5,7 +5,7 @@ import type { Closing } from './closing.js';
 import { BuffereventError, freedError } from './errors.js';
 import { Gate, type GateHost } from './gate.js';
 import type { Limits } from './limits.js';
-import { type LineForm, type Pull, type PullHost, PullQueue } from './pull.js';
+import { type LineForm, noPulls, type Pull, type PullHost, PullQueue } from './pull.js';
 import { initialMarks, resolveMarks, type Watermarks } from './watermarks.js';
 
 /**
@@ -42,7 +42,7 @@ export class InputSide implements PullHost {
   /** Bytes that arrive are dropped: after `end()`, with nobody to take them. */
   discarding = false;
   #buffer: Evbuffer | null = null;
-  readonly #pulls: PullQueue = new PullQueue();
+  #pulls: PullQueue = noPulls;
   readonly #limits: Limits;
   readonly #callbacks: PendingCallbacks;
   readonly #closing: Closing;
@@ -211,6 +211,7 @@ export class InputSide implements PullHost {
     else if (this.discarding) {
       pull.reject(new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the input was discarded after end()'));
     } else {
+      if (this.#pulls === noPulls) this.#pulls = new PullQueue();
       this.#pulls.push(pull as Pull<unknown>, signal, this);
       this.#servePulls();
       if (!this.#freed) {

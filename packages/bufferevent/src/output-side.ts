@@ -2,7 +2,7 @@ import { argumentTypeError, surface } from 'bufferevent-backend';
 import { Evbuffer, type EvbufferEncoding, type EvbufferWatch, isEvbuffer } from 'evbuffer';
 import { checkSignal } from './arguments.js';
 import type { PendingCallbacks } from './callbacks.js';
-import { DrainWaiters } from './drain-waiters.js';
+import { DrainWaiters, noWaiters } from './drain-waiters.js';
 import { BuffereventError, freedError } from './errors.js';
 import { Gate, type GateHost } from './gate.js';
 import { SMALL_BYTES } from './input-side.js';
@@ -31,7 +31,7 @@ export class OutputSide {
   #buffer: Evbuffer | null = null;
   /** For what users do to the buffer; rests while {@link write} does it. */
   #watch: EvbufferWatch | null = null;
-  readonly #waiters: DrainWaiters = new DrainWaiters();
+  #waiters: DrainWaiters = noWaiters;
   readonly #limits: Limits;
   readonly #callbacks: PendingCallbacks;
   readonly #host: OutputHost;
@@ -113,6 +113,7 @@ export class OutputSide {
     if (this.#freed) return Promise.reject(freedError());
     if (this.length === 0 && this.#host.settled()) return Promise.resolve();
     if (this.failure !== null) return Promise.reject(this.failure);
+    if (this.#waiters === noWaiters) this.#waiters = new DrainWaiters();
     return this.#waiters.add(signal);
   }
 

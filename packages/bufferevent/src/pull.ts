@@ -190,12 +190,9 @@ export interface PullHost {
   abandoned(): void;
 }
 
-/** Of most connections nobody waits: they share this, and never add to it. */
-const nobody: Pull<unknown>[] = [];
-
 /** The pulls that wait, first come first served. */
 export class PullQueue {
-  #waiting: Pull<unknown>[] = nobody;
+  readonly #waiting: Pull<unknown>[] = [];
 
   get waiting(): boolean {
     return this.#waiting.length > 0;
@@ -215,8 +212,7 @@ export class PullQueue {
         host.abandoned();
       });
     }
-    if (this.#waiting === nobody) this.#waiting = [pull];
-    else this.#waiting.push(pull);
+    this.#waiting.push(pull);
   }
 
   /**
@@ -242,3 +238,6 @@ export class PullQueue {
     for (const pull of this.#waiting.splice(0)) pull.reject(reason);
   }
 }
+
+/** Of most connections nobody waits: they share this until somebody does, and never add to it. */
+export const noPulls: PullQueue = new PullQueue();
