@@ -22,7 +22,8 @@ export class HandleTable<Value> {
 
   /** @param slotBits how many values can be held at once: 2^slotBits − 1; at most 30 */
   constructor(slotBits = 20) {
-    this.#generation = 2 ** slotBits;
+    // A shift, because `2 ** n` is no small integer to V8, nor is what is added to it.
+    this.#generation = 1 << slotBits;
     this.#slotMask = this.#generation - 1;
   }
 
