@@ -30,8 +30,7 @@ export abstract class BuffereventCore {
   readonly base: EventBase;
   /** @internal */
   protected readonly inputSide: InputSide;
-  /** @internal */
-  protected readonly outputSide: OutputSide;
+  #outputSide: OutputSide | null = null;
   /** @internal */
   protected readonly timeouts: Timeouts;
   /** @internal */
@@ -61,7 +60,18 @@ export abstract class BuffereventCore {
     this.callbacks = new PendingCallbacks(this as unknown as Bufferevent, base);
     this.timeouts = new Timeouts(this);
     this.inputSide = new InputSide(base.limits, this.callbacks, this.closing, this);
-    this.outputSide = new OutputSide(base.limits, this.callbacks, this);
+  }
+
+  /** @internal Made at first use: a connection that waits to be spoken to has none. */
+  protected get outputSide(): OutputSide {
+    return this.#outputSide ?? this.#makeOutputSide();
+  }
+
+  #makeOutputSide(): OutputSide {
+    const side = new OutputSide(this.base.limits, this.callbacks, this);
+    if (this.freed) side.free();
+    this.#outputSide = side;
+    return side;
   }
 
   /** Whether the peer has ended its side. */
@@ -91,7 +101,7 @@ export abstract class BuffereventCore {
     this.rates?.free();
     this.rates = null;
     this.inputSide.free();
-    this.outputSide.free();
+    this.#outputSide?.free();
     this.closeTransport(false);
     if (this.#transport === 'going') this.transportGone();
     else if (this.#transport === 'gone') {
@@ -163,7 +173,7 @@ export abstract class BuffereventCore {
   /** @internal As {@link writeAllowance}, whatever the rate limits say. */
   protected sendableBytes(): number {
     const layers = this.layerStack;
-    if (layers === null) return this.outputSide.allowance();
+    if (layers === null) return this.#outputSide === null ? 0 : this.#outputSide.allowance();
     if (layers.rawBytes > 0) return Math.min(layers.rawBytes, this.outputSide.allowance());
     if (this.freed || this.outputSide.failure !== null) return 0;
     return Math.min(layers.wire.length, this.base.limits.bytesPerTurn);
@@ -439,7 +449,7 @@ export abstract class BuffereventCore {
   protected renewed(): void {
     this.failure = null;
     this.inputSide.failure = null;
-    this.outputSide.failure = null;
+    if (this.#outputSide !== null) this.#outputSide.failure = null;
     this.closing.renew();
   }
 
@@ -522,7 +532,7 @@ export abstract class BuffereventCore {
 
   /** What the system may have been reading until now. */
   #letGo(): void {
-    this.outputSide.clear();
+    this.#outputSide?.clear();
     this.layerStack?.free();
   }
 

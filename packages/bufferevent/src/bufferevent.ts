@@ -124,8 +124,9 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
     this.checkNotFreed();
     for (const direction of directions.map(checkDirection)) {
       const { gate, failure } = this.side(direction);
-      const idle = this.isOpen && failure === null && this.outputSide.length === 0;
-      if (direction === 'write' && !gate.enabled && idle) this.callbacks.writable();
+      if (direction === 'write' && !gate.enabled && this.isOpen && failure === null && this.outputSide.length === 0) {
+        this.callbacks.writable();
+      }
       gate.enabled = true;
       this.timeouts.touch(direction);
     }

@@ -24,6 +24,7 @@ import {
   reachableAddresses,
   reachableHost,
 } from './connect-target.js';
+import { Connecting } from './connecting.js';
 import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError, disposedError, freedError } from './errors.js';
 import type { EventBase } from './event-base.js';
@@ -71,13 +72,10 @@ export class SocketBufferevent extends Bufferevent {
   #handle: Handle = 0;
   /** Given up by {@link setDescriptor}, with completions to come: until then its recv and its send take the place of ours. */
   #former: Map<Handle, Deferred<void>> | null = null;
-  #race: ConnectRace | null = null;
-  #settings: StreamSettings | null = null;
-  #lookupError: LookupError | null = null;
+  #connecting: Connecting | null = null;
   #peer: Address | null = null;
   readonly #closeOnFree: boolean;
   #acceptor: Acceptor | null = null;
-  #onConnectOutcome: ((error: Error | null) => void) | null = null;
   #unreferenced = false;
   #dirty = false;
   /** The `max` of the recv in flight, 0 for none. */
@@ -121,7 +119,8 @@ export class SocketBufferevent extends Bufferevent {
 
   /** @internal Calls back once with the outcome of the connect that is under way, before any handler. */
   static onConnectOutcome(bev: SocketBufferevent, callback: (error: Error | null) => void): void {
-    bev.#onConnectOutcome = callback;
+    bev.#connecting ??= new Connecting();
+    bev.#connecting.onOutcome = callback;
   }
 
   /**
@@ -143,8 +142,10 @@ export class SocketBufferevent extends Bufferevent {
     checkObject('options', options);
     const { localAddress } = options;
     if (localAddress !== undefined) checkIpAddress('localAddress', localAddress);
-    this.#settings = StreamSettings.of(this.base, options);
-    this.#lookupError = null;
+    const settings = StreamSettings.of(this.base, options);
+    this.#connecting ??= new Connecting();
+    this.#connecting.settings = settings;
+    this.#connecting.lookupError = null;
     this.base.enter(this);
     try {
       if (isHostTarget(target)) this.#lookup(reachableHost(target, localAddress), localAddress);
@@ -160,7 +161,7 @@ export class SocketBufferevent extends Bufferevent {
 
   /** Why the last `connect()` found no address for its host; `null` when it found one, or none was asked for. */
   get lookupError(): LookupError | null {
-    return this.#lookupError;
+    return this.#connecting?.lookupError ?? null;
   }
 
   /**
@@ -248,13 +249,13 @@ export class SocketBufferevent extends Bufferevent {
 
   override ref(): void {
     this.#unreferenced = false;
-    this.#race?.setReferenced(true);
+    this.#connecting?.race?.setReferenced(true);
     if (this.#state === 'open') this.base.port.ref(this.#handle);
   }
 
   override unref(): void {
     this.#unreferenced = true;
-    this.#race?.setReferenced(false);
+    this.#connecting?.race?.setReferenced(false);
     if (this.#state === 'open') this.base.port.unref(this.#handle);
   }
 
@@ -284,11 +285,12 @@ export class SocketBufferevent extends Bufferevent {
   #lookup(target: HostTarget, localAddress: IpAddress | undefined): void {
     this.inputSide.gate.suspend('lookup');
     this.outputSide.gate.suspend('lookup');
+    const connecting = this.#connecting as Connecting;
     const attempt = {};
-    this.#lookupAttempt = attempt;
+    connecting.lookupAttempt = attempt;
     const settled = (step: () => void) => {
-      if (this.#lookupAttempt !== attempt) return;
-      this.#lookupAttempt = null;
+      if (connecting.lookupAttempt !== attempt) return;
+      connecting.lookupAttempt = null;
       this.inputSide.gate.resume('lookup');
       this.outputSide.gate.resume('lookup');
       this.base.inTurn(step);
@@ -306,33 +308,31 @@ export class SocketBufferevent extends Bufferevent {
         }),
       (error: LookupError) =>
         settled(() => {
-          this.#lookupError = error;
+          connecting.lookupError = error;
           this.#connectFailed(error);
         }),
     );
   }
-
-  /** The lookup whose answer is awaited; one that was given up answers nobody. */
-  #lookupAttempt: object | null = null;
 
   #startRace(addresses: readonly Address[], localAddress: IpAddress | undefined): void {
     if (addresses.length === 0) {
       this.#connectFailed(systemError(-Errno.EADDRNOTAVAIL, 'connect'));
       return;
     }
+    const connecting = this.#connecting as Connecting;
     const race = new ConnectRace(this.base, reachableAddresses(addresses, localAddress), localAddress, {
       onConnected: (handle, address) => {
-        this.#race = null;
+        connecting.race = null;
         this.#peer = address;
         this.timeouts.stop('connect');
-        this.#settings?.apply(this.base.port, handle);
+        connecting.settings?.apply(this.base.port, handle);
         this.#attach(handle, true);
       },
       onFailed: (error) => this.#connectFailed(error),
     });
     if (this.#unreferenced) race.setReferenced(false);
     race.start();
-    this.#race = race;
+    connecting.race = race;
   }
 
   #connectFailed(error: Error, timedOut = false): void {
@@ -343,18 +343,22 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   #reportOutcome(error: Error | null): void {
-    const report = this.#onConnectOutcome;
-    this.#onConnectOutcome = null;
+    const connecting = this.#connecting;
+    if (connecting === null) return;
+    const report = connecting.onOutcome;
+    connecting.onOutcome = null;
     report?.(error);
   }
 
   #stopConnecting(): void {
     this.timeouts.stop('connect');
-    this.#lookupAttempt = null;
+    const connecting = this.#connecting;
+    if (connecting !== null) connecting.lookupAttempt = null;
     this.inputSide.gate.resume('lookup');
     this.outputSide.gate.resume('lookup');
-    this.#race?.cancel();
-    this.#race = null;
+    if (connecting === null) return;
+    connecting.race?.cancel();
+    connecting.race = null;
   }
 
   #attach(handle: Handle, announce = false): void {
@@ -677,7 +681,7 @@ export class SocketBufferevent extends Bufferevent {
       return;
     }
     if (this.#state !== 'connecting') return;
-    this.#connectFailed(systemError(-Errno.ETIMEDOUT, 'connect', this.#race?.lastAddress), true);
+    this.#connectFailed(systemError(-Errno.ETIMEDOUT, 'connect', this.#connecting?.race?.lastAddress), true);
   }
 }
 
