@@ -21,8 +21,9 @@ export class Completions implements CompletionBatch {
   readonly #memory: () => PortMemory;
   /** For each completion that is seen: its record, its handle, its result, its lease. */
   readonly #records: Int32Array = new Int32Array(RING_RECORDS);
-  readonly #handles: Float64Array = new Float64Array(RING_RECORDS);
-  readonly #results: Float64Array = new Float64Array(RING_RECORDS);
+  /** No array of doubles: a small integer out of such a one costs whoever keeps it an object. */
+  readonly #handles: number[] = new Array<number>(RING_RECORDS).fill(0);
+  readonly #results: number[] = new Array<number>(RING_RECORDS).fill(0);
   readonly #leases: Float64Array = new Float64Array(RING_RECORDS);
   #first = 0;
   #end = 0;

@@ -10,8 +10,6 @@ export class EpollHandle {
   referenced = true;
   /** Bit `1 << operation` for everything submitted and not yet delivered (C3). */
   inFlight = 0;
-  /** Number of those bits. */
-  pending = 0;
   /** Of a listener: connections that may still be accepted. */
   credits = 0;
   /** Memory that the send in flight borrows; held here because the native half only borrows it. */
@@ -20,6 +18,13 @@ export class EpollHandle {
   constructor(slot: number, isListener: boolean) {
     this.slot = slot;
     this.isListener = isListener;
+  }
+
+  /** How many operations are in flight. */
+  get pending(): number {
+    let count = 0;
+    for (let bits = this.inFlight; bits !== 0; bits &= bits - 1) count++;
+    return count;
   }
 
   /** `send` and `sendFile` share one place. */

@@ -402,7 +402,6 @@ export class EpollPort implements Port {
 
   #start(entry: EpollHandle, operation: Operation): void {
     entry.inFlight |= 1 << operation;
-    entry.pending++;
     this.#pending++;
     if (entry.referenced && this.#pendingReferenced++ === 0) this.#updateReference();
     this.#queueFlush();
@@ -514,7 +513,6 @@ export class EpollPort implements Port {
 
   #finish(entry: EpollHandle, operation: Operation): void {
     entry.inFlight &= ~(1 << operation);
-    entry.pending--;
     this.#pending--;
     if (entry.referenced) this.#pendingReferenced--;
   }
