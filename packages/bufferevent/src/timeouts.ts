@@ -38,7 +38,7 @@ export class Timeouts {
 
   /** Whether bytes that move have a timer to be told to. */
   get timesProgress(): boolean {
-    return this.#timers !== null && this.#timers.timesProgress;
+    return this.#timers?.timesProgress === true;
   }
 
   set(options: TimeoutOptions): void {
@@ -91,7 +91,8 @@ export class Timeouts {
 
   /** An operation was submitted: its silence counts from now. */
   submitted(direction: 'read' | 'write'): void {
-    if (this.timesProgress) this.#timers?.[direction]?.touch();
+    const timers = this.#timers;
+    if (timers?.timesProgress === true) timers[direction]?.touch();
   }
 
   /** Progress of one activity. */
