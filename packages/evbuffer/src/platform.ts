@@ -1,6 +1,7 @@
 /** What this package uses of its host when the host has it. Nothing is imported, so nothing has to be there. */
 interface BufferPrototype {
   indexOf(this: Uint8Array, needle: Uint8Array | number, from: number): number;
+  lastIndexOf(this: Uint8Array, byte: number, from: number): number;
   utf8Write(this: Uint8Array, text: string, offset: number, bytes: number): number;
   latin1Write(this: Uint8Array, text: string, offset: number, bytes: number): number;
   utf8Slice(this: Uint8Array, start: number, end: number): string;
@@ -29,6 +30,7 @@ const candidate = host.Buffer;
 
 const methodNames = [
   'indexOf',
+  'lastIndexOf',
   'utf8Write',
   'latin1Write',
   'utf8Slice',
