@@ -87,34 +87,13 @@ export function frontChanged(chain: Chain): void {
 }
 
 /**
- * Releases a list of nodes that were already taken out of `chain`; pinned ones go to limbo. User code runs here, so the
- * chain must be whole again before the call. Each node is released even when a callback throws: the first exception is
- * thrown at the end.
+ * Releases a list of nodes that were already taken out of their chain. User code runs here, so the chain must be whole
+ * again before the call. Each node is released even when a callback throws: the first exception is thrown at the end.
  */
-export function releaseNodes(chain: Chain, first: ChainNode | null): void {
+export function releaseNodes(first: ChainNode | null): void {
   let failed = false;
   let failure: unknown;
   let node = first;
-  // Two passes: a callback that pins, unpins or drains this chain must not meet nodes that still wait in this list.
-  if (chain.pinnedNodes > 0) {
-    let last: ChainNode | null = null;
-    first = null;
-    while (node !== null) {
-      const next: ChainNode | null = node.next;
-      if (node.pinnedFrom >= 0) {
-        node.next = chain.limbo;
-        chain.limbo = node;
-        chain.pinnedNodes--;
-      } else {
-        node.next = null;
-        if (last === null) first = node;
-        else last.next = node;
-        last = node;
-      }
-      node = next;
-    }
-    node = first;
-  }
   while (node !== null) {
     const next: ChainNode | null = node.next;
     try {
@@ -260,7 +239,10 @@ export function prependBytes(chain: Chain, source: Uint8Array): void {
   if (head === null) chain.tail = node;
 }
 
-/** Takes `bytes` (1 to length) off the front and returns the nodes that are done with and have an owner to tell, for `releaseNodes`. */
+/**
+ * Takes `bytes` (1 to length) off the front and returns the nodes that are done with and have an owner to tell, for
+ * `releaseNodes`. Pinned ones go to limbo: a release callback that pins, unpins or drains this chain meets none of them.
+ */
 export function discardFront(chain: Chain, bytes: number): ChainNode | null {
   frontChanged(chain);
   chain.length -= bytes;
@@ -286,9 +268,13 @@ function discardNodes(chain: Chain, node: ChainNode | null, bytes: number): Chai
     }
     bytes -= size;
     const next: ChainNode | null = node.next;
-    if (node.pinnedFrom < 0 && node.ownership === SLAB) {
+    if (node.pinnedFrom >= 0) {
+      node.next = chain.limbo;
+      chain.limbo = node;
+      chain.pinnedNodes--;
+    } else if (node.ownership === SLAB) {
       recycleSlab(node);
-    } else if (node.pinnedFrom < 0 && node.ownership === REFERENCE && node.onRelease === null) {
+    } else if (node.ownership === REFERENCE && node.onRelease === null) {
       recycleReference(node);
     } else {
       if (last === null) first = node;
@@ -351,7 +337,8 @@ function pullupCapacity(bytes: number): number {
 
 /**
  * Makes the first `bytes` bytes (more than the head holds, at most `length`) contiguous in the head, and returns those of
- * the nodes emptied by it that have an owner to tell, for `releaseNodes`. The head's own room is used when it suffices; memory that is not ours is never written.
+ * the nodes emptied by it that have an owner to tell, for `releaseNodes`. The head's own room is used when it suffices;
+ * memory that is not ours is never written.
  */
 export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   const head = chain.head as ChainNode;

@@ -1,4 +1,4 @@
-import { checkBytes, checkCount, checkFinite, checkPosition } from './arguments.js';
+import { checkBytes, checkCount, checkFinite, checkPosition, checkType } from './arguments.js';
 import {
   appendBytes,
   type Chain,
@@ -212,7 +212,7 @@ export class Evbuffer {
    */
   addReference(bytes: Uint8Array, onRelease?: ReleaseCallback): void {
     checkBytes(bytes, 'bytes');
-    if (onRelease !== undefined && typeof onRelease !== 'function') throw typeError('onRelease must be a function');
+    if (onRelease !== undefined) checkType(onRelease, 'function', 'onRelease');
     this.#checkBack();
     if (bytes.length === 0) onRelease?.(bytes);
     else this.#addNode(referenceNode(bytes, onRelease ?? null));
@@ -227,8 +227,8 @@ export class Evbuffer {
    */
   addLeased(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
     checkBytes(memory, 'memory');
-    if (typeof owner?.release !== 'function') throw typeError('owner must have release()');
-    if (typeof lease !== 'number') throw typeError('lease must be a number');
+    checkType(owner?.release, 'function', 'owner.release');
+    checkType(lease, 'number', 'lease');
     checkPosition(end, memory.length, 'end');
     checkPosition(start, end, 'start');
     this.#checkBack();
@@ -466,7 +466,7 @@ export class Evbuffer {
   #announceRemoval(done: ChainNode | null, bytes: number): void {
     const originalLength = this.#chain.length + bytes;
     try {
-      releaseNodes(this.#chain, done);
+      releaseNodes(done);
     } finally {
       this.#notify(originalLength, 0, bytes);
     }
@@ -566,7 +566,7 @@ export class Evbuffer {
     }
     checkReadable(head);
     const view = show(chain, head, head.start, head.start + wanted);
-    if (done !== null) releaseNodes(chain, done);
+    if (done !== null) releaseNodes(done);
     return view;
   }
 
@@ -796,7 +796,7 @@ export class Evbuffer {
 
   /** Ends the pin and gives back pinned memory that was drained meanwhile (release callbacks run before it returns). Does nothing without a pin. */
   unpin(): void {
-    releaseNodes(this.#chain, unpinAll(this.#chain));
+    releaseNodes(unpinAll(this.#chain));
   }
 
   // Watching
@@ -809,7 +809,7 @@ export class Evbuffer {
    * call that made the change, which has happened. Throws ERR_EVBUFFER_INVALID_ARGUMENT. (rows 48 to 52, BU-4)
    */
   watch(callback: (buffer: Evbuffer, change: EvbufferChange) => void): EvbufferWatch {
-    if (typeof callback !== 'function') throw typeError('callback must be a function');
+    checkType(callback, 'function', 'callback');
     this.#watches ??= new WatchList<Evbuffer>();
     return this.#watches.add(callback);
   }

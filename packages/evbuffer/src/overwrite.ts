@@ -48,7 +48,7 @@ export function overwrite(chain: Chain, node: ChainNode | null, base: number, in
     }
     at += size;
   }
-  releaseNodes(chain, replaced);
+  releaseNodes(replaced);
 }
 
 /** Cuts a node so that `size` bytes of it, from `skip` on, have a node of their own. */
