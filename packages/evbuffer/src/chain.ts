@@ -78,7 +78,7 @@ export function createChain(): Chain {
 /** Makes what was handed out stale. The counters wrap as 32-bit integers: a view would have to sleep through 2³² changes. */
 export function changed(chain: Chain): void {
   chain.version = (chain.version + 1) | 0;
-  hooks?.changed(chain);
+  if (hooks !== null) hooks.changed(chain);
 }
 
 /** Makes positions stale, for a change at the front. */

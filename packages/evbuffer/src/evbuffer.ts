@@ -148,7 +148,8 @@ export class Evbuffer {
     const chain = this.#chain;
     appendBytes(chain, data, 0, bytes);
     changed(chain);
-    this.#notifyAdded(bytes);
+    // Asked here already, since V8 inlines no more into this method.
+    if (this.#watches !== null) this.#notifyAdded(bytes);
   }
 
   #addText(text: string, encoding: EvbufferEncoding): void {
