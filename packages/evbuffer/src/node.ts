@@ -75,8 +75,8 @@ export interface FileExtent {
 
 export const MAX_EXTENT_BYTES: number = 2 ** 30;
 
-/** Nodes without memory that are not in use, last in first out, linked by `next`. */
-let freeNodes: ChainNode | null = null;
+/** Nodes without memory that are not in use, last in first out; null behind them. An array has less to write than a list. */
+const freeNodes: (ChainNode | null)[] = [];
 let freeNodeCount = 0;
 const MAX_FREE_NODES = 4096;
 
@@ -90,11 +90,9 @@ const MAX_FREE_NODES = 4096;
 const slabNodes: (ChainNode | null)[] = new Array<null>(SIZE_CLASSES).fill(null);
 
 function takeNode(): ChainNode {
-  const node = freeNodes;
-  if (node === null) return new ChainNode();
-  freeNodes = node.next;
-  freeNodeCount--;
-  node.next = null;
+  if (freeNodeCount === 0) return new ChainNode();
+  const node = freeNodes[--freeNodeCount] as ChainNode;
+  freeNodes[freeNodeCount] = null;
   return node;
 }
 
@@ -117,11 +115,8 @@ export function recycleReference(node: ChainNode): void {
   node.start = 0;
   node.end = 0;
   node.doubtful = false;
-  if (freeNodeCount < MAX_FREE_NODES) {
-    node.next = freeNodes;
-    freeNodes = node;
-    freeNodeCount++;
-  }
+  node.next = null;
+  if (freeNodeCount < MAX_FREE_NODES) freeNodes[freeNodeCount++] = node;
 }
 
 /** An empty writable node of at least `bytes`, with whatever its previous user left in the memory. */
