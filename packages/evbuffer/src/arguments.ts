@@ -1,6 +1,10 @@
 import { rangeError, typeError } from './errors.js';
 import { isBytes } from './platform.js';
 
+export function checkType(value: unknown, type: 'number' | 'function', name: string): void {
+  if (typeof value !== type) throw typeError(`${name} must be a ${type}`);
+}
+
 /**
  * Checks a count or position: an integer of 0 or more, or Infinity for "all there is". What is refused is explained by a
  * function of its own here and below: checks are short, so that V8 inlines them and what they guard.
@@ -10,7 +14,7 @@ export function checkCount(value: number, name: string): void {
 }
 
 function refuseCount(value: number, name: string): never {
-  if (typeof value !== 'number') throw typeError(`${name} must be a number`);
+  checkType(value, 'number', name);
   throw rangeError(`${name} must be an integer of 0 or more, not ${value}`);
 }
 

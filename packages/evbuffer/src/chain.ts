@@ -10,7 +10,9 @@ import {
   recycleReference,
   recycleSlab,
   releaseNode,
+  roomOf,
   SLAB,
+  shareNode,
   writableNode,
 } from './node.js';
 
@@ -85,34 +87,13 @@ export function frontChanged(chain: Chain): void {
 }
 
 /**
- * Releases a list of nodes that were already taken out of `chain`; pinned ones go to limbo. User code runs here, so the
- * chain must be whole again before the call. Each node is released even when a callback throws: the first exception is
- * thrown at the end.
+ * Releases a list of nodes that were already taken out of their chain. User code runs here, so the chain must be whole
+ * again before the call. Each node is released even when a callback throws: the first exception is thrown at the end.
  */
-export function releaseNodes(chain: Chain, first: ChainNode | null): void {
+export function releaseNodes(first: ChainNode | null): void {
   let failed = false;
   let failure: unknown;
   let node = first;
-  // Two passes: a callback that pins, unpins or drains this chain must not meet nodes that still wait in this list.
-  if (chain.pinnedNodes > 0) {
-    let last: ChainNode | null = null;
-    first = null;
-    while (node !== null) {
-      const next: ChainNode | null = node.next;
-      if (node.pinnedFrom >= 0) {
-        node.next = chain.limbo;
-        chain.limbo = node;
-        chain.pinnedNodes--;
-      } else {
-        node.next = null;
-        if (last === null) first = node;
-        else last.next = node;
-        last = node;
-      }
-      node = next;
-    }
-    node = first;
-  }
   while (node !== null) {
     const next: ChainNode | null = node.next;
     try {
@@ -157,6 +138,21 @@ export function linkBack(chain: Chain, node: ChainNode, last: ChainNode = node):
   chain.tail = last;
 }
 
+/** Cuts [start + bytes, end) off a node of the chain into a new one behind it, over the same memory and pinned like it; returns that. */
+export function cut(chain: Chain, node: ChainNode, bytes: number): ChainNode {
+  const rest = shareNode(node);
+  rest.start = node.start + bytes;
+  node.end = rest.start;
+  rest.next = node.next;
+  node.next = rest;
+  if (chain.tail === node) chain.tail = rest;
+  if (node.pinnedFrom >= 0) {
+    rest.pinnedFrom = rest.start;
+    chain.pinnedNodes++;
+  }
+  return rest;
+}
+
 /** Takes the first spare node out of the list. */
 export function takeSpare(chain: Chain): ChainNode | null {
   const spare = chain.spare;
@@ -186,7 +182,7 @@ export function appendBytes(chain: Chain, source: Uint8Array, start: number, end
 function appendAcross(chain: Chain, source: Uint8Array, start: number, end: number): void {
   const tail = chain.tail;
   const bytes = end - start;
-  const room = tail?.writable ? Math.max(0, tail.memory.length - tail.end) : 0;
+  const room = roomOf(tail);
   let missing = bytes - room;
   for (let spare = chain.spare; spare !== null; spare = spare.next) missing -= spare.memory.length;
   // Allocated before anything changes, so that a failure leaves the buffer as it was.
@@ -243,20 +239,27 @@ export function prependBytes(chain: Chain, source: Uint8Array): void {
   if (head === null) chain.tail = node;
 }
 
-/** Takes `bytes` (1 to length) off the front and returns the nodes that are done with and have an owner to tell, for `releaseNodes`. */
+/**
+ * Takes `bytes` (1 to length) off the front and returns the nodes that are done with and have an owner to tell, for
+ * `releaseNodes`. Pinned ones go to limbo: a release callback that pins, unpins or drains this chain meets none of them.
+ */
 export function discardFront(chain: Chain, bytes: number): ChainNode | null {
   frontChanged(chain);
   chain.length -= bytes;
   const head = chain.head as ChainNode;
-  if (bytes >= head.end - head.start) return discardNodes(chain, head, bytes);
-  head.start += bytes;
-  return null;
+  if (bytes < head.end - head.start) {
+    head.start += bytes;
+    return null;
+  }
+  const done = discardNodes(chain, head, bytes);
+  if (chain.head === null && chain.spare !== null) dropSpares(chain);
+  return done;
 }
 
-function discardNodes(chain: Chain, head: ChainNode, bytes: number): ChainNode | null {
+/** The same with the nodes from `node` on, where the chain begins after: neither its length nor its spare nodes change. */
+function discardNodes(chain: Chain, node: ChainNode | null, bytes: number): ChainNode | null {
   let first: ChainNode | null = null;
   let last: ChainNode | null = null;
-  let node: ChainNode | null = head;
   while (node !== null && bytes > 0) {
     const size: number = node.end - node.start;
     if (size > bytes) {
@@ -265,9 +268,13 @@ function discardNodes(chain: Chain, head: ChainNode, bytes: number): ChainNode |
     }
     bytes -= size;
     const next: ChainNode | null = node.next;
-    if (node.pinnedFrom < 0 && node.ownership === SLAB) {
+    if (node.pinnedFrom >= 0) {
+      node.next = chain.limbo;
+      chain.limbo = node;
+      chain.pinnedNodes--;
+    } else if (node.ownership === SLAB) {
       recycleSlab(node);
-    } else if (node.pinnedFrom < 0 && node.ownership === REFERENCE && node.onRelease === null) {
+    } else if (node.ownership === REFERENCE && node.onRelease === null) {
       recycleReference(node);
     } else {
       if (last === null) first = node;
@@ -281,9 +288,16 @@ function discardNodes(chain: Chain, head: ChainNode, bytes: number): ChainNode |
   if (node === null) {
     chain.tail = null;
     chain.files = false;
-    if (chain.spare !== null) dropSpares(chain);
   }
   return first;
+}
+
+/** Throws unless the first `bytes` bytes from `node` on can be looked at, as far as they are in memory. */
+export function checkReadableFront(node: ChainNode | null, bytes: number): void {
+  for (let left = bytes; node !== null && left > 0; node = node.next) {
+    if (node.extent === null) checkReadable(node);
+    left -= node.end - node.start;
+  }
 }
 
 /**
@@ -295,11 +309,7 @@ export function copyFrom(node: ChainNode | null, skip: number, bytes: number, ta
     skip -= node.end - node.start;
     node = node.next;
   }
-  let needed = bytes + skip;
-  for (let check = node; check !== null && needed > 0; check = check.next) {
-    if (check.extent === null) checkReadable(check);
-    needed -= check.end - check.start;
-  }
+  checkReadableFront(node, bytes + skip);
   let at = 0;
   for (let current = node; current !== null && at < bytes; current = current.next) {
     const start = current.start + skip;
@@ -326,8 +336,9 @@ function pullupCapacity(bytes: number): number {
 }
 
 /**
- * Makes the first `bytes` bytes (more than the head holds, at most `length`) contiguous in the head, and returns the
- * nodes emptied by it. The head's own room is used when it suffices; memory that is not ours is never written.
+ * Makes the first `bytes` bytes (more than the head holds, at most `length`) contiguous in the head, and returns those of
+ * the nodes emptied by it that have an owner to tell, for `releaseNodes`. The head's own room is used when it suffices;
+ * memory that is not ours is never written.
  */
 export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
   const head = chain.head as ChainNode;
@@ -347,26 +358,13 @@ export function mergeFront(chain: Chain, bytes: number): ChainNode | null {
 
   // Everything is copied before anything is relinked: reading a file can fail.
   const first = target === head ? head.next : head;
-  let left = target === head ? bytes - size : bytes;
+  const left = target === head ? bytes - size : bytes;
   copyFrom(first, 0, left, target.memory.subarray(target.end));
   target.end += left;
   chain.layout = (chain.layout + 1) | 0;
-  let last: ChainNode | null = null;
-  let node = first;
-  while (node !== null && left > 0) {
-    const nodeBytes = node.end - node.start;
-    if (nodeBytes > left) {
-      node.start += left;
-      break;
-    }
-    left -= nodeBytes;
-    last = node;
-    node = node.next;
-  }
-  target.next = node;
+  const done = discardNodes(chain, first, left);
+  target.next = chain.head;
   chain.head = target;
-  if (node === null) chain.tail = target;
-  if (last === null) return null;
-  last.next = null;
-  return first;
+  chain.tail ??= target;
+  return done;
 }

@@ -1,4 +1,4 @@
-import { defineHidden } from './platform.js';
+import { defineHidden, hasBrand } from './platform.js';
 
 /** Why an operation on a buffer was refused at run time. The buffer is unchanged whenever one of these is thrown. */
 export type EvbufferErrorCode =
@@ -48,7 +48,7 @@ export class EvbufferError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
+    return hasBrand(value, BRAND);
   }
 }
 
@@ -67,10 +67,6 @@ export function rangeError(message: string): RangeError & { code: EvbufferArgume
 
 export function frozenFront(): EvbufferError {
   return new EvbufferError('ERR_EVBUFFER_FROZEN_FRONT', 'the front is frozen');
-}
-
-export function frozenBack(): EvbufferError {
-  return new EvbufferError('ERR_EVBUFFER_FROZEN_BACK', 'the back is frozen');
 }
 
 export function pinned(what = 'pinned bytes cannot be moved'): EvbufferError {

@@ -1,4 +1,4 @@
-import { checkBytes, checkCount, checkFinite, checkPosition } from './arguments.js';
+import { checkBytes, checkCount, checkFinite, checkPosition, checkType } from './arguments.js';
 import {
   appendBytes,
   type Chain,
@@ -14,7 +14,7 @@ import {
   prependBytes,
   releaseNodes,
 } from './chain.js';
-import { detached, EvbufferError, frozenBack, frozenFront, pinned, rangeError, typeError } from './errors.js';
+import { detached, EvbufferError, frozenFront, pinned, rangeError, typeError } from './errors.js';
 import { linkFile, makeReadable } from './file-node.js';
 import type { FileRange, FileSource } from './file-source.js';
 import { inspectChain } from './inspect.js';
@@ -28,15 +28,16 @@ import {
   leasedNode,
   type ReleaseCallback,
   referenceNode,
+  roomOf,
   writableNode,
 } from './node.js';
 import { type EvbufferSegment, type PeekOptions, peekSegments, peekViews, show } from './peek.js';
 import { pinFront, unpinAll } from './pin.js';
 import { checkPlace, type EvbufferIndex, EvbufferPosition, findIndex, foundBase, foundNode, Place } from './place.js';
-import { defineHidden, fixDispose, isBytes } from './platform.js';
-import { commitNodes, exposeRoom, type Reservation, reserveNodes } from './reservation.js';
+import { defineHidden, fixDispose, hasBrand, isBytes } from './platform.js';
+import { commitNodes, exposeRoom, type Reservation, reserveNodes, roomOfAll } from './reservation.js';
 import { findBytes } from './search.js';
-import { checkEncoding, type EvbufferEncoding, encodeText, writableTextBytes, writeText } from './text.js';
+import { bytesOf, checkEncoding, type EvbufferEncoding, encodeText, writableTextBytes, writeText } from './text.js';
 import { moveAll, moveSome, shareAll } from './transfer.js';
 import { type EvbufferChange, type EvbufferWatch, WatchList } from './watch.js';
 
@@ -147,7 +148,8 @@ export class Evbuffer {
     const chain = this.#chain;
     appendBytes(chain, data, 0, bytes);
     changed(chain);
-    if (this.#watches !== null) this.#notify(chain.length - bytes, bytes, 0);
+    // Asked here already, since V8 inlines no more into this method.
+    if (this.#watches !== null) this.#notifyAdded(bytes);
   }
 
   #addText(text: string, encoding: EvbufferEncoding): void {
@@ -157,7 +159,7 @@ export class Evbuffer {
     let node: ChainNode | null = null;
     if (atMost > 0 && atMost <= MAX_SLAB_BYTES && (this.#frozen & BACK) === 0) {
       const tail = chain.tail;
-      if (tail?.writable && tail.memory.length - tail.end >= atMost) {
+      if (roomOf(tail) >= atMost) {
         node = tail;
       } else if (!tail?.writable && chain.spare === null) {
         node = writableNode(growthFor(chain, atMost));
@@ -172,7 +174,7 @@ export class Evbuffer {
     if (node !== chain.tail) linkBack(chain, node);
     node.end += bytes;
     chain.length += bytes;
-    if (this.#watches !== null) this.#notify(chain.length - bytes, bytes, 0);
+    this.#notifyAdded(bytes);
   }
 
   /**
@@ -185,20 +187,17 @@ export class Evbuffer {
     const pieces: Uint8Array[] = [];
     let bytes = 0;
     for (const part of parts) {
-      const piece = typeof part === 'string' ? encodeText(part, encoding) : part;
-      checkBytes(piece, 'each part');
-      pieces.push(piece);
+      pieces.push(bytesOf(part, encoding, 'each part'));
     }
     for (const piece of pieces) bytes += piece.length;
     this.#checkBack();
     if (bytes === 0) return 0;
     const chain = this.#chain;
-    const originalLength = chain.length;
     // All the room there has to be is made first: that can fail.
     reserveNodes(chain, bytes, Infinity);
     for (const piece of pieces) if (piece.length > 0) appendBytes(chain, piece, 0, piece.length);
     changed(chain);
-    this.#notify(originalLength, bytes, 0);
+    this.#notifyAdded(bytes);
     return bytes;
   }
 
@@ -214,7 +213,7 @@ export class Evbuffer {
    */
   addReference(bytes: Uint8Array, onRelease?: ReleaseCallback): void {
     checkBytes(bytes, 'bytes');
-    if (onRelease !== undefined && typeof onRelease !== 'function') throw typeError('onRelease must be a function');
+    if (onRelease !== undefined) checkType(onRelease, 'function', 'onRelease');
     this.#checkBack();
     if (bytes.length === 0) onRelease?.(bytes);
     else this.#addNode(referenceNode(bytes, onRelease ?? null));
@@ -229,8 +228,8 @@ export class Evbuffer {
    */
   addLeased(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
     checkBytes(memory, 'memory');
-    if (typeof owner?.release !== 'function') throw typeError('owner must have release()');
-    if (typeof lease !== 'number') throw typeError('lease must be a number');
+    checkType(owner?.release, 'function', 'owner.release');
+    checkType(lease, 'number', 'lease');
     checkPosition(end, memory.length, 'end');
     checkPosition(start, end, 'start');
     this.#checkBack();
@@ -244,7 +243,7 @@ export class Evbuffer {
     changed(chain);
     linkBack(chain, node);
     chain.length += bytes;
-    if (this.#watches !== null) this.#notify(chain.length - bytes, bytes, 0);
+    this.#notifyAdded(bytes);
   }
 
   /**
@@ -266,7 +265,7 @@ export class Evbuffer {
     const chain = this.#chain;
     changed(chain);
     linkFile(chain, segment, offset, bytes);
-    this.#notify(chain.length - bytes, bytes, 0);
+    this.#notifyAdded(bytes);
   }
 
   /**
@@ -283,12 +282,11 @@ export class Evbuffer {
     if (source === this) throw typeError('a buffer cannot be added to itself');
     this.#checkBack();
     const chain = this.#chain;
-    const originalLength = chain.length;
     // Room reserved behind the last byte of the source is not the source's any more.
     changed(from);
     changed(chain);
     shareAll(from, chain);
-    this.#notify(originalLength, from.length, 0);
+    this.#notifyAdded(from.length);
   }
 
   // Moving between buffers
@@ -391,15 +389,14 @@ export class Evbuffer {
    * Throws ERR_EVBUFFER_FROZEN_FRONT, ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_UNKNOWN_ENCODING. (row 22)
    */
   prepend(data: Uint8Array | string, encoding: EvbufferEncoding = 'utf8'): void {
-    const bytes = typeof data === 'string' ? encodeText(data, encoding) : data;
-    checkBytes(bytes, 'data');
+    const bytes = bytesOf(data, encoding, 'data');
     const added = bytes.length;
     if (added === 0) return;
     this.#checkFront();
     const chain = this.#chain;
     prependBytes(chain, bytes);
     changed(chain);
-    this.#notify(chain.length - added, added, 0);
+    this.#notifyAdded(added);
   }
 
   // Taking from the front
@@ -470,7 +467,7 @@ export class Evbuffer {
   #announceRemoval(done: ChainNode | null, bytes: number): void {
     const originalLength = this.#chain.length + bytes;
     try {
-      releaseNodes(this.#chain, done);
+      releaseNodes(done);
     } finally {
       this.#notify(originalLength, 0, bytes);
     }
@@ -570,7 +567,7 @@ export class Evbuffer {
     }
     checkReadable(head);
     const view = show(chain, head, head.start, head.start + wanted);
-    if (done !== null) releaseNodes(chain, done);
+    if (done !== null) releaseNodes(done);
     return view;
   }
 
@@ -597,7 +594,7 @@ export class Evbuffer {
    */
   peekFile(): FileRange | null {
     const head = this.#chain.head;
-    if (head === null || head.extent === null) return null;
+    if (!head?.extent) return null;
     const { file, offset } = head.extent;
     return { file, offset: offset + head.start, length: head.end - head.start };
   }
@@ -643,8 +640,7 @@ export class Evbuffer {
    */
   indexOf(needle: Uint8Array | string, start: EvbufferIndex = 0, end: EvbufferIndex = Infinity): number {
     const chain = this.#chain;
-    const bytes = typeof needle === 'string' ? encodeText(needle, 'utf8') : needle;
-    checkBytes(bytes, 'needle');
+    const bytes = bytesOf(needle, 'utf8', 'needle');
     const to = this.#endIndex(end);
     const from = findIndex(chain, start, 'start');
     if (bytes.length === 0) return from;
@@ -745,35 +741,22 @@ export class Evbuffer {
     const version = chain.version;
     const nodes = reserveNodes(chain, bytes, maxSegments);
     const segments = exposeRoom(chain, nodes);
-    let length = 0;
-    for (const segment of segments) length += segment.length;
+    const length = roomOfAll(nodes);
     return {
       segments,
       length,
-      commit: (used: number): void => this.#commit(nodes, segments, length, version, used),
+      commit: (used: number): void => {
+        if (chain.version !== version) {
+          throw new EvbufferError('ERR_EVBUFFER_STALE_RESERVATION', 'the buffer changed meanwhile');
+        }
+        this.#checkBack();
+        checkPosition(used, length, 'bytes');
+        if (roomOfAll(nodes) !== length) throw detached();
+        if (used > 0) commitNodes(chain, nodes, segments, used);
+        changed(chain);
+        if (used > 0) this.#notifyAdded(used);
+      },
     };
-  }
-
-  #commit(
-    nodes: readonly ChainNode[],
-    segments: readonly Uint8Array[],
-    reserved: number,
-    version: number,
-    bytes: number,
-  ): void {
-    const chain = this.#chain;
-    if (chain.version !== version) {
-      throw new EvbufferError('ERR_EVBUFFER_STALE_RESERVATION', 'the buffer changed meanwhile');
-    }
-    this.#checkBack();
-    checkPosition(bytes, reserved, 'bytes');
-    let room = 0;
-    for (const node of nodes) room += node.memory.length - node.end;
-    if (room !== reserved) throw detached();
-    if (bytes > 0) commitNodes(chain, nodes, segments, bytes);
-    changed(chain);
-    if (bytes === 0) return;
-    this.#notify(chain.length - bytes, bytes, 0);
   }
 
   // States
@@ -814,9 +797,7 @@ export class Evbuffer {
 
   /** Ends the pin and gives back pinned memory that was drained meanwhile (release callbacks run before it returns). Does nothing without a pin. */
   unpin(): void {
-    const chain = this.#chain;
-    const drained = unpinAll(chain);
-    if (drained !== null) releaseNodes(chain, drained);
+    releaseNodes(unpinAll(this.#chain));
   }
 
   // Watching
@@ -829,7 +810,7 @@ export class Evbuffer {
    * call that made the change, which has happened. Throws ERR_EVBUFFER_INVALID_ARGUMENT. (rows 48 to 52, BU-4)
    */
   watch(callback: (buffer: Evbuffer, change: EvbufferChange) => void): EvbufferWatch {
-    if (typeof callback !== 'function') throw typeError('callback must be a function');
+    checkType(callback, 'function', 'callback');
     this.#watches ??= new WatchList<Evbuffer>();
     return this.#watches.add(callback);
   }
@@ -839,7 +820,12 @@ export class Evbuffer {
   }
 
   #checkBack(): void {
-    if ((this.#frozen & BACK) !== 0) throw frozenBack();
+    if ((this.#frozen & BACK) !== 0) throw new EvbufferError('ERR_EVBUFFER_FROZEN_BACK', 'the back is frozen');
+  }
+
+  /** After a call that added bytes, before anybody else could change the buffer. */
+  #notifyAdded(bytes: number): void {
+    this.#watches?.notify(this, this.#chain.length - bytes, bytes, 0);
   }
 
   #notify(originalLength: number, added: number, removed: number): void {
@@ -863,5 +849,5 @@ export function checkEvbuffer(value: unknown, name: string): asserts value is Ev
 
 /** Whether a value is an `Evbuffer`, also one made by another copy of this package. */
 export function isEvbuffer(value: unknown): value is Evbuffer {
-  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
+  return hasBrand(value, BRAND);
 }

@@ -1,4 +1,4 @@
-import { type Chain, linkBack } from './chain.js';
+import { type Chain, cut, linkBack } from './chain.js';
 import type { FileSource } from './file-source.js';
 import { MAX_SLAB_BYTES } from './memory.js';
 import {
@@ -9,7 +9,6 @@ import {
   fileNode,
   MAX_EXTENT_BYTES,
   releaseNode,
-  shareRest,
   writableNode,
 } from './node.js';
 
@@ -47,16 +46,6 @@ export function makeReadable(chain: Chain, node: ChainNode, skip: number): boole
   }
   load(chain, node);
   return true;
-}
-
-function cut(chain: Chain, node: ChainNode, bytes: number): void {
-  const rest = shareRest(node, bytes);
-  rest.next = node.next;
-  node.next = rest;
-  if (chain.tail === node) chain.tail = rest;
-  if (node.pinnedFrom < 0) return;
-  rest.pinnedFrom = rest.start;
-  chain.pinnedNodes++;
 }
 
 function load(chain: Chain, node: ChainNode): void {

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { checkFinite } from './arguments.js';
+import { checkFinite, checkType } from './arguments.js';
 import { EvbufferError, rangeError, typeError } from './errors.js';
 import type { FileSource } from './file-source.js';
 import { fixDispose } from './platform.js';
@@ -58,7 +58,7 @@ export class FileSegment implements FileSource {
     const { offset = 0, length, onClose } = options;
     checkFinite(offset, 'offset');
     if (length !== undefined) checkFinite(length, 'length');
-    if (onClose !== undefined && typeof onClose !== 'function') throw typeError('onClose must be a function');
+    if (onClose !== undefined) checkType(onClose, 'function', 'onClose');
     const owns = typeof file === 'string' || file instanceof URL;
     if (!owns && typeof file?.fd !== 'number') throw typeError('file must be a path, a URL or a FileHandle');
     const handle = owns ? await open(file, 'r') : file;

@@ -1,4 +1,4 @@
-import { checkCount } from './arguments.js';
+import { checkCount, checkType } from './arguments.js';
 import { type Chain, copyOf } from './chain.js';
 import { EvbufferError, rangeError, typeError } from './errors.js';
 import { chainOf, type Evbuffer } from './evbuffer.js';
@@ -24,7 +24,7 @@ let prefixBytes = 0;
 function findFrame(chain: Chain, options: FrameOptions): number {
   if (typeof options !== 'object' || options === null) throw typeError('options must be an object');
   const { format = 'u32be', adjust = 0, maxBytes = DEFAULT_MAX_FRAME_BYTES } = options;
-  if (typeof adjust !== 'number') throw typeError('adjust must be a number');
+  checkType(adjust, 'number', 'adjust');
   if (!Number.isSafeInteger(adjust)) throw rangeError('adjust must be a safe integer');
   checkCount(maxBytes, 'maxBytes');
   const value = decodeNumber(chain, chain.head, 0, 0, format);

@@ -13,11 +13,8 @@ export const MAX_SLAB_BYTES: number = 1 << MAX_SLAB_SHIFT;
 /** Most bytes that each size keeps for later; what comes back beyond that goes to the garbage collector. */
 export const MAX_RETAINED_BYTES: number = 1 << 19;
 
-/** The pooled sizes in bytes, ascending. */
-export const sizeClasses: readonly number[] = Array.from(
-  { length: MAX_SLAB_SHIFT - MIN_SLAB_SHIFT + 1 },
-  (_, index) => MIN_SLAB_BYTES << index,
-);
+/** How many sizes are pooled: `MIN_SLAB_BYTES << index` is that of an index. */
+export const SIZE_CLASSES: number = MAX_SLAB_SHIFT - MIN_SLAB_SHIFT + 1;
 
 /** Index of the smallest pooled size of at least `bytes` (1 to `MAX_SLAB_BYTES`). */
 export function sizeClass(bytes: number): number {

@@ -7,8 +7,8 @@ import {
   MAX_RETAINED_BYTES,
   MAX_SLAB_BYTES,
   MIN_SLAB_BYTES,
+  SIZE_CLASSES,
   sizeClass,
-  sizeClasses,
 } from './memory.js';
 import { isSharedMemory } from './platform.js';
 
@@ -59,7 +59,7 @@ export class ChainNode {
   carrier: ChainNode | null = null;
   /** On a carrier: how many nodes share it. */
   holders = 0;
-  /** SLAB, and its carrier: index of its size in `sizeClasses`. Means nothing for others. */
+  /** SLAB, and its carrier: index of its size (`sizeClass`). Means nothing for others. */
   slabClass = 0;
   /** In the slab pool: how many nodes lie below this one. */
   below = 0;
@@ -75,8 +75,8 @@ export interface FileExtent {
 
 export const MAX_EXTENT_BYTES: number = 2 ** 30;
 
-/** Nodes without memory that are not in use, last in first out, linked by `next`. */
-let freeNodes: ChainNode | null = null;
+/** Nodes without memory that are not in use, last in first out; null behind them. An array has less to write than a list. */
+const freeNodes: (ChainNode | null)[] = [];
 let freeNodeCount = 0;
 const MAX_FREE_NODES = 4096;
 
@@ -87,14 +87,12 @@ const MAX_FREE_NODES = 4096;
  * A block belongs to exactly one node at a time. Its old bytes stay in it: nothing in this package shows memory outside
  * [start, end) of a node, except a reservation, which clears what it exposes first.
  */
-const slabNodes: (ChainNode | null)[] = sizeClasses.map(() => null);
+const slabNodes: (ChainNode | null)[] = new Array<null>(SIZE_CLASSES).fill(null);
 
 function takeNode(): ChainNode {
-  const node = freeNodes;
-  if (node === null) return new ChainNode();
-  freeNodes = node.next;
-  freeNodeCount--;
-  node.next = null;
+  if (freeNodeCount === 0) return new ChainNode();
+  const node = freeNodes[--freeNodeCount] as ChainNode;
+  freeNodes[freeNodeCount] = null;
   return node;
 }
 
@@ -117,11 +115,8 @@ export function recycleReference(node: ChainNode): void {
   node.start = 0;
   node.end = 0;
   node.doubtful = false;
-  if (freeNodeCount < MAX_FREE_NODES) {
-    node.next = freeNodes;
-    freeNodes = node;
-    freeNodeCount++;
-  }
+  node.next = null;
+  if (freeNodeCount < MAX_FREE_NODES) freeNodes[freeNodeCount++] = node;
 }
 
 /** An empty writable node of at least `bytes`, with whatever its previous user left in the memory. */
@@ -129,13 +124,13 @@ export function writableNode(bytes: number): ChainNode {
   if (bytes > MAX_SLAB_BYTES) return allocatedNode(bytes, OWNED);
   const index = sizeClass(bytes);
   const node = slabNodes[index] as ChainNode | null;
-  if (node === null) return allocatedNode(sizeClasses[index] as number, SLAB);
+  if (node === null) return allocatedNode(MIN_SLAB_BYTES << index, SLAB);
   slabNodes[index] = node.next;
   node.next = null;
   node.ownership = SLAB;
-  if (hooks !== null) hooks.reused(node.memory);
+  hooks?.reused(node.memory);
   // A block may have been detached by somebody who kept a view of it past its time: it is not used again.
-  if (node.memory.length === 0) node.memory = allocate(sizeClasses[index] as number);
+  if (node.memory.length === 0) node.memory = allocate(MIN_SLAB_BYTES << index);
   return node;
 }
 
@@ -158,7 +153,7 @@ export function recycleSlab(node: ChainNode): void {
     recycleNode(node);
     return;
   }
-  if (hooks !== null) hooks.retired(node.memory);
+  hooks?.retired(node.memory);
   node.ownership = FREE;
   node.writable = true;
   node.start = 0;
@@ -171,10 +166,10 @@ export function recycleSlab(node: ChainNode): void {
 
 /** Bytes that the pool holds for later. For tests of the bound. */
 export function retainedBytes(): number {
-  return sizeClasses.reduce((total, bytes, index) => {
-    const top = slabNodes[index] as ChainNode | null;
-    return top === null ? total : total + bytes * (top.below + 1);
-  }, 0);
+  return slabNodes.reduce(
+    (total, top, index) => total + (top === null ? 0 : (top.below + 1) * (MIN_SLAB_BYTES << index)),
+    0,
+  );
 }
 
 export function referenceNode(memory: Uint8Array, onRelease: ReleaseCallback | null): ChainNode {
@@ -257,14 +252,6 @@ export function shareNode(node: ChainNode): ChainNode {
   return twin;
 }
 
-/** Cuts [start + bytes, end) off `node` into a new node over the same memory, without copying. */
-export function shareRest(node: ChainNode, bytes: number): ChainNode {
-  const rest = shareNode(node);
-  rest.start = node.start + bytes;
-  node.end = rest.start;
-  return rest;
-}
-
 /** Gives a node's memory back to its owner and the node to its pool. May run user code (a release callback). */
 export function releaseNode(node: ChainNode): void {
   if (node.ownership === SLAB) {
@@ -302,6 +289,11 @@ export function copyNode(node: ChainNode, from: number, to: number, target: Uint
 export function viewOf(node: ChainNode, start: number, end: number): Uint8Array {
   const memory = node.memory;
   return start === 0 && end === memory.length ? memory : memory.subarray(start, end);
+}
+
+/** Bytes that can be written behind those of a node. */
+export function roomOf(node: ChainNode | null): number {
+  return node?.writable ? Math.max(0, node.memory.length - node.end) : 0;
 }
 
 /** Shifts a writable node's bytes to the start of its memory. */

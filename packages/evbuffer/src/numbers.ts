@@ -33,30 +33,44 @@ interface Layout {
   /** Of the `DataView` methods; '' for integers that it does not have. */
   readonly method: '' | 'Float32' | 'Float64' | 'BigInt64' | 'BigUint64';
   readonly big: boolean;
-  /** Values are integers in [min, min + 2 ** (8 * bytes)). */
+  /** What integers that are numbers may be. */
   readonly min: number;
+  readonly max: number;
 }
 
-const layouts = new Map<string, Layout>();
+const fixedSize: Record<string, Layout> = {};
 for (const kind of ['u', 'i', 'f'] as const) {
   for (const bits of kind === 'f' ? [32, 64] : [8, 16, 24, 32, 40, 48, 64]) {
     for (const endian of bits === 8 ? [''] : ['be', 'le']) {
       const big = bits === 64 && kind !== 'f';
       const signed = kind === 'i';
-      layouts.set(`${kind}${bits}${endian}`, {
+      const min = signed ? -(2 ** (bits - 1)) : 0;
+      fixedSize[`${kind}${bits}${endian}`] = {
         bytes: bits / 8,
         little: endian === 'le',
         signed,
         method: kind === 'f' ? (bits === 32 ? 'Float32' : 'Float64') : big ? (signed ? 'BigInt64' : 'BigUint64') : '',
         big,
-        min: signed ? -(2 ** (bits - 1)) : 0,
-      });
+        min,
+        max: min + 2 ** bits - 1,
+      };
     }
   }
 }
-const leb128: Layout = { bytes: 0, little: true, signed: false, method: '', big: false, min: 0 };
-layouts.set('varint', leb128);
-layouts.set('varint64', { ...leb128, big: true });
+const varint: Layout = {
+  bytes: 0,
+  little: true,
+  signed: false,
+  method: '',
+  big: false,
+  min: 0,
+  max: Number.MAX_SAFE_INTEGER,
+};
+
+/** Keys that were names of properties are the same strings as literals in programs: finding one compares no characters. */
+const layouts: ReadonlyMap<string, Layout> = new Map(
+  Object.entries({ ...fixedSize, varint, varint64: { ...varint, big: true } }),
+);
 
 /** LEB128 of 64 bits takes at most so many bytes. */
 const MAX_VARINT_BYTES = 10;
@@ -64,6 +78,10 @@ const MAX_VARINT_BYTES = 10;
 /** Where numbers are put together that span pieces of memory, and where `encodeNumber` writes. */
 const scratch = new Uint8Array(MAX_VARINT_BYTES);
 const scratchView = new DataView(scratch.buffer);
+/** Its first bytes, by their number: made once, since a view costs more than what is done with so few bytes. */
+const scratchStarts: readonly Uint8Array[] = Array.from({ length: MAX_VARINT_BYTES + 1 }, (_, bytes) =>
+  scratch.subarray(0, bytes),
+);
 
 /** Bytes of the number that the last `decodeNumber` found. Kept here so that reading allocates nothing. */
 export let numberBytes = 0;
@@ -172,7 +190,7 @@ function malformedVarint(why: string): EvbufferError {
  * would become infinite), ERR_EVBUFFER_INVALID_ARGUMENT for an unknown format and for a value of the wrong type.
  */
 export function encodeNumber(format: NumberFormat, value: number | bigint): Uint8Array {
-  const { bytes, little, signed, method, big, min } = layoutOf(format);
+  const { bytes, little, signed, method, big, min, max } = layoutOf(format);
   if (typeof value !== (big ? 'bigint' : 'number')) {
     throw typeError(`a value of format ${format} must be a ${big ? 'bigint' : 'number'}`);
   }
@@ -180,7 +198,7 @@ export function encodeNumber(format: NumberFormat, value: number | bigint): Uint
     const overflows = bytes === 4 && Number.isFinite(value) && !Number.isFinite(Math.fround(value as number));
     if (overflows) throw doesNotFit(value, format);
     scratchView[`set${method}`](0, value as number, little);
-    return scratch.subarray(0, bytes);
+    return scratchStarts[bytes] as Uint8Array;
   }
   if (big) {
     const integer = value as bigint;
@@ -188,10 +206,9 @@ export function encodeNumber(format: NumberFormat, value: number | bigint): Uint
     if (!fits || (signed && BigInt.asIntN(64, integer) !== integer)) throw doesNotFit(value, format);
     if (bytes === 0) return encodeVarint(integer);
     scratchView.setBigUint64(0, BigInt.asUintN(64, integer), little);
-    return scratch.subarray(0, bytes);
+    return scratchStarts[bytes] as Uint8Array;
   }
-  const end = bytes === 0 ? Number.MAX_SAFE_INTEGER : min + 2 ** (8 * bytes) - 1;
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > end) throw doesNotFit(value, format);
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) throw doesNotFit(value, format);
   if (bytes === 0) return encodeVarint(BigInt(value));
   let rest = value as number;
   for (let i = 0; i < bytes; i++) {
@@ -199,14 +216,14 @@ export function encodeNumber(format: NumberFormat, value: number | bigint): Uint
     scratch[little ? i : bytes - 1 - i] = rest;
     rest = Math.floor(rest / 256);
   }
-  return scratch.subarray(0, bytes);
+  return scratchStarts[bytes] as Uint8Array;
 }
 
 function encodeVarint(value: bigint): Uint8Array {
   let bytes = 0;
   for (; value >= 128n; value >>= 7n) scratch[bytes++] = Number(value & 127n) | 128;
   scratch[bytes++] = Number(value);
-  return scratch.subarray(0, bytes);
+  return scratchStarts[bytes] as Uint8Array;
 }
 
 function doesNotFit(value: number | bigint, format: NumberFormat): RangeError {

@@ -1,8 +1,8 @@
-import { type Chain, releaseNodes } from './chain.js';
+import { type Chain, cut, releaseNodes } from './chain.js';
 import { pinned } from './errors.js';
 import { makeReadable } from './file-node.js';
 import { copyBytes } from './memory.js';
-import { type ChainNode, exchange, shareRest, writableNode } from './node.js';
+import { type ChainNode, exchange, writableNode } from './node.js';
 
 /**
  * Writes bytes over those at `index`, which lie in or behind `node`, before which `base` bytes come. Memory that is not
@@ -48,22 +48,14 @@ export function overwrite(chain: Chain, node: ChainNode | null, base: number, in
     }
     at += size;
   }
-  releaseNodes(chain, replaced);
+  releaseNodes(replaced);
 }
 
 /** Cuts a node so that `size` bytes of it, from `skip` on, have a node of their own. */
 function ownCopy(chain: Chain, node: ChainNode, skip: number, size: number): ChainNode {
   chain.layout = (chain.layout + 1) | 0;
   let own = node;
-  if (skip > 0) own = cutOff(chain, node, skip);
-  if (size < own.end - own.start) cutOff(chain, own, size);
+  if (skip > 0) own = cut(chain, node, skip);
+  if (size < own.end - own.start) cut(chain, own, size);
   return own;
-}
-
-function cutOff(chain: Chain, node: ChainNode, bytes: number): ChainNode {
-  const rest = shareRest(node, bytes);
-  rest.next = node.next;
-  node.next = rest;
-  if (chain.tail === node) chain.tail = rest;
-  return rest;
 }

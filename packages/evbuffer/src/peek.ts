@@ -55,14 +55,11 @@ export function peekSegments(chain: Chain, target: EvbufferSegment[], maxBytes: 
     checkReadable(node);
     const { memory, start } = node;
     const end = Math.min(node.end, start + left);
-    const segment = target[filled];
-    if (segment === undefined) {
-      target[filled] = { memory, start, end };
-    } else {
-      segment.memory = memory;
-      segment.start = start;
-      segment.end = end;
-    }
+    target[filled] ??= { memory, start, end };
+    const segment = target[filled] as EvbufferSegment;
+    segment.memory = memory;
+    segment.start = start;
+    segment.end = end;
     left -= end - start;
     filled++;
   }

@@ -1,5 +1,5 @@
-import type { Chain } from './chain.js';
-import { type ChainNode, checkReadable } from './node.js';
+import { type Chain, checkReadableFront } from './chain.js';
+import type { ChainNode } from './node.js';
 
 /**
  * A pin keeps memory as it is while somebody outside reads it, for example a send in flight:
@@ -14,13 +14,9 @@ import { type ChainNode, checkReadable } from './node.js';
 
 /** Pins the nodes that hold the first `bytes` bytes; throws before it pins any when memory of them is gone. */
 export function pinFront(chain: Chain, bytes: number): void {
-  let left = bytes;
-  for (let node = chain.head; node !== null && left > 0; node = node.next) {
-    if (node.extent === null) checkReadable(node);
-    left -= node.end - node.start;
-  }
+  checkReadableFront(chain.head, bytes);
   chain.pinned = true;
-  left = bytes;
+  let left = bytes;
   for (let node = chain.head; node !== null && left > 0; node = node.next) {
     node.pinnedFrom = node.start;
     chain.pinnedNodes++;

@@ -13,7 +13,7 @@ export class Place {
   index: number;
   #epoch: number;
   #layout: number;
-  /** A node at or before the place, null when none is known; `#base` bytes come before it. */
+  /** A node at or before the place, null when none but the head is known; `#base` bytes come before it. */
   #node: ChainNode | null = null;
   #base = 0;
 
@@ -40,7 +40,12 @@ export class Place {
   reset(): void {
     this.index = 0;
     this.#epoch = this.chain.epoch;
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#node = null;
+    this.#base = 0;
   }
 
   checkFresh(): void {
@@ -54,10 +59,9 @@ export class Place {
     this.checkFresh();
     if (this.#layout !== this.chain.layout) {
       this.#layout = this.chain.layout;
-      this.#node = null;
+      this.#forget();
     }
-    if (this.#node === null) walk(this.chain.head, 0, this.index);
-    else walk(this.#node, this.#base, this.index);
+    walk(this.#node ?? this.chain.head, this.#base, this.index);
     this.#node = foundNode;
     this.#base = foundBase;
   }
@@ -121,9 +125,6 @@ export function checkPlace(chain: Chain, position: unknown, name: string): Place
 export function findIndex(chain: Chain, where: EvbufferIndex, name: string): number {
   if (typeof where === 'object') return checkPlace(chain, where, name).index;
   checkPosition(where, chain.length, name);
-  if (where === 0) {
-    foundNode = chain.head;
-    foundBase = 0;
-  } else walk(chain.head, 0, where);
+  walk(chain.head, 0, where);
   return where;
 }

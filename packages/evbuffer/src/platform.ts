@@ -1,6 +1,7 @@
 /** What this package uses of its host when the host has it. Nothing is imported, so nothing has to be there. */
 interface BufferPrototype {
   indexOf(this: Uint8Array, needle: Uint8Array | number, from: number): number;
+  lastIndexOf(this: Uint8Array, byte: number, from: number): number;
   utf8Write(this: Uint8Array, text: string, offset: number, bytes: number): number;
   latin1Write(this: Uint8Array, text: string, offset: number, bytes: number): number;
   utf8Slice(this: Uint8Array, start: number, end: number): string;
@@ -25,10 +26,9 @@ interface Host {
 
 export const host: Host = globalThis as unknown as Host;
 
-const candidate = host.Buffer;
-
 const methodNames = [
   'indexOf',
+  'lastIndexOf',
   'utf8Write',
   'latin1Write',
   'utf8Slice',
@@ -38,11 +38,17 @@ const methodNames = [
   'base64Slice',
 ] as const satisfies readonly (keyof BufferPrototype)[];
 
-/** The methods of Node's `Buffer`, called on plain `Uint8Array`s, where all of those used here exist. */
-export const bufferMethods: BufferPrototype | undefined =
-  candidate !== undefined && methodNames.every((name) => typeof candidate.prototype[name] === 'function')
-    ? candidate.prototype
-    : undefined;
+const prototype = host.Buffer?.prototype;
+
+/** Node's `Buffer`, where all of its methods exist that are used here, */
+export const NodeBuffer: BufferConstructorLike | undefined = methodNames.every(
+  (name) => typeof prototype?.[name] === 'function',
+)
+  ? host.Buffer
+  : undefined;
+
+/** and those methods, called on plain `Uint8Array`s. */
+export const bufferMethods: BufferPrototype | undefined = NodeBuffer?.prototype;
 
 /**
  * Adds a property under a registered symbol to a class: computed keys other than the well-known symbols cannot be
@@ -50,6 +56,11 @@ export const bufferMethods: BufferPrototype | undefined =
  */
 export function defineHidden(prototype: object, key: symbol, value: unknown): void {
   Object.defineProperty(prototype, key, { value, configurable: true });
+}
+
+/** Whether a value is of a class that has a hidden `true` under this registered symbol, in any copy of this package. */
+export function hasBrand(value: unknown, key: symbol): boolean {
+  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[key] === true;
 }
 
 /** Where the language has no `Symbol.dispose` yet, a class's dispose method was named "undefined": takes it away. */

@@ -1,4 +1,4 @@
-import { checkBytes, checkCount } from './arguments.js';
+import { checkCount } from './arguments.js';
 import { copyOf } from './chain.js';
 import { chainOf, checkEvbuffer, type Evbuffer } from './evbuffer.js';
 import { checkStyle, type EolStyle, findEol, terminatorBytes } from './line.js';
@@ -6,7 +6,7 @@ import { textAt } from './line-reader.js';
 import { decodeNumber, type NumberFormat, type NumberOf, numberBytes } from './numbers.js';
 import { foundBase, foundNode, Place } from './place.js';
 import { findBytes } from './search.js';
-import { checkEncoding, type EvbufferEncoding, encodeText } from './text.js';
+import { bytesOf, checkEncoding, type EvbufferEncoding } from './text.js';
 
 /**
  * A cursor that reads ahead in a buffer without consuming anything: parse what is there, then `commit()` what was
@@ -118,8 +118,7 @@ export class EvbufferReader {
    * nothing. Throws ERR_EVBUFFER_INVALID_ARGUMENT, ERR_EVBUFFER_STALE_POSITION, unreadable.
    */
   indexOf(needle: Uint8Array | string): number {
-    const bytes = typeof needle === 'string' ? encodeText(needle, 'utf8') : needle;
-    checkBytes(bytes, 'needle');
+    const bytes = bytesOf(needle, 'utf8', 'needle');
     const place = this.#place;
     const { chain, index } = place;
     place.find();

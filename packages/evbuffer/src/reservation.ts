@@ -1,19 +1,15 @@
 import { type Chain, dropSpares, growthFor, linkBack, takeSpare } from './chain.js';
 import { hooks } from './debug-hooks.js';
-import { type ChainNode, realign, viewOf, writableNode } from './node.js';
+import { type ChainNode, realign, roomOf, viewOf, writableNode } from './node.js';
 
 /** Realigning copies at most this many bytes, and only when they fill less than half of the memory (api-evbuffer §1). */
 const MAX_REALIGN_BYTES = 2048;
 
-function roomOf(node: ChainNode): number {
-  return node.writable ? Math.max(0, node.memory.length - node.end) : 0;
-}
-
 /** Tries to have `bytes` contiguous bytes of room in the tail, shifting its bytes to the start when that is cheap. */
 function tailHasRoom(chain: Chain, bytes: number): boolean {
   const tail = chain.tail;
-  if (tail === null || !tail.writable || tail.end > tail.memory.length) return false;
-  if (tail.memory.length - tail.end >= bytes) return true;
+  if (roomOf(tail) >= bytes) return true;
+  if (!tail?.writable || tail.end > tail.memory.length) return false;
   const size = tail.end - tail.start;
   const cheap = tail.pinnedFrom < 0 && size <= MAX_REALIGN_BYTES && size < tail.memory.length / 2;
   if (!cheap || tail.memory.length - size < bytes) return false;
@@ -39,9 +35,10 @@ export function reserveNodes(chain: Chain, bytes: number, maxSegments: number): 
   const nodes: ChainNode[] = [];
   if (bytes === 0) return nodes;
   let left = bytes;
-  if (chain.tail !== null && roomOf(chain.tail) > 0) {
-    nodes.push(chain.tail);
-    left -= roomOf(chain.tail);
+  const room = roomOf(chain.tail);
+  if (room > 0) {
+    nodes.push(chain.tail as ChainNode);
+    left -= room;
   }
   const inTail = nodes.length;
   const missing = left;
@@ -64,6 +61,10 @@ export function reserveNodes(chain: Chain, bytes: number, maxSegments: number): 
   return nodes;
 }
 
+export function roomOfAll(nodes: readonly ChainNode[]): number {
+  return nodes.reduce((room, node) => room + roomOf(node), 0);
+}
+
 /** The room of each node, cleared: what an earlier user of recycled memory left there must not show. */
 export function exposeRoom(chain: Chain, nodes: readonly ChainNode[]): Uint8Array[] {
   const room = roomIn(nodes);
@@ -82,11 +83,11 @@ export function commitNodes(
   segments: readonly Uint8Array[],
   bytes: number,
 ): void {
-  if (hooks !== null) hooks.committed(segments, roomIn(nodes));
+  hooks?.committed(segments, roomIn(nodes));
   chain.length += bytes;
   for (const node of nodes) {
     if (bytes === 0) return;
-    const take = Math.min(bytes, node.memory.length - node.end);
+    const take = Math.min(bytes, roomOf(node));
     if (node === chain.spare) linkBack(chain, takeSpare(chain) as ChainNode);
     node.end += take;
     bytes -= take;

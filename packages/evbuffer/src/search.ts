@@ -6,30 +6,37 @@ import { bufferMethods } from './platform.js';
 /** Bytes looked at one by one before the native search is worth its call. */
 const SCAN_BYTES = 64;
 
-/** Up to this much memory behind the range is searched in vain before a view pays. */
+/** Up to this much memory beside the range is searched in vain before a view of the range alone pays. */
 const MAX_OVERSHOOT_BYTES = 4096;
 
-/** Memory to search natively up to `to`, with offsets as before: the native search has no end of its own. */
+/** Whether a native search up to `to`, which has no end of its own, could go on for long behind it. */
+function overshoots(memory: Uint8Array, to: number): boolean {
+  return memory.length - to > MAX_OVERSHOOT_BYTES;
+}
+
+/** Memory to search natively up to `to`, with offsets as before. */
 function endingNear(memory: Uint8Array, to: number): Uint8Array {
-  return memory.length - to > MAX_OVERSHOOT_BYTES ? memory.subarray(0, to) : memory;
+  return overshoots(memory, to) ? memory.subarray(0, to) : memory;
 }
 
 /** Offset of `byte` in memory[from, to), or −1. */
 function findByteIn(memory: Uint8Array, byte: number, from: number, to: number): number {
   const scanned = Math.min(to, from + SCAN_BYTES);
   for (let i = from; i < scanned; i++) if (memory[i] === byte) return i;
-  return scanned === to ? -1 : findByteNative(endingNear(memory, to), byte, scanned, to);
+  return scanned === to ? -1 : findByteNative(memory, byte, scanned, to);
 }
 
 /** Node's own search counts in 32 bits: what ends beyond is searched without it. */
 const MAX_NATIVE_BYTES = 2 ** 31 - 1;
 
-const { indexOf } = Uint8Array.prototype;
-
-/** The same for memory that is `endingNear`. */
+/** The same without looking at the first bytes one by one. */
 function findByteNative(memory: Uint8Array, byte: number, from: number, to: number): number {
-  const search = bufferMethods !== undefined && to <= MAX_NATIVE_BYTES ? bufferMethods.indexOf : indexOf;
-  const found = search.call(memory, byte, from);
+  const { indexOf, lastIndexOf } =
+    bufferMethods !== undefined && to <= MAX_NATIVE_BYTES ? bufferMethods : Uint8Array.prototype;
+  // Backwards a search does end, at 0: near it, a second search costs a quarter of what a view does.
+  const backwards = to <= MAX_OVERSHOOT_BYTES && overshoots(memory, to);
+  if (backwards && lastIndexOf.call(memory, byte, to - 1) < from) return -1;
+  const found = indexOf.call(backwards ? memory : endingNear(memory, to), byte, from);
   return found < to ? found : -1;
 }
 
@@ -91,21 +98,22 @@ export function findBytes(
   const firstByte = needle[0] as number;
   while (node !== null && base <= lastPosition) {
     if (from < base + node.end - node.start && makeReadable(chain, node, from - base)) {
+      const { memory } = node;
       const start = node.start + Math.max(0, from - base);
       const end = Math.min(node.end, node.start + to - base);
-      const memory = endingNear(node.memory, end);
-      const first = start < end ? findByteNative(memory, firstByte, start, end) : -1;
-      if (first >= 0) {
-        const lastStart = Math.min(node.end - 1, node.start + lastPosition - base);
-        let at = first;
-        if (bufferMethods !== undefined && end <= MAX_NATIVE_BYTES) {
-          const inside = bufferMethods.indexOf.call(memory, needle, first);
+      // From the first of these on no match begins in this node, from the second on none ends in it.
+      const startsEnd = Math.min(node.end, node.start + lastPosition - base + 1);
+      const insideEnd = end - needle.length + 1;
+      let at = start < startsEnd ? findByteNative(memory, firstByte, start, startsEnd) : -1;
+      while (at >= 0) {
+        if (matchesAt(chain, node, at, needle)) return base + at - node.start;
+        // Once: after it only places are left from which a match would reach into the next node.
+        if (at + 1 < insideEnd && bufferMethods !== undefined && end <= MAX_NATIVE_BYTES) {
+          const inside = bufferMethods.indexOf.call(endingNear(memory, end), needle, at + 1);
           if (inside >= 0 && inside + needle.length <= end) return base + inside - node.start;
-          at = Math.max(first, node.end - needle.length + 1);
+          at = insideEnd - 1;
         }
-        for (; at >= 0 && at <= lastStart; at = findByteIn(memory, firstByte, at + 1, lastStart + 1)) {
-          if (matchesAt(chain, node, at, needle)) return base + at - node.start;
-        }
+        at = findByteIn(memory, firstByte, at + 1, startsEnd);
       }
     }
     base += node.end - node.start;

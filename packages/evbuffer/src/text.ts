@@ -1,17 +1,18 @@
+import { checkBytes } from './arguments.js';
 import { typeError } from './errors.js';
 import { tooLarge } from './memory.js';
-import { bufferMethods, host } from './platform.js';
+import { bufferMethods, host, NodeBuffer } from './platform.js';
 
 /** How a string becomes bytes and back. `ascii` writes like `latin1` and reads with the high bit cleared, as in Node. */
 export type EvbufferEncoding = 'utf8' | 'latin1' | 'ascii' | 'hex' | 'base64';
 
-const HEX = /^(?:[0-9a-fA-F]{2})*$/;
+const HEX = /^(?:[\da-f]{2})*$/i;
 
 /** With all of its padding or without any. (One expression for it all would overflow its stack on long texts.) */
 function isBase64(text: string): boolean {
   const body = text.replace(/={1,2}$/, '');
   const inLast = body.length % 4;
-  return !/[^A-Za-z0-9+/]/.test(body) && (body === text ? inLast !== 1 : text.length % 4 === 0 && inLast > 1);
+  return !/[^a-z\d+/]/i.test(body) && (body === text ? inLast !== 1 : text.length % 4 === 0 && inLast > 1);
 }
 
 function unknownEncoding(encoding: unknown): TypeError {
@@ -26,6 +27,12 @@ export function checkEncoding(encoding: unknown): asserts encoding is EvbufferEn
   }
 }
 
+/** What the host has for an encoding. */
+function present<T>(codec: T | undefined, encoding: EvbufferEncoding): T {
+  if (codec === undefined) throw unknownEncoding(encoding);
+  return codec;
+}
+
 function encodeLatin1(text: string): Uint8Array {
   return Uint8Array.from({ length: text.length }, (_, index) => text.charCodeAt(index));
 }
@@ -36,20 +43,25 @@ export function encodeText(text: string, encoding: EvbufferEncoding): Uint8Array
   if ((encoding === 'hex' && !HEX.test(text)) || (encoding === 'base64' && !isBase64(text))) {
     throw typeError(`the text is not ${encoding}`);
   }
-  if (host.Buffer !== undefined && bufferMethods !== undefined) return host.Buffer.from(text, encoding);
+  if (NodeBuffer !== undefined) return NodeBuffer.from(text, encoding);
   switch (encoding) {
     case 'utf8':
-      if (host.TextEncoder === undefined) throw unknownEncoding(encoding);
-      return new host.TextEncoder().encode(text);
+      return new (present(host.TextEncoder, encoding))().encode(text);
     case 'latin1':
     case 'ascii':
       return encodeLatin1(text);
     case 'hex':
       return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
     case 'base64':
-      if (host.atob === undefined) throw unknownEncoding(encoding);
-      return encodeLatin1(host.atob(text));
+      return encodeLatin1(present(host.atob, encoding)(text));
   }
+}
+
+/** Bytes as they are, or those of a text; throws for anything else. */
+export function bytesOf(data: Uint8Array | string, encoding: EvbufferEncoding, name: string): Uint8Array {
+  if (typeof data === 'string') return encodeText(data, encoding);
+  checkBytes(data, name);
+  return data;
 }
 
 /** Most bytes that a text can take when written by `writeText`; −1 when it can only go through `encodeText`. */
@@ -103,8 +115,7 @@ function decode(memory: Uint8Array, start: number, end: number, encoding: Evbuff
   const bytes = memory.subarray(start, end);
   switch (encoding) {
     case 'utf8':
-      if (host.TextDecoder === undefined) throw unknownEncoding(encoding);
-      return new host.TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+      return new (present(host.TextDecoder, encoding))('utf-8', { ignoreBOM: true }).decode(bytes);
     case 'latin1':
       return decodeCharacters(bytes);
     case 'ascii':
@@ -112,7 +123,6 @@ function decode(memory: Uint8Array, start: number, end: number, encoding: Evbuff
     case 'hex':
       return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
     case 'base64':
-      if (host.btoa === undefined) throw unknownEncoding(encoding);
-      return host.btoa(decodeCharacters(bytes));
+      return present(host.btoa, encoding)(decodeCharacters(bytes));
   }
 }

@@ -1,6 +1,6 @@
-import { appendBytes, type Chain, dropSpares, frontChanged, linkBack } from './chain.js';
+import { appendBytes, type Chain, cut, dropSpares, frontChanged, linkBack } from './chain.js';
 import { copyBytes } from './memory.js';
-import { type ChainNode, checkReadable, shareNode, shareRest, writableNode } from './node.js';
+import { type ChainNode, checkReadable, shareNode, writableNode } from './node.js';
 
 /** A split copies the front part up to this many bytes; beyond it both sides share the memory. */
 const MAX_SPLIT_COPY_BYTES = 1024;
@@ -22,7 +22,7 @@ export function moveAll(source: Chain, target: Chain, toFront: boolean): void {
   source.tail = null;
   source.length = 0;
   source.files = false;
-  if (source.spare !== null) dropSpares(source);
+  dropSpares(source);
 }
 
 /**
@@ -49,11 +49,8 @@ export function moveSome(source: Chain, target: Chain, bytes: number): void {
     if (inMemory) checkReadable(node);
     const small = left <= MAX_SPLIT_COPY_BYTES && 2 * left <= node.end - node.start;
     if (!inMemory || !small) {
-      const rest = shareRest(node, left);
-      rest.next = node.next;
-      if (source.tail === node) source.tail = rest;
       last = node;
-      node = rest;
+      node = cut(source, node, left);
     } else {
       if (last === null) {
         appendBytes(target, node.memory, node.start, node.start + left);

@@ -73,12 +73,9 @@ export class WatchList<B> {
     return watcher;
   }
 
-  remove(watch: EvbufferWatch): void {
-    this.#watchers = this.#watchers.filter((watcher) => {
-      if (watcher !== watch) return true;
-      watcher.removed = true;
-      return false;
-    });
+  remove(watch: Watcher<B>): void {
+    watch.removed = true;
+    this.#watchers = this.#watchers.filter((watcher) => watcher !== watch);
   }
 
   clear(): void {

@@ -80,6 +80,26 @@ test('what an earlier user left in memory behind the last byte is not found', ()
   expect(buffer.readLines()).toEqual([]);
 });
 
+test('in a large piece a search finds the first match of its range, near the start as further on', () => {
+  const text = 'a needle, no need, needles. '.padEnd(997, '-').repeat(20);
+  const buffer = new Evbuffer();
+  buffer.addReference(bytes(text));
+  for (const start of [0, 1, 2, 13, 27, 100, 999, 4090, 9000, 15_952]) {
+    for (const length of [5, 6, 7, 25, 40, 90, 700, 1000, 1023, 4096, 5000]) {
+      const end = start + length;
+      for (const needle of ['n', 'need', 'needle', 'needles', '.', ' ', 'x']) {
+        const found = text.slice(start, end).indexOf(needle);
+        expect([start, end, needle, buffer.indexOf(needle, start, end)]).toEqual([
+          start,
+          end,
+          needle,
+          found < 0 ? -1 : start + found,
+        ]);
+      }
+    }
+  }
+});
+
 test('a match may begin in memory and end in a file', () => {
   const buffer = Evbuffer.from('a nee');
   const file = new MemoryFile(bytes('dle, and another needle'));
