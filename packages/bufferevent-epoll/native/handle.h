@@ -79,4 +79,24 @@ struct Handle {
   bool shutdownWaits : 1 = false;
 };
 
+// The handles by slot, in blocks of a power of two: found without a division, and never moved.
+class HandleTable {
+ public:
+  Handle& operator[](int32_t slot) { return blocks_[static_cast<uint32_t>(slot) / kBlock][static_cast<uint32_t>(slot) % kBlock]; }
+  const Handle& operator[](int32_t slot) const { return blocks_[static_cast<uint32_t>(slot) / kBlock][static_cast<uint32_t>(slot) % kBlock]; }
+  uint32_t size() const { return size_; }
+
+  // The new slot.
+  int32_t Add() {
+    if (size_ % kBlock == 0) blocks_.push_back(std::make_unique<Handle[]>(kBlock));
+    return static_cast<int32_t>(size_++);
+  }
+
+ private:
+  static constexpr uint32_t kBlock = 64;
+
+  std::vector<std::unique_ptr<Handle[]>> blocks_;
+  uint32_t size_ = 0;
+};
+
 }  // namespace bufferevent

@@ -14,9 +14,10 @@ namespace {
 constexpr uint32_t kBroken = EPOLLERR | EPOLLHUP;
 // Received bytes after which JavaScript has its turn: what was read is still in the cache then.
 constexpr int64_t kBytesPerLook = 256 * 1024;
-// Looks for events in one turn of the loop, and how many events make another look worth while.
-constexpr int kLooksPerWakeup = 4;
+// How many events make another look in the same turn of the loop worth while, and after how many the loop has its turn:
+// a few milliseconds' worth.
 constexpr int kManyEvents = 8;
+constexpr int kEventsPerWakeup = 512;
 constexpr uint64_t kRetryMs = 50;
 
 }  // namespace
@@ -65,7 +66,8 @@ void Port::Stop(void (*done)(void*), void* argument) {
   on_stopped_argument_ = argument;
   if (stopping_) return;
   stopping_ = true;
-  for (Handle& handle : handles_) {
+  for (uint32_t slot = 0; slot < handles_.size(); slot++) {
+    Handle& handle = handles_[static_cast<int32_t>(slot)];
     if (handle.descriptor >= 0) close(handle.descriptor);
     handle.descriptor = -1;
   }
@@ -95,9 +97,10 @@ void Port::Wakeup() {
   shared_.control[kInWakeup] = 1;
   // While there is much to do, there is more by the time that this is done: going round by the loop would cost as much as
   // a message. What sends have come to is then told together with what has arrived.
-  for (int look = 0; look < kLooksPerWakeup; look++) {
+  int handled = 0;
+  for (int total = 0; total < kEventsPerWakeup; total += handled) {
     memory_.BeginPass();
-    const int handled = HandleEvents();
+    handled = HandleEvents();
     Exchange();
     if (handled < kManyEvents) break;
   }
@@ -288,8 +291,7 @@ const int32_t* Port::SubmitOne(const int32_t* words) {
 int32_t Port::OpenSlot(Kind kind, int descriptor) {
   int32_t slot;
   if (free_slots_.empty()) {
-    slot = static_cast<int32_t>(handles_.size());
-    handles_.emplace_back();
+    slot = handles_.Add();
   } else {
     slot = free_slots_.back();
     free_slots_.pop_back();

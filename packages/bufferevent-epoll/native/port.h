@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -133,7 +132,7 @@ class Port {
   Counters* counters_;
   Reactor reactor_;
   MemoryTable memory_;
-  std::deque<Handle> handles_;
+  HandleTable handles_;
   // By slot.
   std::map<int32_t, Listener> listeners_;
   std::vector<int32_t> free_slots_;
