@@ -1,5 +1,5 @@
 import type { Finding } from '../findings.js';
-import { judgeLimit } from '../judgement.js';
+import { judgeLimit, times } from '../judgement.js';
 import { median } from '../statistics.js';
 import { sum } from './evidence.js';
 import type { Figure } from './figures.js';
@@ -37,21 +37,30 @@ export function ratios(
   return own.map((value, round) => value / others[round]!);
 }
 
+/** `byLimit`: what the bare loop in C, which nothing can be quicker than, reaches of the same; empty where that says nothing. */
+export interface ConnectionsFinding extends Finding {
+  readonly byLimit: string;
+}
+
+const limit: ServerId = 'c-loop';
+
 /** Every requirement, met or not. */
-export function findings(results: Results): Finding[] {
+export function findings(results: Results): ConnectionsFinding[] {
   return [
     ...workloads.flatMap(({ id, title, requirements }) =>
       requirements.map((requirement) => {
-        const byRound = ratios(results, id, requirement.against, requirement.figure);
+        const { against, figure } = requirement;
+        const byRound = ratios(results, id, against, figure);
+        const ofLimit = against === limit ? null : ratios(results, id, against, figure, limit);
         return {
           id,
           title: `${title}; ${describeRequirement(requirement, serverTitle)}`,
           judgement: byRound === null ? null : judge(requirement, median(byRound)),
+          byLimit: ofLimit === null ? '' : times(median(ofLimit)),
         };
       }),
     ),
-    growthFinding(results),
-    ...evidenceFindings(results),
+    ...[growthFinding(results), ...evidenceFindings(results)].map((finding) => ({ ...finding, byLimit: '' })),
   ];
 }
 

@@ -1,10 +1,10 @@
-import { type Finding, summarise } from '../findings.js';
+import { summarise } from '../findings.js';
 import { times, verdict } from '../judgement.js';
 import { median } from '../statistics.js';
 import { table } from '../table.js';
 import { type Evidence, sum } from './evidence.js';
 import { type Figure, figuresOf, figureTitles, show } from './figures.js';
-import { findings, ratios, roundsOf } from './findings.js';
+import { type ConnectionsFinding, findings, ratios, roundsOf } from './findings.js';
 import { type Part, partTitles } from './perf-profile.js';
 import { ours } from './requirement.js';
 import type { Results } from './results.js';
@@ -32,9 +32,13 @@ function describe({ run }: Results): string {
   );
 }
 
-function requirementsTable(all: readonly Finding[]): string[] {
-  const rows = all.flatMap(({ title, judgement }) => (judgement === null ? [] : [[title, ...verdict(judgement)]]));
-  return rows.length === 0 ? [] : [table(['', 'reached', 'required', 'holds'], rows)];
+function requirementsTable(all: readonly ConnectionsFinding[]): string[] {
+  const rows = all.flatMap(({ title, judgement, byLimit }) =>
+    judgement === null ? [] : [[title, ...verdict(judgement), byLimit]],
+  );
+  return rows.length === 0
+    ? []
+    : [table(['', 'reached', 'required', 'holds', `reached by ${serverTitle('c-loop')}`], rows)];
 }
 
 function workloadTable(results: Results, { id, title, task }: Workload): string[] {
