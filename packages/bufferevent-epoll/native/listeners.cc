@@ -84,9 +84,16 @@ void Port::Accept(int32_t slot, double credits) {
   if (handles_[slot].descriptor < 0) return Complete(kAccept, slot, -ECANCELED);
   Listener& listener = listeners_[slot];
   listener.credits = credits;
-  if (Watch(slot, EPOLLIN)) return;
-  listener.credits = 0;
-  Complete(kAccept, slot, -ENOMEM);
+  if (!Watch(slot, EPOLLIN)) Starve(slot, -ENOMEM);
+}
+
+// Says so once; other tries come with the timer.
+void Port::Starve(int32_t slot, int32_t reason) {
+  Listener& listener = listeners_[slot];
+  if (listener.starved) return;
+  listener.starved = true;
+  starved_++;
+  Complete(kAccept, slot, reason);
 }
 
 void Port::AcceptSome(int32_t slot) {
@@ -120,12 +127,8 @@ void Port::AcceptSome(int32_t slot) {
       case -ENFILE:
       case -ENOBUFS:
       case -ENOMEM:
-        if (!listener.starved) {
-          listener.starved = true;
-          starved_++;
-          Complete(kAccept, slot, static_cast<int32_t>(descriptor));
-        }
-        // It stays readable: another try comes with the timer.
+        Starve(slot, static_cast<int32_t>(descriptor));
+        // It stays readable.
         Unwatch(slot, EPOLLIN);
         return;
       default:

@@ -14,10 +14,10 @@ namespace {
 constexpr uint32_t kBroken = EPOLLERR | EPOLLHUP;
 // Received bytes after which JavaScript has its turn: what was read is still in the cache then.
 constexpr int64_t kBytesPerLook = 256 * 1024;
-// How many events make another look in the same turn of the loop worth while, and after how many the loop has its turn:
-// a few milliseconds' worth.
+// How many events make another look in the same turn of the loop worth while, and for how long: then the timers and the
+// other handles of the loop have their turn.
 constexpr int kManyEvents = 8;
-constexpr int kEventsPerWakeup = 512;
+constexpr uint64_t kNanosecondsPerWakeup = 2'000'000;
 constexpr uint64_t kRetryMs = 50;
 
 }  // namespace
@@ -97,13 +97,13 @@ void Port::Wakeup() {
   shared_.control[kInWakeup] = 1;
   // While there is much to do, there is more by the time that this is done: going round by the loop would cost as much as
   // a message. What sends have come to is then told together with what has arrived.
-  int handled = 0;
-  for (int total = 0; total < kEventsPerWakeup; total += handled) {
+  const uint64_t until = uv_hrtime() + kNanosecondsPerWakeup;
+  int handled;
+  do {
     memory_.BeginPass();
     handled = HandleEvents();
     Exchange();
-    if (handled < kManyEvents) break;
-  }
+  } while (handled >= kManyEvents && uv_hrtime() < until);
   Exchange();
   shared_.control[kInWakeup] = 0;
   napi_close_handle_scope(env_, scope);

@@ -115,6 +115,7 @@ class Port {
   void Accept(int32_t slot, double credits);
   void AcceptSome(int32_t slot);
   void CancelAccept(int32_t slot);
+  void Starve(int32_t slot, int32_t reason);
   void EndStarving(Listener* listener);
   void RetryStarved();
   void CloseListener(int32_t slot);

@@ -7,6 +7,14 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define BUFFEREVENT_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define BUFFEREVENT_SANITIZED
+#endif
+#endif
+
 namespace bufferevent {
 
 // Repeats a call that a signal has interrupted. Its result, or a negated errno.
@@ -22,7 +30,7 @@ inline ssize_t Retrying(Call call) {
 // two locked operations in a process with several threads; these threads are never cancelled. Sanitizers know only the
 // calls of the library.
 inline ssize_t Receive(int descriptor, void* memory, size_t bytes) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef BUFFEREVENT_SANITIZED
   return recv(descriptor, memory, bytes, 0);
 #else
   return syscall(SYS_recvfrom, descriptor, memory, bytes, 0, nullptr, nullptr);
@@ -30,7 +38,7 @@ inline ssize_t Receive(int descriptor, void* memory, size_t bytes) {
 }
 
 inline ssize_t SendBytes(int descriptor, const void* memory, size_t bytes) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef BUFFEREVENT_SANITIZED
   return send(descriptor, memory, bytes, MSG_NOSIGNAL);
 #else
   return syscall(SYS_sendto, descriptor, memory, bytes, MSG_NOSIGNAL, nullptr, 0);
@@ -38,7 +46,7 @@ inline ssize_t SendBytes(int descriptor, const void* memory, size_t bytes) {
 }
 
 inline ssize_t SendMessage(int descriptor, const msghdr& message) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef BUFFEREVENT_SANITIZED
   return sendmsg(descriptor, &message, MSG_NOSIGNAL);
 #else
   return syscall(SYS_sendmsg, descriptor, &message, MSG_NOSIGNAL);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { BackendError, type Handle, Operation, type Port } from 'bufferevent-backend';
+import { epollBackend } from 'bufferevent-epoll';
 import { afterEach, expect } from 'vitest';
 import { itOnEpoll } from './available.js';
 import { Stage } from './stage.mjs';
@@ -132,4 +133,40 @@ itOnEpoll('counts how often its two halves call each other, which is not once fo
   expect(after.nativeCalls - before.nativeCalls).toBe(1);
   expect(after.calls - before.calls).toBeGreaterThan(0);
   expect(after.calls - before.calls).toBeLessThan(pairs.length);
+});
+
+itOnEpoll('the loop has its turn every few milliseconds, however much there is to do', async () => {
+  const stage = opened();
+  const message = new Uint8Array(1);
+  let batchesOfTurn = 0;
+  let most = 0;
+  const port = epollBackend.createPort((batch) => {
+    most = Math.max(most, ++batchesOfTurn);
+    const until = performance.now() + 1;
+    while (performance.now() < until);
+    for (let index = 0; index < batch.length; index++) {
+      if (batch.operation(index) !== Operation.recv || batch.result(index) <= 0) continue;
+      const handle = batch.handle(index);
+      port.release(batch.lease(index));
+      port.send(handle, [{ memory: message, start: 0, end: 1 }]);
+      port.recv(handle, 1);
+    }
+  });
+  for (let count = 0; count < 10; count++) {
+    for (const handle of Object.values(await stage.pair())) {
+      stage.port.detach(handle);
+      const stream = port.adopt(await stage.taken(handle, Operation.detach));
+      port.recv(stream, 1);
+      // Both ends answer each other for ever.
+      port.send(stream, [{ memory: message, start: 0, end: 1 }]);
+    }
+  }
+  most = 0;
+  for (let turns = 0; turns < 20; turns++) {
+    batchesOfTurn = 0;
+    await stage.turn();
+  }
+  await port[Symbol.asyncDispose]();
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(5);
 });

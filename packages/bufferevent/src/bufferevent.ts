@@ -232,6 +232,7 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
     return Math.min(this.rates?.read.most ?? Infinity, this.base.limits.bytesPerTurn);
   }
 
+  /** The same for what is handed to the system. Without limits, of files that it sends by itself up to `fileBytesPerTurn`. */
   get maxToWrite(): number {
     return Math.min(this.rates?.write.most ?? Infinity, this.base.limits.bytesPerTurn);
   }
@@ -245,7 +246,7 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
     this.#setMaxSingle('read', bytes);
   }
 
-  /** The most that is handed to the system at a time; as {@link maxSingleRead}. */
+  /** The most that is handed to the system at a time; as {@link maxSingleRead}, but for files as {@link maxToWrite}. */
   get maxSingleWrite(): number {
     return Math.min(this.rates?.write.maxSingle ?? Infinity, this.base.limits.bytesPerTurn);
   }

@@ -26,8 +26,9 @@ export interface EventBaseOptions {
   /** Default: the system's monotonic clock. */
   readonly clock?: Clock;
   /**
-   * Run handlers in the asynchronous context captured with them (`AsyncLocalStorage`). Default true; `false` is faster,
-   * and leaves handlers in whatever context the loop is in.
+   * Run handlers in the asynchronous context captured with them (`AsyncLocalStorage`). Default true; `false` leaves
+   * handlers in whatever context the loop is in. The handlers of a listener share one context, and run in it one after
+   * another: change it for a part of a handler with `run()`, never with `enterWith()`.
    */
   readonly asyncContext?: boolean;
   /** Defaults for the connections of this base. */
@@ -261,17 +262,25 @@ export class EventBase {
   }
 
   #endTurn(): void {
-    if (this.#turnDepth === 1) {
+    try {
+      if (this.#turnDepth === 1) this.#finishTurn();
+    } finally {
+      this.#turnDepth--;
+    }
+  }
+
+  #finishTurn(): void {
+    try {
       if (this.#deferred.length > 0) {
         this.#endStep();
         this.#deferred.run();
         this.#inStep = true;
       }
       this.#reconcile();
+    } finally {
       this.#endStep();
       if (this.#deferred.length > 0) this.#deferTurn();
     }
-    this.#turnDepth--;
   }
 
   #endStep(): void {

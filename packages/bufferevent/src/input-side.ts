@@ -50,8 +50,9 @@ export class InputSide implements PullHost {
   #freed = false;
   /** Freed after a clean end with nothing left to take: pulls learn of the end. */
   #finished = false;
-  /** Rests while a change of the buffer is ours, not the user's. */
+  /** Rests while a change of the buffer is ours, not the user's, unless somebody waits who has to know of both. */
   #watch: EvbufferWatch | null = null;
+  #filling: 'no' | 'ours is to come' | 'ours has come' = 'no';
 
   constructor(limits: Limits, callbacks: PendingCallbacks, closing: Closing, host: InputHost) {
     this.gate = new Gate('read', false, host);
@@ -70,7 +71,12 @@ export class InputSide implements PullHost {
   #makeBuffer(): Evbuffer {
     const buffer = new Evbuffer();
     buffer.freeze('back');
-    this.#watch = buffer.watch((_, { removed }) => this.#changed(removed > 0));
+    this.#watch = buffer.watch((_, { removed }) => {
+      if (this.#filling === 'no') this.#changed(removed > 0);
+      // This watcher is the first of the buffer: what it is told next comes from one of the user's.
+      else if (this.#filling === 'ours is to come') this.#filling = 'ours has come';
+      else this.#pulls.rewind();
+    });
     this.#buffer = buffer;
     return buffer;
   }
@@ -170,13 +176,16 @@ export class InputSide implements PullHost {
   #beginFilling(buffer: Evbuffer, count: number): void {
     this.receivedBytes += count;
     this.receives++;
-    (this.#watch as EvbufferWatch).enabled = false;
+    const { waiting } = this.#pulls;
+    this.#filling = waiting ? 'ours is to come' : 'ours has come';
+    (this.#watch as EvbufferWatch).enabled = waiting;
     buffer.unfreeze('back');
   }
 
   #endFilling(buffer: Evbuffer): void {
     buffer.freeze('back');
     (this.#watch as EvbufferWatch).enabled = true;
+    this.#filling = 'no';
   }
 
   /** There may be more to take: for pulls first, then for the handler, while reading is enabled. */
@@ -213,6 +222,7 @@ export class InputSide implements PullHost {
     } else {
       if (this.#pulls === noPulls) this.#pulls = new PullQueue();
       this.#pulls.push(pull as Pull<unknown>, signal, this);
+      if (this.#watch !== null) this.#watch.enabled = true;
       this.#servePulls();
       if (!this.#freed) {
         this.#checkHighMark();

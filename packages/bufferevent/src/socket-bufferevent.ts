@@ -474,6 +474,7 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   #sendFile({ file, offset, length }: FileRange, max: number): void {
+    if (this.#ahead !== null) this.#dropAhead();
     // With layers, `max` may be less than is in the file.
     const bytes = Math.min(length, this.isLayered ? max : this.fileAllowance());
     this.sendable.pin(bytes);

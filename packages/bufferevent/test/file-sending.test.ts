@@ -567,6 +567,18 @@ describe('files over a backend that sends from them', () => {
     const memoryFile = (bytes: Uint8Array, at = 0): SentFile =>
       new SentFile(world.network.openFile(bytes, at), at + bytes.length);
 
+    it('B39: a file that the system sends, right behind one that has to be read', async () => {
+      const { bev, peer } = await world.accepted({});
+      const [read, sent] = [pattern(500), pattern(1000)];
+      const descriptor = world.network.openFile(sent);
+      bev.output.addFileSegment(new ScriptedFile(read));
+      bev.output.addFileSegment(new ScriptedFile(sent, false, descriptor));
+      await world.until(() => peer.receivedBytes === 1500, 'both');
+      await bev.drained();
+      expect(same(peer.received, Buffer.concat([read, sent]))).toBe(true);
+      world.network.closeDescriptor(descriptor);
+    });
+
     it('B39: sendFile is used, between the memory around it', async () => {
       const calls: number[][] = [];
       const base = world.newBase({ backend: recordingSendFile(world.plain, calls) });

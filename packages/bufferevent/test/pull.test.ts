@@ -146,6 +146,22 @@ describe('read', () => {
 });
 
 describe('readLine', () => {
+  inMemory((world) => {
+    it('B72: a watcher that takes bytes while a line is waited for does not hide its end', async () => {
+      const { bev, peer } = await world.accepted({});
+      const line = bev.readLine('lf');
+      peer.send('abc');
+      await world.until(() => bev.input.length === 3, 'the first bytes');
+      const watch = bev.input.watch((buffer) => {
+        watch.dispose();
+        buffer.drain(5);
+      });
+      peer.send('de\nfg');
+      expect(await line).toBe('');
+      expect(bev.input.toString()).toBe('fg');
+    });
+  });
+
   onEveryBackend((world) => {
     it('B72: lines of every style come without their ends', async () => {
       const { bev, peer } = await world.accepted({});
