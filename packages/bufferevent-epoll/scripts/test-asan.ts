@@ -1,5 +1,5 @@
-// Runs the tests of this package and those of bufferevent over the sanitized addon, in vitest's processes and in every process
-// that these start: all of them for wrong uses of memory, then ports and workers that end for what is leaked. Any report fails the run, also one of a process
+// Runs the tests over the sanitized addon, in vitest's processes and in every process that these start: all of them for
+// wrong uses of memory, then ports and workers that end for what is leaked. Any report fails the run, also one of a process
 // whose end nobody looks at.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -20,14 +20,11 @@ if (process.platform !== 'linux') {
 const addon = buildAsanAddon();
 const reports = mkdtempSync(join(tmpdir(), 'bufferevent-epoll-asan-'));
 
-/** Runs Node over the sanitized addon, in the folder of a package. */
-function runNode(
-  words: readonly string[],
-  { detectLeaks, cwd = folder }: { detectLeaks: boolean; cwd?: string },
-): boolean {
+/** Runs Node over the sanitized addon. */
+function runNode(words: readonly string[], { detectLeaks }: { detectLeaks: boolean }): boolean {
   const common = `log_path=${reports}/report:halt_on_error=1`;
   const { status } = spawnSync(process.execPath, words, {
-    cwd,
+    cwd: folder,
     stdio: 'inherit',
     env: {
       ...process.env,
@@ -56,10 +53,8 @@ function isTakenByAddon(leak: string): boolean {
 }
 
 try {
-  const tests = [vitest, 'run', '--config', '../../vitest.config.ts'];
   const passed = [
-    runNode(tests, { detectLeaks: false }),
-    runNode(tests, { detectLeaks: false, cwd: join(folder, '../bufferevent') }),
+    runNode([vitest, 'run', '--config', '../../vitest.config.ts'], { detectLeaks: false }),
     // Not in vitest, which ends its processes in a way that nothing is looked for.
     runNode(['--import', 'tsx', 'scripts/leak-scenes.ts'], { detectLeaks: true }),
   ].every(Boolean);
