@@ -10,6 +10,7 @@ const arrows = {
   'bufferevent-net': ['bufferevent-backend'],
   'bufferevent-epoll': ['bufferevent-backend'],
   bufferevent: ['evbuffer', 'bufferevent-backend', 'bufferevent-net'],
+  'bufferevent-openssl': ['evbuffer', 'bufferevent-backend', 'bufferevent'],
   echo: ['bufferevent', 'bufferevent-net', 'bufferevent-epoll'],
   'workers-echo': ['bufferevent', 'bufferevent-epoll'],
 };

@@ -50,6 +50,11 @@ const violations: readonly { rule: string; file: string; code: string }[] = [
     file: 'packages/bufferevent/src/up.ts',
     code: "import type { x } from '../../../apps/echo/dist/index.js';",
   },
+  {
+    rule: 'arrows-of-bufferevent-openssl',
+    file: 'packages/bufferevent-openssl/src/past.ts',
+    code: "import '../../bufferevent-net/dist/index.js';",
+  },
   { rule: 'arrows-of-echo', file: 'apps/echo/src/down.ts', code: "import '../../../packages/evbuffer/dist/index.js';" },
   {
     rule: 'arrows-of-workers-echo',
@@ -122,6 +127,7 @@ const allowed: Readonly<Record<string, string>> = {
     "import 'bufferevent-backend-compliance';\nimport 'vitest';\nimport '../src/index.js';",
   'packages/bufferevent/src/index.ts':
     "import 'evbuffer';\nimport 'bufferevent-backend';\nimport 'bufferevent-backend/memory';\nimport 'bufferevent-net';",
+  'packages/bufferevent-openssl/src/index.ts': "import 'evbuffer';\nimport 'bufferevent-backend';\nimport 'bufferevent';",
   'packages/bufferevent/src/codecs/squeeze.ts': "import 'node:zlib';\nimport '../index.js';",
   'packages/bufferevent/test/helper.ts': "import { createServer } from 'node:net';\nimport 'fast-check';",
   'apps/echo/src/main.ts':
