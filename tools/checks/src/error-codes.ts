@@ -6,7 +6,7 @@ import { filesUnder } from './workspace.js';
 const codesDoc = 'docs/error-codes.md';
 
 export function errorCodesIn(text: string): Set<string> {
-  return new Set(text.match(/\bERR_(?:EVBUFFER|BUFFEREVENT|BACKEND)_[A-Z0-9_]*[A-Z0-9]\b/g));
+  return new Set(text.match(/\bERR_(?:EVBUFFER|BUFFEREVENT|BACKEND|OPENSSL)_[A-Z0-9_]*[A-Z0-9]\b/g));
 }
 
 export function checkErrorCodes(root: string): void {

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+
+/** What `node:tls` has for this in some version of Node; the newer ones have `getCACertificates`. */
+interface NodeTls {
+  readonly rootCertificates: readonly string[];
+  getCACertificates?(kind: 'default'): readonly string[];
+}
+
+let bundle: Uint8Array | undefined;
+
+/**
+ * The trust anchors that Node itself has by default, in PEM: the ones it carries, those of the system if it was told to
+ * (`--use-system-ca`), and those of the file that `NODE_EXTRA_CA_CERTS` names.
+ */
+export function defaultTrust(): Uint8Array {
+  bundle ??= Buffer.from(anchors().join('\n'));
+  return bundle;
+}
+
+function anchors(): readonly string[] {
+  // Not imported: only who needs this loads Node's own TLS.
+  const tls = process.getBuiltinModule('node:tls') as NodeTls;
+  if (tls.getCACertificates !== undefined) return tls.getCACertificates('default');
+  return [...tls.rootCertificates, ...extraAnchors()];
+}
+
+function extraAnchors(): string[] {
+  const path = process.env['NODE_EXTRA_CA_CERTS'];
+  if (path === undefined || path === '') return [];
+  try {
+    return [readFileSync(path, 'utf8')];
+  } catch {
+    // Node has warned of it when it started, and went on.
+    return [];
+  }
+}

@@ -1,0 +1,64 @@
+import type { X509Certificate } from 'node:crypto';
+import { APPLICATION_VERIFICATION, type OpensslError, OpensslVerifyError } from './errors.js';
+import type { Ssl } from './ssl.js';
+
+/** What a {@link VerifyFunction} is told of the peer. */
+export interface PeerIdentity {
+  /** What the peer sent, its own certificate first; empty when it sent none. */
+  readonly chain: readonly X509Certificate[];
+  /** What OpenSSL found wrong, names included; `null` when nothing is. */
+  readonly error: OpensslVerifyError | null;
+  /** The name that was asked for (SNI), by us or by the client; `null` without one. */
+  readonly servername: string | null;
+}
+
+/** `undefined` leaves the judgement to OpenSSL; see {@link VerifyFunction}. */
+export type VerifyAnswer = boolean | Error | undefined;
+
+/**
+ * The user's say on the peer, after OpenSSL's own verification and before the connection is announced. Called after
+ * every handshake in which a certificate could have come, resumed ones included; data of the peer waits for the answer.
+ *
+ * - nothing (`undefined`): as OpenSSL found, refused when `error` is set and `rejectUnauthorized` is not false;
+ * - `true`: accepted, whatever OpenSSL found; for pinned or self-signed certificates;
+ * - `false`, an `Error`, or throwing: refused with `ERR_OPENSSL_VERIFY`, the error as its `cause`.
+ *
+ * A promise makes the handshake wait, within its time-out. Where `chain` is empty nobody has been identified.
+ */
+export type VerifyFunction = (ssl: Ssl, peer: PeerIdentity) => VerifyAnswer | Promise<VerifyAnswer>;
+
+/**
+ * @internal The judgement on the peer once the handshake is over: `null` when it is accepted. Never throws and never
+ * rejects.
+ */
+export function judgePeer(ssl: Ssl): OpensslError | null | Promise<OpensslError | null> {
+  const { requestCert, rejectUnauthorized, verify } = ssl.context.policy;
+  if (ssl.isServer === true && !requestCert) return null;
+  const error = ssl.verifyError;
+  const byOpenssl = rejectUnauthorized ? error : null;
+  if (verify === null) return byOpenssl;
+  let answer: unknown;
+  try {
+    answer = verify(ssl, { chain: ssl.peerCertificateChain, error, servername: ssl.servername });
+  } catch (cause) {
+    return refusal(cause);
+  }
+  if (!isPromise(answer)) return conclude(answer, byOpenssl);
+  return Promise.resolve(answer).then((settled) => conclude(settled, byOpenssl), refusal);
+}
+
+function conclude(answer: unknown, byOpenssl: OpensslVerifyError | null): OpensslVerifyError | null {
+  if (answer === undefined) return byOpenssl;
+  if (answer === true) return null;
+  return refusal(answer === false ? undefined : answer);
+}
+
+/** Also for answers of no known kind: what is not clearly accepted is refused. */
+function refusal(cause: unknown): OpensslVerifyError {
+  const text = cause instanceof Error ? cause.message : 'refused by verify()';
+  return new OpensslVerifyError(APPLICATION_VERIFICATION, text, -1, cause === undefined ? {} : { cause });
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
