@@ -1,0 +1,274 @@
+#include "connection.h"
+
+#include <string.h>
+
+#include <algorithm>
+
+namespace bufferevent {
+
+namespace {
+
+int OnVerify(int fine, X509_STORE_CTX* store) {
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const bool goesOn =
+      Connection::Of(ssl)->NoteVerification(fine == 1, X509_STORE_CTX_get_error(store), X509_STORE_CTX_get_error_depth(store));
+  return goesOn ? 1 : 0;
+}
+
+void OnMessage(int writes, int, int type, const void* data, size_t bytes, SSL*, void* connection) {
+  if (writes != 0 || type != SSL3_RT_HANDSHAKE || bytes == 0) return;
+  if (*static_cast<const uint8_t*>(data) == SSL3_MT_KEY_UPDATE) static_cast<Connection*>(connection)->events |= kEventKeyUpdate;
+}
+
+bool SetVerifyNameOf(SSL* ssl, const std::string& name) {
+  X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl);
+  // Forgets the other kind.
+  if (X509_VERIFY_PARAM_set1_host(parameters, nullptr, 0) != 1) return false;
+  if (X509_VERIFY_PARAM_set1_ip(parameters, nullptr, 0) != 1) return false;
+  if (name.empty()) return true;
+  const Owned<ASN1_OCTET_STRING, ASN1_OCTET_STRING_free> address(a2i_IPADDRESS(name.c_str()));
+  if (address != nullptr) {
+    return X509_VERIFY_PARAM_set1_ip(parameters, ASN1_STRING_get0_data(address.get()),
+                                     static_cast<size_t>(ASN1_STRING_length(address.get()))) == 1;
+  }
+  X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return X509_VERIFY_PARAM_set1_host(parameters, name.data(), name.size()) == 1;
+}
+
+}  // namespace
+
+Connection::Connection(Context* context, bool isServer) : context_(context), isServer_(isServer) { context->AddReference(); }
+
+Connection* Connection::New(Context* context, bool isServer) {
+  auto* connection = new Connection(context, isServer);
+  if (connection->Build(context)) return connection;
+  delete connection;
+  return nullptr;
+}
+
+Connection::~Connection() {
+  SSL_free(ssl_);
+  context_->Release();
+}
+
+Connection* Connection::Of(const SSL* ssl) { return static_cast<Connection*>(SSL_get_app_data(ssl)); }
+
+bool Connection::Build(Context* context) {
+  if (isServer_) context->PrepareServer();
+  Owned<SSL, SSL_free> ssl(SSL_new(context->native()));
+  if (ssl == nullptr || SSL_set_app_data(ssl.get(), this) != 1) return false;
+  BIO* bio = wire.NewBio();
+  if (bio == nullptr) return false;
+  SSL_set_bio(ssl.get(), bio, bio);
+  if (isServer_) {
+    SSL_set_accept_state(ssl.get());
+  } else {
+    SSL_set_connect_state(ssl.get());
+  }
+  SSL_set_msg_callback(ssl.get(), OnMessage);
+  SSL_set_msg_callback_arg(ssl.get(), this);
+  if (!ApplyTo(ssl.get(), *context)) return false;
+
+  context->AddReference();
+  SSL_free(ssl_);
+  context_->Release();
+  context_ = context;
+  ssl_ = ssl.release();
+  return true;
+}
+
+bool Connection::ApplyTo(SSL* ssl, const Context& context) const {
+  ApplyVerify(ssl, context);
+  if (!servername_.empty() && SSL_set_tlsext_host_name(ssl, servername_.c_str()) != 1) return false;
+  if (!verifyName_.empty() && !SetVerifyNameOf(ssl, verifyName_)) return false;
+  const Octets& alpn = ownAlpn_ ? alpn_ : context.alpn;
+  if (!isServer_ && !alpn.empty() && SSL_set_alpn_protos(ssl, alpn.data(), static_cast<unsigned>(alpn.size())) != 0) return false;
+  if (session_ != nullptr && SSL_set_session(ssl, session_.get()) != 1) return false;
+  return !requestsOcsp_ || SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp) == 1;
+}
+
+void Connection::ApplyVerify(SSL* ssl, const Context& context) const {
+  const int bits = verifyMode(context);
+  int mode = SSL_VERIFY_NONE;
+  if ((bits & kVerifyPeer) != 0) mode |= SSL_VERIFY_PEER;
+  if ((bits & kVerifyFailIfNoCertificate) != 0) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  SSL_set_verify(ssl, mode, OnVerify);
+}
+
+bool Connection::SetServername(const std::string& servername) {
+  const char* name = servername.empty() ? nullptr : servername.c_str();
+  if (SSL_set_tlsext_host_name(ssl_, name) != 1) return false;
+  servername_ = servername;
+  return true;
+}
+
+bool Connection::SetVerifyName(const std::string& name) {
+  if (!SetVerifyNameOf(ssl_, name)) return false;
+  verifyName_ = name;
+  return true;
+}
+
+void Connection::SetVerify(int mode) {
+  verifyMode_ = mode;
+  ApplyVerify(ssl_, *context_);
+}
+
+bool Connection::SetAlpn(Bytes protocols) {
+  if (!IsProtocolList(protocols)) {
+    ERR_raise_data(ERR_LIB_SSL, SSL_R_BAD_EXTENSION, "not a list of protocols");
+    return false;
+  }
+  if (!isServer_ && SSL_set_alpn_protos(ssl_, protocols.data, static_cast<unsigned>(protocols.size)) != 0) return false;
+  ownAlpn_ = true;
+  alpn_ = protocols.Copy();
+  return true;
+}
+
+bool Connection::SetSession(OwnedSession session) {
+  if (SSL_set_session(ssl_, session.get()) != 1) return false;
+  session_ = std::move(session);
+  return true;
+}
+
+bool Connection::RequestOcsp() {
+  requestsOcsp_ = SSL_set_tlsext_status_type(ssl_, TLSEXT_STATUSTYPE_ocsp) == 1;
+  return requestsOcsp_;
+}
+
+void Connection::SuspendAtHello() {
+  if (suspends_ != Suspends::kNever || hello.known) return;
+  suspends_ = Suspends::kWanted;
+  wire.Record();
+}
+
+bool Connection::Reset() {
+  if (!Build(context_)) return false;
+  wire.Reset();
+  errors.Clear();
+  events = 0;
+  hello = {};
+  sessions.clear();
+  keyLog.clear();
+  established_ = failed_ = false;
+  verifyError_ = X509_V_OK;
+  verifyDepth_ = 0;
+  if (suspends_ != Suspends::kNever) {
+    suspends_ = Suspends::kWanted;
+    wire.Record();
+  }
+  return true;
+}
+
+bool Connection::SetContext(Context* context) {
+  if (suspends_ != Suspends::kSuspended) {
+    ERR_raise_data(ERR_LIB_SSL, ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED, "the connection is not suspended at a ClientHello");
+    return false;
+  }
+  if (context == context_) return true;
+  if (!Build(context)) return false;
+  suspends_ = Suspends::kOver;
+  wire.Rewind();
+  return true;
+}
+
+void Connection::NoteHandshake(bool done) {
+  if (done) {
+    events |= kEventHandshakeDone;
+  } else if (established_) {
+    events |= kEventHandshakeStarted;
+  }
+}
+
+void Connection::NoteSession(SSL_SESSION* session) {
+  Octets der = ToDer(session, i2d_SSL_SESSION);
+  if (der.empty()) return;
+  if (sessions.size() == kMostSessions) sessions.erase(sessions.begin());
+  sessions.push_back(std::move(der));
+  events |= kEventSession;
+}
+
+void Connection::NoteKeyLog(const char* line) {
+  if (keyLog.size() == kMostKeyLogLines) keyLog.erase(keyLog.begin());
+  keyLog.emplace_back(line);
+  events |= kEventKeyLog;
+}
+
+bool Connection::NoteVerification(bool fine, int error, int depth) {
+  if (fine) return true;
+  if (verifyError_ == X509_V_OK) {
+    verifyError_ = error;
+    verifyDepth_ = depth;
+  }
+  return (verifyMode(*context_) & kVerifyReportOnly) != 0;
+}
+
+long Connection::VerifyResult(int* depth) const {
+  *depth = 0;
+  if (SSL_get0_peer_certificate(ssl_) == nullptr) {
+    // Only with pre-shared keys does a server get by without one; in TLS 1.3 that looks like a resumption.
+    const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_);
+    const bool needsNone = isServer_ || cipher == nullptr || SSL_session_reused(ssl_) == 1 ||
+                           SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk;
+    if (needsNone || verifyError_ != X509_V_OK) return verifyError_;
+    return X509_V_ERR_UNSPECIFIED;
+  }
+  *depth = verifyDepth_;
+  return verifyError_ != X509_V_OK ? verifyError_ : SSL_get_verify_result(ssl_);
+}
+
+bool Connection::IsResumptionTrusted() const {
+  if (session_ == nullptr || SSL_session_reused(ssl_) != 1) return true;
+  const int mode = verifyMode(*context_);
+  X509* certificate = SSL_get0_peer_certificate(ssl_);
+  if (certificate == nullptr || (mode & kVerifyPeer) == 0 || (mode & kVerifyReportOnly) != 0) return true;
+  if (SSL_get_verify_result(ssl_) != X509_V_OK) return false;
+  if (verifyName_.empty()) return true;
+  if (X509_check_ip_asc(certificate, verifyName_.c_str(), 0) == 1) return true;
+  return X509_check_host(certificate, verifyName_.data(), verifyName_.size(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
+}
+
+void OnInfo(const SSL* ssl, int where, int) {
+  if ((where & SSL_CB_HANDSHAKE_DONE) != 0) {
+    Connection::Of(ssl)->NoteHandshake(true);
+  } else if ((where & SSL_CB_HANDSHAKE_START) != 0) {
+    Connection::Of(ssl)->NoteHandshake(false);
+  }
+}
+
+int OnNewSession(SSL* ssl, SSL_SESSION* session) {
+  if (SSL_is_server(ssl) == 0) Connection::Of(ssl)->NoteSession(session);
+  // OpenSSL keeps its reference.
+  return 0;
+}
+
+void OnKeyLog(const SSL* ssl, const char* line) { Connection::Of(ssl)->NoteKeyLog(line); }
+
+int OnChooseProtocol(SSL* ssl, const unsigned char** chosen, unsigned char* chosenBytes, const unsigned char* offered,
+                     unsigned int offeredBytes, void*) {
+  const Octets& ours = Connection::Of(ssl)->alpn();
+  if (ours.empty()) return SSL_TLSEXT_ERR_NOACK;
+  for (size_t own = 0; own < ours.size(); own += 1 + ours[own]) {
+    for (size_t other = 0; other < offeredBytes; other += 1 + offered[other]) {
+      // Lengths are compared first, so neither is read past its end.
+      if (offered[other] != ours[own] || memcmp(offered + other + 1, ours.data() + own + 1, ours[own]) != 0) continue;
+      *chosen = offered + other + 1;
+      *chosenBytes = offered[other];
+      return SSL_TLSEXT_ERR_OK;
+    }
+  }
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+int OnOcspStatus(SSL* ssl, void*) {
+  // A client looks at the answer later.
+  if (SSL_is_server(ssl) == 0) return 1;
+  const Octets& response = Context::Of(ssl)->ocspResponse;
+  if (response.empty()) return SSL_TLSEXT_ERR_NOACK;
+  void* copy = OPENSSL_memdup(response.data(), response.size());
+  if (copy == nullptr) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  // Belongs to the SSL from here.
+  SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(response.size()));
+  return SSL_TLSEXT_ERR_OK;
+}
+
+}  // namespace bufferevent

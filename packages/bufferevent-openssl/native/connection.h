@@ -1,0 +1,136 @@
+// An SSL with what its callbacks leave behind. The SSL can be made anew with all that was set: when the connection is reset,
+// and when a server chooses another context by the ClientHello (SSL_set_SSL_CTX would take over only half of that context).
+#pragma once
+
+#include <stdint.h>
+
+#include <string>
+#include <vector>
+
+#include "context.h"
+#include "errors.h"
+#include "hello.h"
+#include "memory_bio.h"
+#include "openssl.h"
+
+namespace bufferevent {
+
+// `Status` of the contract.
+enum class Status : int { kOk = 0, kWantInput = 1, kClosed = 2, kFailed = 3, kClientHello = 4 };
+
+// `EngineEvent` of the contract.
+enum EventBits : uint32_t {
+  kEventHandshakeDone = 1,
+  kEventHandshakeStarted = 2,
+  kEventSession = 4,
+  kEventKeyLog = 8,
+  kEventKeyUpdate = 16,
+};
+
+class Connection {
+ public:
+  // nullptr, with the reasons in the queue.
+  static Connection* New(Context* context, bool isServer);
+  static Connection* Of(const SSL* ssl);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  SSL* ssl() const { return ssl_; }
+  bool isServer() const { return isServer_; }
+  bool established() const { return established_; }
+
+  // Settings: kept for an SSL that is made anew. `false`: the reasons are in the queue.
+  bool SetServername(const std::string& servername);
+  bool SetVerifyName(const std::string& name);
+  void SetVerify(int mode);
+  bool SetAlpn(Bytes protocols);
+  bool SetSession(OwnedSession session);
+  bool RequestOcsp();
+  void SuspendAtHello();
+  // As new, with the same settings.
+  bool Reset();
+  // While suspended at the ClientHello.
+  bool SetContext(Context* context);
+
+  // The engine: what goes in and out is lent to `wire` by the caller. Errors are in `errors` afterwards.
+  Status Handshake();
+  Status Read(uint8_t* plain, size_t room, size_t* produced);
+  Status Write(const uint8_t* plain, size_t bytes, size_t* consumed);
+  Status Shutdown();
+  bool Renegotiate();
+  bool UpdateKeys(bool requestPeer);
+
+  // An `X509_V_*` number, and where in the chain it was met.
+  long VerifyResult(int* depth) const;
+
+  bool suspendsAtHello() const { return suspends_ == Suspends::kWanted; }
+  // Of the connection, or else of its context.
+  const Octets& alpn() const { return ownAlpn_ ? alpn_ : context_->alpn; }
+
+  // From the callbacks of OpenSSL.
+  void NoteHandshake(bool done);
+  void NoteSession(SSL_SESSION* session);
+  void NoteKeyLog(const char* line);
+  // Whether verification goes on.
+  bool NoteVerification(bool fine, int error, int depth);
+
+  Wire wire;
+  ErrorList errors;
+  uint32_t events = 0;
+  ClientHello hello;
+  // In DER, oldest first.
+  std::vector<Octets> sessions;
+  std::vector<std::string> keyLog;
+
+ private:
+  // A server that sends more than these without anybody looking loses the oldest.
+  static constexpr size_t kMostSessions = 8;
+  static constexpr size_t kMostKeyLogLines = 64;
+
+  enum class Suspends : uint8_t { kNever, kWanted, kSuspended, kOver };
+
+  Connection(Context* context, bool isServer);
+
+  // Replaces the SSL by a new one of `context`, with all settings.
+  bool Build(Context* context);
+  bool ApplyTo(SSL* ssl, const Context& context) const;
+  void ApplyVerify(SSL* ssl, const Context& context) const;
+  int verifyMode(const Context& context) const { return verifyMode_ >= 0 ? verifyMode_ : context.verifyMode; }
+  // What a call has come to that has not succeeded.
+  Status Outcome(int result);
+  Status Fail();
+  // A session that was given is as good as the verification it stands for.
+  bool IsResumptionTrusted() const;
+
+  Context* context_;
+  SSL* ssl_ = nullptr;
+  bool isServer_;
+  // The first handshake is done.
+  bool established_ = false;
+  bool failed_ = false;
+  Suspends suspends_ = Suspends::kNever;
+
+  std::string servername_;
+  std::string verifyName_;
+  // −1: that of the context.
+  int verifyMode_ = -1;
+  bool ownAlpn_ = false;
+  bool requestsOcsp_ = false;
+  Octets alpn_;
+  OwnedSession session_;
+
+  // The first that was met.
+  int verifyError_ = X509_V_OK;
+  int verifyDepth_ = 0;
+};
+
+// Callbacks of every SSL_CTX and SSL.
+void OnInfo(const SSL* ssl, int where, int value);
+int OnNewSession(SSL* ssl, SSL_SESSION* session);
+void OnKeyLog(const SSL* ssl, const char* line);
+int OnChooseProtocol(SSL* ssl, const unsigned char** chosen, unsigned char* chosenBytes, const unsigned char* offered,
+                     unsigned int offeredBytes, void* unused);
+int OnOcspStatus(SSL* ssl, void* unused);
+
+}  // namespace bufferevent
