@@ -175,7 +175,7 @@ export abstract class BuffereventCore {
     const layers = this.layerStack;
     if (layers === null) return this.#outputSide === null ? 0 : this.#outputSide.allowance();
     if (layers.rawBytes > 0) return Math.min(layers.rawBytes, this.outputSide.allowance());
-    if (this.freed || this.outputSide.failure !== null) return 0;
+    if (this.freed || (this.outputSide.failure !== null && !layers.hasLastWords)) return 0;
     return Math.min(layers.wire.length, this.base.limits.bytesPerTurn);
   }
 

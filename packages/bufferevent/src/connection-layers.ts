@@ -85,6 +85,11 @@ export class ConnectionLayers implements StackHost {
     return this.#stack.isDrained;
   }
 
+  /** Whether `wire` is to be sent although the connection has failed. */
+  get hasLastWords(): boolean {
+    return this.#stack.hasLastWords;
+  }
+
   /** Whether the last byte for the transport is in `wire`, or has left it. */
   get ended(): boolean {
     return this.rawBytes === 0 && this.#stack.encodingEnded;
@@ -231,6 +236,8 @@ export class ConnectionLayers implements StackHost {
   }
 
   layersFailed(direction: Direction | undefined, error: Error): void {
+    // The last that layers have said, an alert for instance, goes now: who hears of the failure may close at once.
+    if (this.wire.length > 0) this.#host.flushedLate('flush');
     this.#host.layersFailed(direction, error);
   }
 

@@ -63,6 +63,7 @@ export class LayerStack implements StageOwner {
   #shaken = false;
   #failed = false;
   #encodingFailed = false;
+  #hasLastWords = false;
   #freed = false;
   #running = false;
   /** The flush that the bottom layer is done with, until the transport is told. */
@@ -85,6 +86,11 @@ export class LayerStack implements StageOwner {
   /** Whether nothing of what was taken from the output is still on its way to the transport. */
   get isDrained(): boolean {
     return this.wire.length === 0 && !this.#stages.some((stage) => stage.holdsOutput);
+  }
+
+  /** Whether a layer has failed, and the transport has not: what is in `wire` was for the peer to know (an alert). */
+  get hasLastWords(): boolean {
+    return this.#hasLastWords;
   }
 
   /** Whether our side has ended in every layer; what is in `wire` are the last bytes. */
@@ -177,11 +183,12 @@ export class LayerStack implements StageOwner {
   /** The connection has failed for a reason of its own. `handshaking` goes no further after a time-out of it. */
   connectionFailed(error: Error, handshaking: boolean): void {
     if (handshaking) this.#failed = true;
+    this.#hasLastWords = false;
     for (const stage of this.#stages) stage.settleOpen(error);
   }
 
   stageFailed(error: Error): void {
-    this.#fail(undefined, error);
+    this.#fail(undefined, error, this.#running);
   }
 
   /** Decodes what is there, as far as there is room above. */
@@ -530,12 +537,36 @@ export class LayerStack implements StageOwner {
     return true;
   }
 
-  #fail(direction: Direction | undefined, error: Error): void {
+  /**
+   * What layers have left for their peers before one of them failed, an alert for instance, goes down to the wire as far
+   * as those below take it. Nothing is encoded afterwards.
+   */
+  #passLastWords(): void {
+    for (let i = this.#stages.length - 1; i > 0; i--) {
+      const { toPeer } = this.#stages[i] as LayerStage;
+      const below = this.#stages[i - 1] as LayerStage;
+      if (toPeer.length === 0 || this.#host.owes(i) || below.encodingEnded || !this.#passes(below)) continue;
+      below.outgoing.addBuffer(toPeer);
+      try {
+        for (let moved = true; moved && below.outgoing.length > 0; ) {
+          const { result, consumed } = below.encode(Infinity, 'flush');
+          moved = result === 'ok' && consumed > 0;
+        }
+      } catch {
+        return; // It is the one that has failed, or another that can't go on: the first failure is told.
+      }
+    }
+  }
+
+  /** `calling`: from inside a layer's call, so that none can be called. */
+  #fail(direction: Direction | undefined, error: Error, calling = false): void {
     if (this.#over()) return;
+    if (!calling) this.#passLastWords();
     if (direction === 'write') this.#encodingFailed = true;
     else this.#failed = true;
     for (const stage of this.#stages) stage.settleOpen(error);
     this.#host.layersFailed(direction, error);
+    this.#hasLastWords = true;
   }
 }
 

@@ -35,7 +35,8 @@ export interface LayerHost {
  * One layer of one connection. All calls come from the turn of its event base or from `flush()`, never from inside one
  * another, and never after {@link free}. A layer takes bytes from the front of `source` (what it leaves stays there) and
  * adds at the back of `target`; it keeps neither buffer. One that is called in mode `flush` or `finished` and answers
- * `pending` remembers the mode: it is woken in mode `normal`. What it throws ends the direction with an `error` event (FI-2).
+ * `pending` remembers the mode: it is woken in mode `normal`. What it throws ends the direction with an `error` event (FI-2);
+ * what it has put into `toPeer` before still leaves, until the connection is freed.
  *
  *      user ── output ─► encode ─► toPeer ─► (layer below, or the transport)
  *      user ◄─ input ◄── decode ◄────────── (layer below, or the transport)

@@ -584,6 +584,68 @@ describe('a layer that throws', () => {
   );
 });
 
+describe('the last words of a layer that throws', () => {
+  const problem = Object.assign(new Error('thrown'), { code: 'THROWN' });
+
+  /** Says to its peer why it gives up. */
+  function alerting(call: 'handshake' | 'decode'): Layer {
+    let host: LayerHost;
+    const giveUp = (): never => {
+      host.toPeer.add('alert');
+      throw problem;
+    };
+    return layer({
+      attach(given) {
+        host = given;
+      },
+      ...(call === 'decode'
+        ? { decode: giveUp }
+        : { handshake: (source) => (source.length > 0 ? giveUp() : 'need-more') }),
+    });
+  }
+
+  inEveryFlavour((flavour) => {
+    const { world } = flavour;
+    for (const call of ['handshake', 'decode'] as const) {
+      it(`in ${call} get to its peer, and the failure is told`, async () => {
+        const { near, far } = await flavour.connect();
+        near.setHandlers({ onEvent: world.record('near').onEvent });
+        near.enable('read');
+        void near.insertLayer(alerting(call));
+        far.write('in');
+        expect(text(await far.read(5))).toBe('alert');
+        await world.until(() => world.log.length > 0, 'the event');
+        expect(world.log).toEqual([`near error THROWN${call === 'decode' ? ' read' : ''}`]);
+      });
+
+      it(`in ${call} pass through the layers below`, async () => {
+        const { near, far, opened } = await speaking(flavour);
+        await opened;
+        near.enable('read');
+        void near.insertLayer(alerting(call));
+        far.write('in');
+        expect(text(await far.read(5))).toBe('alert');
+      });
+    }
+  });
+
+  inEveryFlavour(
+    (flavour) => {
+      it('get to its peer although the user frees the connection at once', async () => {
+        const { near, far } = await flavour.connect();
+        near.setHandlers({ onEvent: (bev) => bev.free() });
+        near.enable('read');
+        void near.insertLayer(alerting('decode'));
+        far.write('in');
+        expect(text(await far.read(5))).toBe('alert');
+        expect(await far.read()).toBeNull();
+      });
+    },
+    // Where what was handed over is sent although it is closed at once: the network in memory drops it.
+    { only: ({ name, world }) => world !== 'memory with faults' && name !== 'sockets over memory' },
+  );
+});
+
 describe('calls of the user inside a layer', () => {
   const acts: Record<string, (bev: Bufferevent) => void> = {
     free: (bev) => bev.free(),
