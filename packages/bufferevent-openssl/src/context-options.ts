@@ -252,7 +252,7 @@ const integer =
   };
 
 const checkPsk: Check = (name, value) => {
-  if (!isObject(value)) throw argumentTypeError(name, '{ identity, key } or { identities }', value);
+  if (!isObject(value)) throw argumentTypeError(name, '{ identity, key } or { identities }', typeof value);
   if ('identities' in value) {
     for (const [identity, key] of pskEntries(value['identities'] as never)) {
       checkText(`${name}.identities`, identity);

@@ -13,15 +13,14 @@ let bundle: Uint8Array | undefined;
  * (`--use-system-ca`), and those of the file that `NODE_EXTRA_CA_CERTS` names.
  */
 export function defaultTrust(): Uint8Array {
-  bundle ??= Buffer.from(anchors().join('\n'));
+  // Not imported: only who needs this loads Node's own TLS.
+  bundle ??= Buffer.from(defaultAnchors(process.getBuiltinModule('node:tls')).join('\n'));
   return bundle;
 }
 
-function anchors(): readonly string[] {
-  // Not imported: only who needs this loads Node's own TLS.
-  const tls = process.getBuiltinModule('node:tls') as NodeTls;
-  if (tls.getCACertificates !== undefined) return tls.getCACertificates('default');
-  return [...tls.rootCertificates, ...extraAnchors()];
+/** Of a `node:tls`, old or new. */
+export function defaultAnchors(tls: NodeTls): readonly string[] {
+  return tls.getCACertificates?.('default') ?? [...tls.rootCertificates, ...extraAnchors()];
 }
 
 function extraAnchors(): string[] {

@@ -194,10 +194,7 @@ export class Ssl implements Disposable {
    * nothing was asked. It has refused the connection already unless `rejectUnauthorized` is false or `verify` was lenient.
    */
   get verifyError(): OpensslVerifyError | null {
-    if (this.#id === 0) return null;
-    const [code, text, depth] = native().sslVerifyResult(this.#id);
-    if (code !== 0) return new OpensslVerifyError(code, text, depth);
-    return this.#isServer === false && this.isSessionReused ? this.#resumedNameError() : null;
+    return this.#verifyError([]);
   }
 
   /** What can be resumed now, see {@link SessionFunction}; with TLS 1.3 only once the server has sent a ticket. */
@@ -279,7 +276,6 @@ export class Ssl implements Disposable {
     const id = this.#aliveId();
     if (id === 0) return;
     if (!native().sslReset(id)) throw this.takeFailure('ERR_OPENSSL_STATE', 'the Ssl could not be reset');
-    this.#suspendAtHello(id);
   }
 
   /** Gives its memory back; nothing can be done with it any more. No `close_notify` is sent: that is for `end()` (TL-10). */
@@ -352,11 +348,7 @@ export class Ssl implements Disposable {
   /** @internal Why a call of this connection has failed; also leaves the reasons in {@link errors}. */
   takeFailure(code: OpensslErrorCode, what: string): OpensslError {
     const entries = this.#takeNativeErrors();
-    if (this.#id !== 0 && isVerifyFailure(entries)) {
-      const [verifyCode, text, depth] = native().sslVerifyResult(this.#id);
-      if (verifyCode !== 0) return new OpensslVerifyError(verifyCode, text, depth, { opensslErrors: entries });
-    }
-    return opensslError(code, what, entries);
+    return (isVerifyFailure(entries) ? this.#verifyError(entries) : null) ?? opensslError(code, what, entries);
   }
 
   /** @internal Throws when this connection can't renegotiate at all. */
@@ -445,17 +437,19 @@ export class Ssl implements Disposable {
     if (this.#isServer === true && this.#context.policy.onClientHello !== null) native().sslSuspendAtHello(id);
   }
 
-  /**
-   * OpenSSL compares names when it verifies a certificate, and a resumed session has none verified: it could have been
-   * made for another name.
-   */
-  #resumedNameError(): OpensslVerifyError | null {
+  #verifyError(opensslErrors: readonly OpensslErrorEntry[]): OpensslVerifyError | null {
+    if (this.#id === 0) return null;
+    const [code, text, depth] = native().sslVerifyResult(this.#id);
+    if (code !== 0) return new OpensslVerifyError(code, text, depth, { opensslErrors });
+    if (this.#isServer !== false || !this.isSessionReused) return null;
+    // OpenSSL compares names when it verifies a certificate, and a resumed session has none verified: it could have been
+    // made for another name.
     const { servername, verifyName = servername } = this.#options;
     const certificate = this.peerCertificate;
     if (verifyName === undefined || verifyName === null || certificate === null) return null;
     if (certificateNames(certificate, verifyName)) return null;
-    const code = isIP(verifyName) === 0 ? HOSTNAME_MISMATCH : IP_ADDRESS_MISMATCH;
-    return new OpensslVerifyError(code, native().verifyText(code), 0);
+    const mismatch = isIP(verifyName) === 0 ? HOSTNAME_MISMATCH : IP_ADDRESS_MISMATCH;
+    return new OpensslVerifyError(mismatch, native().verifyText(mismatch), 0, { opensslErrors });
   }
 
   #takeNativeErrors(): OpensslErrorEntry[] {

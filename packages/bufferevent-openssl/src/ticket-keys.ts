@@ -21,7 +21,7 @@ export function joinTicketKeys(name: string, keys: unknown): Uint8Array {
   const list: unknown[] = Array.isArray(keys) ? keys : [keys];
   const parts = list.map((key, index) => {
     const label = Array.isArray(keys) ? `${name}[${index}]` : name;
-    if (!(key instanceof Uint8Array)) throw argumentTypeError(label, 'a Uint8Array', key);
+    if (!(key instanceof Uint8Array)) throw argumentTypeError(label, 'a Uint8Array', typeof key);
     if (key.length !== TICKET_KEY_BYTES) {
       throw argumentRangeError(label, `${TICKET_KEY_BYTES} bytes`, `${key.length} bytes`);
     }
