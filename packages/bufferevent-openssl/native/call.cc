@@ -141,6 +141,8 @@ int32_t* Call::Words(size_t index, size_t* length) {
 
 bool Call::Succeeded(bool succeeded) {
   if (succeeded) return true;
+  // OpenSSL gives none for some settings that it refuses.
+  if (ERR_peek_error() == 0) ERR_raise(ERR_LIB_SSL, ERR_R_PASSED_INVALID_ARGUMENT);
   environment_->errors().Clear();
   environment_->errors().TakeQueue();
   return false;

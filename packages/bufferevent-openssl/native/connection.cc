@@ -16,8 +16,9 @@ int OnVerify(int fine, X509_STORE_CTX* store) {
 }
 
 void OnMessage(int writes, int, int type, const void* data, size_t bytes, SSL*, void* connection) {
-  if (writes != 0 || type != SSL3_RT_HANDSHAKE || bytes == 0) return;
-  if (*static_cast<const uint8_t*>(data) == SSL3_MT_KEY_UPDATE) static_cast<Connection*>(connection)->events |= kEventKeyUpdate;
+  if (type == SSL3_RT_HANDSHAKE && bytes > 0) {
+    static_cast<Connection*>(connection)->NoteMessage(*static_cast<const uint8_t*>(data), writes != 0);
+  }
 }
 
 bool SetVerifyNameOf(SSL* ssl, const std::string& name) {
@@ -47,8 +48,15 @@ Connection* Connection::New(Context* context, bool isServer) {
 }
 
 Connection::~Connection() {
-  SSL_free(ssl_);
+  FreeSsl();
   context_->Release();
+}
+
+void Connection::FreeSsl() {
+  // Else its session would be forgotten whenever the connection has ended without close_notify, which it need not since
+  // TLS 1.1 (RFC 4346 §7.2.1). Those of connections that have failed are forgotten already.
+  if (established_ && !failed_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(ssl_);
 }
 
 Connection* Connection::Of(const SSL* ssl) { return static_cast<Connection*>(SSL_get_app_data(ssl)); }
@@ -64,13 +72,15 @@ bool Connection::Build(Context* context) {
     SSL_set_accept_state(ssl.get());
   } else {
     SSL_set_connect_state(ssl.get());
+    // Sessions of clients belong to no context, and may come from another one or from a pre-shared key.
+    if (SSL_set_session_id_context(ssl.get(), reinterpret_cast<const unsigned char*>(""), 0) != 1) return false;
   }
   SSL_set_msg_callback(ssl.get(), OnMessage);
   SSL_set_msg_callback_arg(ssl.get(), this);
   if (!ApplyTo(ssl.get(), *context)) return false;
 
   context->AddReference();
-  SSL_free(ssl_);
+  FreeSsl();
   context_->Release();
   context_ = context;
   ssl_ = ssl.release();
@@ -149,7 +159,7 @@ bool Connection::Reset() {
   hello = {};
   sessions.clear();
   keyLog.clear();
-  established_ = failed_ = false;
+  established_ = failed_ = finishedSeen_ = false;
   verifyError_ = X509_V_OK;
   verifyDepth_ = 0;
   if (suspends_ != Suspends::kNever) {
@@ -172,11 +182,25 @@ bool Connection::SetContext(Context* context) {
 }
 
 void Connection::NoteHandshake(bool done) {
-  if (done) {
-    events |= kEventHandshakeDone;
-  } else if (established_) {
-    events |= kEventHandshakeStarted;
+  if (!done) {
+    if (established_) events |= kEventHandshakeStarted;
+    return;
   }
+  // OpenSSL also says so after a request for a renegotiation, and after it has refused one.
+  if (!finishedSeen_) return;
+  finishedSeen_ = false;
+  events |= kEventHandshakeDone;
+  // TLS 1.2: a ticket that was renewed while its session was resumed, of which OpenSSL does not tell.
+  SSL_SESSION* session = SSL_get_session(ssl_);
+  if (!isServer_ && session_ != nullptr && SSL_version(ssl_) < TLS1_3_VERSION && SSL_session_reused(ssl_) == 1 &&
+      session != session_.get()) {
+    NoteSession(session);
+  }
+}
+
+void Connection::NoteMessage(int type, bool sent) {
+  if (type == SSL3_MT_FINISHED) finishedSeen_ = true;
+  if (type == SSL3_MT_KEY_UPDATE && !sent) events |= kEventKeyUpdate;
 }
 
 void Connection::NoteSession(SSL_SESSION* session) {
@@ -203,17 +227,16 @@ bool Connection::NoteVerification(bool fine, int error, int depth) {
 }
 
 long Connection::VerifyResult(int* depth) const {
-  *depth = 0;
+  *depth = verifyDepth_;
+  if (verifyError_ != X509_V_OK) return verifyError_;
   if (SSL_get0_peer_certificate(ssl_) == nullptr) {
     // Only with pre-shared keys does a server get by without one; in TLS 1.3 that looks like a resumption.
     const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_);
     const bool needsNone = isServer_ || cipher == nullptr || SSL_session_reused(ssl_) == 1 ||
                            SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk;
-    if (needsNone || verifyError_ != X509_V_OK) return verifyError_;
-    return X509_V_ERR_UNSPECIFIED;
+    return needsNone ? X509_V_OK : X509_V_ERR_UNSPECIFIED;
   }
-  *depth = verifyDepth_;
-  return verifyError_ != X509_V_OK ? verifyError_ : SSL_get_verify_result(ssl_);
+  return SSL_get_verify_result(ssl_);
 }
 
 bool Connection::IsResumptionTrusted() const {

@@ -70,6 +70,7 @@ class Connection {
 
   // From the callbacks of OpenSSL.
   void NoteHandshake(bool done);
+  void NoteMessage(int type, bool sent);
   void NoteSession(SSL_SESSION* session);
   void NoteKeyLog(const char* line);
   // Whether verification goes on.
@@ -92,6 +93,7 @@ class Connection {
 
   Connection(Context* context, bool isServer);
 
+  void FreeSsl();
   // Replaces the SSL by a new one of `context`, with all settings.
   bool Build(Context* context);
   bool ApplyTo(SSL* ssl, const Context& context) const;
@@ -109,6 +111,8 @@ class Connection {
   // The first handshake is done.
   bool established_ = false;
   bool failed_ = false;
+  // Since a handshake was done last.
+  bool finishedSeen_ = false;
   Suspends suspends_ = Suspends::kNever;
 
   std::string servername_;

@@ -232,6 +232,8 @@ napi_value SslCipher(Call& call) {
 }
 
 std::string GroupOf(SSL* ssl) {
+  // OpenSSL 3.0 looks into the session without asking whether there is one.
+  if (SSL_get_session(ssl) == nullptr) return {};
   const long group = SSL_get_negotiated_group(ssl);
   if (group == NID_undef) return {};
   const bool isKnown = (group & TLSEXT_nid_unknown) == 0;

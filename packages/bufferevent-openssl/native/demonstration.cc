@@ -2,6 +2,8 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
+
 #include "call.h"
 
 namespace bufferevent {
@@ -33,6 +35,10 @@ GENERAL_NAME* NewAlternativeName(const std::string& name) {
   if (ASN1_OCTET_STRING* address = a2i_IPADDRESS(name.c_str())) {
     GENERAL_NAME_set0_value(alternative.get(), GEN_IPADD, address);
     return alternative.release();
+  }
+  if (!std::all_of(name.begin(), name.end(), [](char letter) { return letter > ' ' && letter < 0x7f; })) {
+    ERR_raise_data(ERR_LIB_X509V3, X509V3_R_INVALID_NAME, "a host name is written in ASCII");
+    return nullptr;
   }
   ASN1_IA5STRING* host = ASN1_IA5STRING_new();
   if (host == nullptr) return nullptr;

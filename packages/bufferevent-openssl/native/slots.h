@@ -75,6 +75,7 @@ class SlotTable {
     // Written so that what is not a number fails.
     if (!(id >= kSlots && id < 9007199254740992.0)) return nullptr;
     const auto number = static_cast<uint64_t>(id);
+    if (static_cast<double>(number) != id) return nullptr;
     const auto index = static_cast<uint32_t>(number % kSlots);
     if (index >= slots_.size()) return nullptr;
     const Slot& slot = slots_[index];

@@ -34,13 +34,13 @@ export function sanitizerLibraries(): string[] {
 export function buildAsanAddon(): string {
   const gyp = JSON.parse(readFileSync(join(folder, 'binding.gyp'), 'utf8')) as { targets: readonly [Target] };
   const { sources, defines, cflags_cc } = gyp.targets[0];
-  const contract = createRequire(import.meta.url).resolve('bufferevent-backend/package.json');
+  
   const addon = join(folder, 'build/asan/bufferevent_openssl.node');
   mkdirSync(dirname(addon), { recursive: true });
   const words = [
     ...['-shared', '-fPIC', ...cflags_cc, ...sanitizers, '-O1'],
     ...[...defines, 'NODE_GYP_MODULE_NAME=bufferevent_openssl'].map((define) => `-D${define}`),
-    ...[nodeHeaders(), join(dirname(contract), 'native')].flatMap((path) => ['-I', path]),
+    ...[nodeHeaders()].flatMap((path) => ['-I', path]),
     ...[...sources, '-o', addon],
   ];
   execFileSync('g++', words, { cwd: folder, stdio: 'inherit' });
