@@ -22,6 +22,7 @@ import {
   exchange,
   pki,
   serverContext,
+  type TestConnection,
   thrownBy,
 } from './in-memory.js';
 
@@ -419,6 +420,17 @@ describeWithOpenssl('verify()', () => {
   });
 });
 
+describeWithOpenssl('verify() of a context that asks clients for nothing', () => {
+  it('is about servers only', async () => {
+    const verify = vi.fn(() => false);
+    using both = serverContext({ verify });
+    using client = clientContext();
+    expect((await connectInMemory(client, both)).server.isOpen).toBe(true);
+    expect(verify).not.toHaveBeenCalled();
+    expect((await connectInMemory(both, both)).client.isOpen).toBe(false);
+  });
+});
+
 describeWithOpenssl('what is spoken', () => {
   it.each(['TLSv1.2', 'TLSv1.3'] as const)('can be %s only', async (version) => {
     using server = serverContext({ minVersion: version, maxVersion: version });
@@ -514,6 +526,30 @@ describeWithOpenssl('what is spoken', () => {
   });
 });
 
+describeWithOpenssl('renegotiation', () => {
+  /** TLS 1.2, and the client asks for a new handshake before it sends something. */
+  async function renegotiated(server: SslContext): Promise<TestConnection> {
+    const connection = await connectInMemory(clientContext({ maxVersion: 'TLSv1.2' }), server);
+    native().sslRenegotiate(connection.client.ssl.start('open'));
+    connection.client.pair.write('afterwards');
+    await exchange(connection);
+    return connection;
+  }
+
+  it('is refused by default', async () => {
+    const { client, server } = await renegotiated(serverContext());
+    expect(client.failure).toMatchObject({ code: 'ERR_OPENSSL_PROTOCOL' });
+    expect(server.text()).toBe('');
+  });
+
+  it('can be allowed', async () => {
+    using context = serverContext({ renegotiation: { perMinute: 1 } });
+    const { client, server } = await renegotiated(context);
+    expect([client.failure, server.failure, server.text()]).toEqual([null, null, 'afterwards']);
+    expect(context.sessionStats().serverRenegotiations).toBe(1);
+  });
+});
+
 describeWithOpenssl('onClientHello()', () => {
   it.each(['at once', 'after a while'])('chooses another context by the name, %s', async (when) => {
     using other = new SslContext({ cert: pki.otherHost.chainPem, key: pki.otherHost.keyPem });
@@ -596,6 +632,15 @@ describeWithOpenssl('sessions', () => {
     using client = clientContext();
     const { client: end } = await connectInMemory(client, server);
     expect(end.ssl.session).toBeNull();
+  });
+
+  it('live as long as they are allowed to', async () => {
+    const lifetime = async (options: SslContextOptions): Promise<Buffer> =>
+      Buffer.from(await session(clientContext(), serverContext({ maxVersion: 'TLSv1.2', ...options })));
+    // The hint that the server gives with its ticket, an INTEGER in the DER of the session.
+    const [long, usual] = [Buffer.of(2, 2, 0x04, 0xd2), Buffer.of(2, 2, 0x01, 0x2c)];
+    expect((await lifetime({ sessionTimeout: 1234 })).includes(long)).toBe(true);
+    expect((await lifetime({})).includes(usual)).toBe(true);
   });
 
   it('are forgotten by flushSessions()', async () => {
