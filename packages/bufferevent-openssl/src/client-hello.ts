@@ -1,0 +1,38 @@
+import { OpensslError } from './errors.js';
+import type { Ssl } from './ssl.js';
+import type { SslContext } from './ssl-context.js';
+
+/**
+ * @internal Asks `onClientHello` of the context, when the handshake is suspended there, and puts the connection on what it
+ * chooses. `null`: go on; or why the client is refused. Never throws and never rejects.
+ */
+export function chooseContext(ssl: Ssl, signal: AbortSignal): Error | null | Promise<Error | null> {
+  const { onClientHello } = ssl.context.policy;
+  const hello = ssl.clientHello();
+  if (onClientHello === null || hello === null) return null;
+  let answer: SslContext | null | undefined | PromiseLike<SslContext | null>;
+  try {
+    answer = onClientHello(hello, signal);
+  } catch (cause) {
+    return refusal(cause);
+  }
+  if (answer !== null && answer !== undefined && 'then' in answer) {
+    return Promise.resolve(answer).then((chosen) => change(ssl, chosen), refusal);
+  }
+  return change(ssl, answer);
+}
+
+function change(ssl: Ssl, chosen: SslContext | null | undefined): Error | null {
+  if (chosen === null || chosen === undefined || chosen === ssl.context) return null;
+  try {
+    ssl.useContext(chosen);
+    return null;
+  } catch (cause) {
+    return refusal(cause);
+  }
+}
+
+function refusal(cause: unknown): OpensslError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new OpensslError('ERR_OPENSSL_HANDSHAKE', `onClientHello refused the client: ${text}`, { cause });
+}

@@ -1,0 +1,152 @@
+import { isIP } from 'node:net';
+import {
+  type BuffereventHandlers,
+  type ConnectOptions,
+  type ConnectTarget,
+  connect,
+  type SocketBufferevent,
+} from 'bufferevent';
+import { argumentTypeError } from 'bufferevent-backend';
+import { isContextOption, type SslContextOptions } from './context-options.js';
+import { type SessionFunction, Ssl, type SslOptions } from './ssl.js';
+import { SslContext } from './ssl-context.js';
+import { TlsLayer, type TlsLayerOptions, type TlsState } from './tls-layer.js';
+
+/** Of whom a context is made: one that is there, or the options of one, but not both. */
+export interface ContextChoice extends SslContextOptions {
+  readonly context?: SslContext;
+}
+
+/** What a client says of itself and of whom it wants to reach; as the options of an `Ssl`. */
+export interface ClientOptions extends ContextChoice, Omit<TlsLayerOptions, 'closeOnFree'> {
+  /**
+   * The name that is asked for (SNI) and that the certificate has to have. Numeric addresses are verified but not asked
+   * for, since SNI has no place for them (RFC 6066 §3). Default: the host that is connected to.
+   */
+  readonly servername?: string;
+  /** The name that the certificate has to have, when it is not `servername`; with `null` its names are not looked at. */
+  readonly verifyName?: string | null;
+  /** A session that an earlier connection gave, to be resumed. */
+  readonly session?: Uint8Array;
+  /** Told of each session that can be resumed later. */
+  readonly onSession?: SessionFunction;
+  /** Ask for a stapled OCSP response. */
+  readonly requestOcsp?: boolean;
+}
+
+/** Where to, how to connect, and how to speak TLS, in one object. */
+export type ConnectTlsOptions = ConnectTarget & ClientOptions & Omit<ConnectOptions, 'layers'>;
+
+/**
+ * Connects and makes the handshake of TLS; resolves when the connection is secure: the peer verified, by its name, and
+ * the keys agreed upon. The handlers get a `connected` event first. `getSsl(bev)` tells what was agreed upon.
+ *
+ * Without a `context`, one is made of the options; when there are none for it, all such calls share one.
+ *
+ * Rejects as `connect()` does, with `ERR_OPENSSL_VERIFY` for a peer that is not who it should be, and
+ * `ERR_OPENSSL_HANDSHAKE` for one that does not speak such TLS. Throws `TypeError`/`RangeError` for malformed arguments, and what the
+ * constructor of `SslContext` throws.
+ */
+export function connectTls(options: ConnectTlsOptions, handlers?: BuffereventHandlers): Promise<SocketBufferevent> {
+  if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
+  const { target, rest } = partTarget(options);
+  const { client, others } = partClient(rest);
+  const host = 'host' in target ? bareHost(target.host) : 'ip' in target ? target.ip : undefined;
+  const layer = clientLayer(client, host);
+  try {
+    const connected = connect(target, handlers, { ...(others as ConnectOptions), layers: [layer] });
+    // Where it never came to be the connection's.
+    connected.catch(() => layer.free());
+    return connected;
+  } catch (error) {
+    layer.free();
+    throw error;
+  }
+}
+
+const targetKeys: readonly string[] = ['host', 'port', 'family', 'hints', 'ip', 'path', 'addresses'];
+
+function partTarget(options: ConnectTlsOptions): { target: ConnectTarget; rest: object } {
+  const [target, rest] = part(options, (key) => targetKeys.includes(key));
+  return { target: target as unknown as ConnectTarget, rest };
+}
+
+const clientKeys: readonly string[] = [
+  'context',
+  'servername',
+  'verifyName',
+  'session',
+  'onSession',
+  'requestOcsp',
+  'allowDirtyShutdown',
+  'batchWrites',
+  'handshakeMs',
+];
+
+/** @internal Parts the options of a client from those of somebody else. */
+export function partClient(options: object): { client: ClientOptions; others: object } {
+  const [client, others] = part(options, (key) => clientKeys.includes(key) || isContextOption(key));
+  return { client, others };
+}
+
+/** @internal Options in two. */
+export function part(options: object, isFirst: (key: string) => boolean): [first: object, second: object] {
+  const first: Record<string, unknown> = {};
+  const second: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(options)) (isFirst(key) ? first : second)[key] = value;
+  return [first, second];
+}
+
+function bareHost(host: string): string {
+  return typeof host === 'string' && host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
+}
+
+/** @internal The layer of a client that wants to reach `host`, or did not say whom. */
+export function clientLayer(options: ClientOptions, host: string | undefined): TlsLayer {
+  const { context: given, servername = host, verifyName = servername, session, onSession, requestOcsp } = options;
+  const [contextOptions] = part(options, isContextOption);
+  const context = contextOf(given, contextOptions);
+  const sslOptions: SslOptions = {
+    ...(servername !== undefined && isIP(servername) === 0 && { servername }),
+    ...(verifyName !== undefined && { verifyName }),
+    ...(session !== undefined && { session }),
+    ...(onSession !== undefined && { onSession }),
+    ...(requestOcsp !== undefined && { requestOcsp }),
+  };
+  return layerFor(context, sslOptions, 'connecting', options, given);
+}
+
+/** @internal A layer over a new `Ssl`, to be freed with it; the context too, unless it was `given` or is shared. */
+export function layerFor(
+  context: SslContext,
+  sslOptions: SslOptions,
+  state: TlsState,
+  options: TlsLayerOptions,
+  given: SslContext | undefined,
+): TlsLayer {
+  const owned = context !== given && context !== plainContext;
+  try {
+    const layer = new TlsLayer(new Ssl(context, sslOptions), state, options);
+    if (owned) layer.ownContext(context);
+    return layer;
+  } catch (error) {
+    if (owned) context.free();
+    throw error;
+  }
+}
+
+/** For clients that say nothing of how to speak TLS. */
+let plainContext: SslContext | null = null;
+
+/** @internal One that is given, or one that is made of options. Throws `TypeError` for both. */
+export function contextOf(given: SslContext | undefined, options: SslContextOptions): SslContext {
+  const names = Object.keys(options);
+  if (given !== undefined) {
+    if (!(given instanceof SslContext)) throw argumentTypeError('context', 'an SslContext', given);
+    if (names.length > 0) throw argumentTypeError(`options.${names[0]}`, 'left out beside a context', 'one');
+    return given;
+  }
+  if (names.length > 0) return new SslContext(options);
+  plainContext ??= new SslContext();
+  return plainContext;
+}

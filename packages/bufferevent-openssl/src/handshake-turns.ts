@@ -1,0 +1,109 @@
+import type { EventBase } from 'bufferevent';
+import { argumentRangeError } from 'bufferevent-backend';
+
+/**
+ * Steps of handshakes (a flight that is made, a signature, a check of certificates) per turn of an event base: with
+ * those of OpenSSL that take longest, some 10 ms.
+ */
+export const defaultHandshakeStepsPerTurn = 16;
+
+/** A connection that takes part. */
+export interface HandshakeTaker {
+  /** It may go on: its next `take` will be granted. */
+  granted(): void;
+}
+
+/**
+ * Shares out the time that an event base spends on handshakes, so that a burst of them can't keep connections that are
+ * open from being served: so many steps a turn, and who comes too late is called in one of the next, in the order of
+ * coming.
+ */
+export class HandshakeTurns {
+  static readonly #ofBases: WeakMap<EventBase, HandshakeTurns> = new WeakMap();
+
+  readonly #base: EventBase;
+  #perTurn: number = defaultHandshakeStepsPerTurn;
+  #left: number = defaultHandshakeStepsPerTurn;
+  #refilling = false;
+  /** Who waits, first come first; a set so that leaving is cheap. */
+  readonly #waiting: Set<HandshakeTaker> = new Set();
+  readonly #granted: Set<HandshakeTaker> = new Set();
+
+  private constructor(base: EventBase) {
+    this.#base = base;
+  }
+
+  static of(base: EventBase): HandshakeTurns {
+    let turns = HandshakeTurns.#ofBases.get(base);
+    if (turns === undefined) {
+      turns = new HandshakeTurns(base);
+      HandshakeTurns.#ofBases.set(base, turns);
+    }
+    return turns;
+  }
+
+  get perTurn(): number {
+    return this.#perTurn;
+  }
+
+  set perTurn(steps: number) {
+    this.#left = steps;
+    this.#perTurn = steps;
+  }
+
+  /** @returns whether `taker` may make a step now; if not, it will be told */
+  take(taker: HandshakeTaker): boolean {
+    if (this.#granted.delete(taker)) return true;
+    if (this.#waiting.has(taker)) return false;
+    if (this.#left <= 0 || this.#waiting.size > 0) {
+      this.#waiting.add(taker);
+      this.#refillSoon();
+      return false;
+    }
+    this.#left--;
+    this.#refillSoon();
+    return true;
+  }
+
+  /** The step that was taken cost nothing: too little had come for it. */
+  giveBack(): void {
+    this.#left++;
+  }
+
+  /** Takes no part any more. */
+  leave(taker: HandshakeTaker): void {
+    this.#waiting.delete(taker);
+    this.#granted.delete(taker);
+  }
+
+  #refillSoon(): void {
+    if (this.#refilling) return;
+    this.#refilling = true;
+    this.#base.clock.defer(() => this.#refill());
+  }
+
+  #refill(): void {
+    this.#refilling = false;
+    this.#left = this.#perTurn;
+    for (const taker of this.#waiting) {
+      if (this.#left <= 0) break;
+      this.#left--;
+      this.#waiting.delete(taker);
+      this.#granted.add(taker);
+      taker.granted();
+    }
+    if (this.#waiting.size > 0) this.#refillSoon();
+  }
+}
+
+/**
+ * How many steps of handshakes an event base makes in one turn of its loop (default
+ * {@link defaultHandshakeStepsPerTurn}); `Infinity` lifts the limit. A handshake has one or two steps on each side. What
+ * comes beyond waits for the next turn, in the order of coming. Throws `RangeError` for what is no positive integer.
+ */
+export function setHandshakeStepsPerTurn(base: EventBase, steps: number): void {
+  if (steps !== Infinity && (!Number.isSafeInteger(steps) || steps < 1)) {
+    throw argumentRangeError('steps', 'an integer of at least 1', steps);
+  }
+  HandshakeTurns.of(base).perTurn = steps;
+}

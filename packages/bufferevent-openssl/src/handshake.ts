@@ -1,0 +1,103 @@
+import type { Evbuffer } from 'evbuffer';
+import { Status } from './binding-contract.js';
+import { chooseContext } from './client-hello.js';
+import type { Engine } from './engine.js';
+import { OpensslError } from './errors.js';
+import type { Ssl } from './ssl.js';
+import { judgePeer } from './verify.js';
+
+/** A fatal alert in the clear, as is every alert before the hello of the server: internal_error (RFC 8446 §6). */
+const internalErrorAlert: Uint8Array = Uint8Array.of(21, 3, 3, 0, 2, 2, 80);
+
+/**
+ * The handshake of one connection with what users have to say in it, at once or after a while: the context for the name
+ * that a client has asked for, and the judgement on the peer.
+ *
+ *     stepping ─► (client hello) asking ─► stepping ─► (over) asking ─► done
+ */
+export class Handshake {
+  readonly #ssl: Ssl;
+  readonly #engine: Engine;
+  readonly #wake: () => void;
+  readonly #abort = new AbortController();
+  #state: 'stepping' | 'asking' | 'done' = 'stepping';
+  /** What the users' answers have led to. */
+  #failure: Error | null = null;
+  /** The last step could do nothing with what was there. */
+  idle = false;
+
+  /** @param wake called when an answer has come: it goes on with the next {@link step} */
+  constructor(ssl: Ssl, engine: Engine, wake: () => void) {
+    this.#ssl = ssl;
+    this.#engine = engine;
+    this.#wake = wake;
+  }
+
+  /** Whether an answer of the user's is waited for. */
+  get isAsking(): boolean {
+    return this.#state === 'asking';
+  }
+
+  /**
+   * Goes on as far as the bytes of `source` lead, which are drained; what is for the peer is at the back of `toPeer` also
+   * when this throws. Throws why the handshake has failed.
+   */
+  step(source: Evbuffer, toPeer: Evbuffer): 'done' | 'need-more' | 'pending' {
+    if (this.#state === 'asking') return 'pending';
+    if (this.#failure !== null) throw this.#refused(toPeer);
+    while (this.#state === 'stepping') {
+      const before = toPeer.length;
+      const status = this.#engine.handshake(source, toPeer);
+      this.idle = status === Status.wantInput && toPeer.length === before;
+      this.#ssl.happened(this.#engine.takeEvents());
+      switch (status) {
+        case Status.ok:
+          this.#state = 'done';
+          this.#ask(judgePeer(this.#ssl), (refusal) => {
+            this.#failure = refusal;
+            this.#state = 'done';
+          });
+          break;
+        case Status.clientHello:
+          this.#ask(chooseContext(this.#ssl, this.#abort.signal), (refusal) => {
+            this.#failure = refusal;
+            this.#state = 'stepping';
+          });
+          break;
+        case Status.wantInput:
+          return 'need-more';
+        case Status.closed:
+          throw new OpensslError('ERR_OPENSSL_HANDSHAKE', 'the peer has closed inside the handshake');
+        default:
+          throw this.#ssl.takeFailure('ERR_OPENSSL_HANDSHAKE', 'the handshake failed');
+      }
+      if (this.#failure !== null) throw this.#refused(toPeer);
+    }
+    return this.isAsking ? 'pending' : 'done';
+  }
+
+  /** The connection is given up: who is still at work on an answer hears of it. */
+  abandon(): void {
+    this.#abort.abort();
+  }
+
+  #ask<Answer>(answer: Answer | Promise<Answer>, conclude: (answer: Answer) => void): void {
+    if (!(answer instanceof Promise)) {
+      conclude(answer);
+      return;
+    }
+    this.#state = 'asking';
+    void answer.then((settled) => {
+      if (this.#abort.signal.aborted) return;
+      conclude(settled);
+      this.#wake();
+    });
+  }
+
+  /** OpenSSL has no alert for what is not its own decision: one in the clear, or, once there are keys, the end. */
+  #refused(toPeer: Evbuffer): Error {
+    if (this.#state === 'done') this.#engine.shutdown(toPeer);
+    else toPeer.add(internalErrorAlert);
+    return this.#failure as Error;
+  }
+}

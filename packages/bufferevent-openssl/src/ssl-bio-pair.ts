@@ -1,0 +1,188 @@
+import { argumentTypeError } from 'bufferevent-backend';
+import { Evbuffer, isEvbuffer } from 'evbuffer';
+import { Status } from './binding-contract.js';
+import { Engine } from './engine.js';
+import { OpensslError } from './errors.js';
+import { Handshake } from './handshake.js';
+import type { Ssl } from './ssl.js';
+import { checkSsl, checkTlsState, claim, disclaim, type TlsState, truncatedError } from './tls-layer.js';
+
+export interface SslBioPairOptions {
+  /** Free the `Ssl` with the pair (the default), or leave it to its user. */
+  readonly closeOnFree?: boolean;
+  /**
+   * Called when a {@link SslBioPair.handshake} that answered `pending` can go on: what `onClientHello` or `verify` of the
+   * context has promised is there.
+   */
+  readonly onReady?: () => void;
+}
+
+/**
+ * TLS for a transport of your own: OpenSSL works against memory, and you move the ciphertext (M11). What the bufferevents
+ * do in their layer, by hand:
+ *
+ *     transport ─► feed() ─► handshake(), read() ─► plaintext
+ *     transport ◄─ output ◄─ handshake(), read(), write(), shutdown()
+ *
+ * 1. Post the first receive. A client calls `handshake()`, which fills `output`.
+ * 2. Whatever was received: `feed()` it. Until `handshake()` has answered `done` call that, afterwards `read()`.
+ * 3. After every call of this class look at `output`, also after one that has thrown, since it may hold an alert: send
+ *    what is there, and drain it.
+ * 4. Post the next receive, unless `read()` has answered `closed`.
+ *
+ * Nothing calls back, except `onReady`. Not for an `Ssl` that a bufferevent uses at the same time: `ERR_OPENSSL_STATE`.
+ */
+export class SslBioPair implements Disposable {
+  readonly ssl: Ssl;
+  /** Ciphertext for the peer, in order. Take it from the front: `output.remove()`, `moveTo()`, or `peek()` and `drain()`. */
+  readonly output: Evbuffer = new Evbuffer();
+  readonly #engine: Engine;
+  readonly #handshake: Handshake;
+  readonly #closeOnFree: boolean;
+  readonly #input: Evbuffer = new Evbuffer();
+  /** Plaintext that a renegotiation keeps waiting. */
+  readonly #unsent: Evbuffer = new Evbuffer();
+  #isOpen: boolean;
+  #isShut = false;
+  #freed = false;
+
+  /**
+   * @throws TypeError for malformed arguments; OpensslError `ERR_OPENSSL_STATE` for an `Ssl` that does not suit the state or
+   *   is in use elsewhere, `ERR_OPENSSL_FREED`
+   */
+  constructor(ssl: Ssl, state: TlsState, options: SslBioPairOptions = {}) {
+    checkSsl(ssl);
+    checkTlsState(state);
+    if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
+    const { closeOnFree = true, onReady = nothing } = options;
+    if (typeof closeOnFree !== 'boolean') throw argumentTypeError('closeOnFree', 'a boolean', closeOnFree);
+    if (typeof onReady !== 'function') throw argumentTypeError('onReady', 'a function', onReady);
+    const id = ssl.start(state);
+    claim(ssl, this);
+    this.ssl = ssl;
+    this.#engine = new Engine(id);
+    this.#handshake = new Handshake(ssl, this.#engine, onReady);
+    this.#closeOnFree = closeOnFree;
+    this.#isOpen = state === 'open';
+  }
+
+  /** Whether the handshake is done, and the peer accepted. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Decrypted bytes that wait for the next {@link read}. */
+  get pending(): number {
+    return this.#engine.buffered;
+  }
+
+  /** What the transport has received: bytes are copied, those of an `Evbuffer` moved. Does nothing else. */
+  feed(ciphertext: Uint8Array | Evbuffer): void {
+    this.#checkUsable();
+    if (isEvbuffer(ciphertext)) this.#input.addBuffer(ciphertext);
+    else this.#input.add(ciphertext);
+  }
+
+  /**
+   * Goes on with the handshake as far as what was fed leads. `need-input`: feed more, then call again. `pending`: `onReady`
+   * says when to call again. After `done` it does nothing.
+   *
+   * @throws OpensslError `ERR_OPENSSL_HANDSHAKE`, `ERR_OPENSSL_VERIFY`, …; it will not get any further
+   */
+  handshake(): 'done' | 'need-input' | 'pending' {
+    this.#checkUsable();
+    if (this.#isOpen) return 'done';
+    const result = this.#handshake.step(this.#input, this.output);
+    this.#isOpen = result === 'done';
+    return result === 'need-more' ? 'need-input' : result;
+  }
+
+  /**
+   * Decrypts what was fed to the back of `target`, `limit` bytes at most. `more`: there is more than that, call again when
+   * there is room. `need-input`: all was used. `closed`: the peer has said its end.
+   *
+   * @throws OpensslError `ERR_OPENSSL_PROTOCOL` for what can't be decrypted; what came before it is in `target`.
+   *   `ERR_OPENSSL_STATE` before the handshake is done
+   */
+  read(target: Evbuffer, limit: number = Infinity): 'more' | 'need-input' | 'closed' {
+    this.#checkOpen();
+    if (!isEvbuffer(target)) throw argumentTypeError('target', 'an Evbuffer', target);
+    if (!(limit >= 1)) throw argumentTypeError('limit', 'a number of at least 1', limit);
+    const status = this.#engine.decrypt(this.#input, target, limit, this.output);
+    this.ssl.happened(this.#engine.takeEvents());
+    if (status === Status.failed) {
+      throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what the peer has sent could not be decrypted');
+    }
+    if (this.#unsent.length > 0) this.#encrypt();
+    if (status === Status.closed) return 'closed';
+    return status === Status.ok ? 'more' : 'need-input';
+  }
+
+  /**
+   * Encrypts to `output`, in records of 16 KiB and one for the rest: bytes and text at once, those of an `Evbuffer` too, which
+   * is empty afterwards. The exception is a renegotiation, when they may wait, copied or moved, for a later `read()`.
+   *
+   * @throws OpensslError `ERR_OPENSSL_STATE` before the handshake is done or after {@link shutdown}, `ERR_OPENSSL_PROTOCOL`
+   */
+  write(plaintext: string | Uint8Array | Evbuffer): void {
+    this.#checkOpen();
+    if (this.#isShut) throw new OpensslError('ERR_OPENSSL_STATE', 'write after shutdown()');
+    if (isEvbuffer(plaintext)) this.#unsent.addBuffer(plaintext);
+    else if (typeof plaintext === 'string') this.#unsent.add(plaintext);
+    else this.#unsent.add(plaintext);
+    this.#encrypt();
+  }
+
+  /** Says our end: `close_notify` at the back of `output`. Reading goes on until the peer's. Idempotent. */
+  shutdown(): void {
+    this.#checkOpen();
+    if (this.#isShut) return;
+    this.#isShut = true;
+    this.#engine.shutdown(this.output);
+  }
+
+  /**
+   * The transport has ended: throws `ERR_OPENSSL_TRUNCATED` unless the peer has said its end, `ERR_OPENSSL_HANDSHAKE`
+   * inside the handshake. For what was fed and not read yet, call {@link read} first.
+   */
+  transportEnded(): void {
+    this.#checkUsable();
+    if (!this.#isOpen) throw new OpensslError('ERR_OPENSSL_HANDSHAKE', 'the transport has ended inside the handshake');
+    if (!this.ssl.hasReceivedClose) throw truncatedError();
+  }
+
+  /** Lets go of everything. Sends nothing: that is for {@link shutdown}. Idempotent. */
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#handshake.abandon();
+    this.#input.clear();
+    this.#unsent.clear();
+    this.output.clear();
+    disclaim(this.ssl, this);
+    if (this.#closeOnFree) this.ssl.free();
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
+  }
+
+  #encrypt(): void {
+    const status = this.#engine.encrypt(this.#unsent, this.output, false, true);
+    this.ssl.happened(this.#engine.takeEvents());
+    if (status === Status.failed) {
+      throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what was written could not be encrypted');
+    }
+  }
+
+  #checkOpen(): void {
+    this.#checkUsable();
+    if (!this.#isOpen) throw new OpensslError('ERR_OPENSSL_STATE', 'the handshake is not done');
+  }
+
+  #checkUsable(): void {
+    if (this.#freed) throw new OpensslError('ERR_OPENSSL_FREED', 'the pair was freed');
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,284 @@
+import type { FlushMode, Layer, LayerHost, LayerResult } from 'bufferevent';
+import { argumentTypeError } from 'bufferevent-backend';
+import type { Evbuffer, EvbufferWatch } from 'evbuffer';
+import { EngineEvent, type SslId, Status } from './binding-contract.js';
+import { Engine, RECORD_BYTES } from './engine.js';
+import { OpensslError } from './errors.js';
+import { Handshake } from './handshake.js';
+import { type HandshakeTaker, HandshakeTurns } from './handshake-turns.js';
+import { Ssl } from './ssl.js';
+import type { SslContext } from './ssl-context.js';
+
+/** `connecting`: negotiates as a client. `accepting`: as a server. `open`: the handshake was done before, elsewhere. */
+export type TlsState = 'open' | 'connecting' | 'accepting';
+
+export interface TlsLayerOptions {
+  /** Free the `Ssl` with the layer (the default), or leave it to its user, who may go on with it elsewhere (M5). */
+  readonly closeOnFree?: boolean;
+  /** Take an end without `close_notify` for an end, not for an error: it may be a truncation. Default false (TL-8). */
+  readonly allowDirtyShutdown?: boolean;
+  /**
+   * Gather what is written into records of 16 KiB, whatever the pieces (the default), or make records of each piece of
+   * the output (TL-17).
+   */
+  readonly batchWrites?: boolean;
+  /** How long the handshake may take, in milliseconds; 0 for no limit. Default `limits.handshakeMs` of the base. */
+  readonly handshakeMs?: number;
+}
+
+/** What may wait for the peer of that which reading alone has made: answers to key updates, renegotiations. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+const MINUTE_MS = 60_000;
+
+/** The layers by whom an `Ssl` is used now: its bytes are those of one connection. */
+const users: WeakMap<Ssl, object> = new WeakMap();
+
+/** @internal Throws `ERR_OPENSSL_STATE` when something else uses the `Ssl`. */
+export function claim(ssl: Ssl, user: object): void {
+  const present = users.get(ssl);
+  if (present !== undefined && present !== user)
+    throw new OpensslError('ERR_OPENSSL_STATE', 'the Ssl is used by another connection');
+  users.set(ssl, user);
+}
+
+/** @internal */
+export function disclaim(ssl: Ssl, user: object): void {
+  if (users.get(ssl) === user) users.delete(ssl);
+}
+
+/** @internal */
+export function truncatedError(): OpensslError {
+  return new OpensslError('ERR_OPENSSL_TRUNCATED', 'the connection has ended without close_notify');
+}
+
+/**
+ * TLS as a layer of a connection, for `insertLayer` and the `layers` of `connect()`; what `OpensslBufferevent`,
+ * `connectTls`, `listenTls` and `upgradeToTls` are made of.
+ *
+ * The end of the peer's stream is its `close_notify`. A transport that ends without one is a truncation, an error
+ * `ERR_OPENSSL_TRUNCATED`, since an attacker could have cut it (TL-8); `end()` says ours (TL-10).
+ */
+export class TlsLayer implements Layer, HandshakeTaker {
+  readonly name = 'tls';
+  readonly ssl: Ssl;
+  readonly handshakeMs?: number;
+  readonly handshake?: (source: Evbuffer) => 'done' | 'need-more' | 'pending';
+  allowDirtyShutdown: boolean;
+  batchWrites: boolean;
+  readonly #state: TlsState;
+  readonly #closeOnFree: boolean;
+  #host: LayerHost | null = null;
+  #engine: Engine | null = null;
+  #handshake: Handshake | null = null;
+  #open: boolean;
+  #truncated = false;
+  #freed = false;
+  #ownContext: SslContext | null = null;
+  /** What `toPeer` got from reading since it was last nearly empty, in bytes; an upper bound. */
+  #answers = 0;
+  #watch: EvbufferWatch | null = null;
+  /** Our own renegotiation is under way: who waits for its end. */
+  #renegotiating: (() => void) | null = null;
+  /** When the peer began renegotiations, within the last minute. */
+  #renegotiations: number[] = [];
+
+  /** Owns nothing before it is inserted. Throws `TypeError` for malformed arguments. */
+  constructor(ssl: Ssl, state: TlsState, options: TlsLayerOptions = {}) {
+    checkSsl(ssl);
+    checkTlsState(state);
+    checkTlsLayerOptions(options);
+    this.ssl = ssl;
+    this.#state = state;
+    this.#open = state === 'open';
+    this.#closeOnFree = options.closeOnFree ?? true;
+    this.allowDirtyShutdown = options.allowDirtyShutdown ?? false;
+    this.batchWrites = options.batchWrites ?? true;
+    if (options.handshakeMs !== undefined) this.handshakeMs = options.handshakeMs;
+    if (state !== 'open') this.handshake = (source) => this.#shake(source);
+  }
+
+  /** Whether the transport has ended without the peer's `close_notify`. */
+  get truncated(): boolean {
+    return this.#truncated;
+  }
+
+  /** @internal Makes the `Ssl` this layer's, so that {@link attach} can't fail any more. Throws as that. */
+  claim(): SslId {
+    const id = this.ssl.start(this.#state);
+    claim(this.ssl, this);
+    return id;
+  }
+
+  /** @internal Takes {@link claim} back. */
+  disclaim(): void {
+    disclaim(this.ssl, this);
+  }
+
+  /** @throws OpensslError `ERR_OPENSSL_STATE` for an `Ssl` that does not suit the state, or is in use */
+  attach(host: LayerHost): void {
+    if (this.#host !== null) throw argumentTypeError('layer', 'one that is under no other connection', this.name);
+    const id = this.claim();
+    this.#host = host;
+    this.#engine = new Engine(id);
+    this.#handshake = new Handshake(this.ssl, this.#engine, () => host.wake());
+  }
+
+  #shake(source: Evbuffer): 'done' | 'need-more' | 'pending' {
+    const handshake = this.#handshake as Handshake;
+    if (handshake.isAsking) return 'pending';
+    const { base, toPeer } = this.#host as LayerHost;
+    const turns = HandshakeTurns.of(base);
+    if (!turns.take(this)) return 'pending';
+    const result = handshake.step(source, toPeer);
+    if (handshake.idle) turns.giveBack();
+    this.#open = result === 'done';
+    return result;
+  }
+
+  /** For the handshakes of the base: it is this one's turn. */
+  granted(): void {
+    this.#host?.wake();
+  }
+
+  decode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult | 'end' {
+    const { toPeer } = this.#host as LayerHost;
+    if (this.#answers > MAX_ANSWER_BYTES && this.#isFlooded(toPeer)) return 'pending';
+    const engine = this.#engine as Engine;
+    const before = toPeer.length;
+    const status = engine.decrypt(source, target, limit, toPeer);
+    this.#answers += toPeer.length - before;
+    const events = engine.takeEvents();
+    if (events !== 0) this.#happened(events);
+    switch (status) {
+      case Status.ok:
+        return 'ok';
+      case Status.wantInput:
+        if (mode !== 'finished') return 'need-more';
+        this.#truncated = true;
+        if (this.allowDirtyShutdown) return 'end';
+        throw truncatedError();
+      case Status.closed:
+        return 'end';
+      default:
+        throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what the peer has sent could not be decrypted');
+    }
+  }
+
+  encode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult {
+    const { length } = source;
+    if (length === 0) return 'need-more';
+    const { batchWrites } = this;
+    // There would be more to encrypt if there were more room: then whole records only, as long as others are on their way.
+    const cut = batchWrites && mode === 'normal' && length >= limit;
+    if (cut && length < RECORD_BYTES && target.length > 0) return 'pending';
+    const engine = this.#engine as Engine;
+    const status = engine.encrypt(source, target, cut && length >= RECORD_BYTES, batchWrites);
+    const events = engine.takeEvents();
+    if (events !== 0) this.#happened(events);
+    if (status === Status.ok) return 'ok';
+    // A renegotiation waits for the peer: its bytes wake us.
+    if (status === Status.wantInput) return 'pending';
+    throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what was written could not be encrypted');
+  }
+
+  end(target: Evbuffer): void {
+    (this.#engine as Engine).shutdown(target);
+  }
+
+  /** @internal A context that was made for this layer alone, and is freed with it. */
+  ownContext(context: SslContext): void {
+    this.#ownContext = context;
+  }
+
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#watch?.dispose();
+    this.#handshake?.abandon();
+    if (this.#host !== null) HandshakeTurns.of(this.#host.base).leave(this);
+    disclaim(this.ssl, this);
+    if (this.#closeOnFree) this.ssl.free();
+    this.#ownContext?.free();
+  }
+
+  /**
+   * @internal Begins a renegotiation, and calls back when it is done. Throws `ERR_OPENSSL_STATE` while there is nothing
+   * to renegotiate.
+   */
+  renegotiate(onDone: () => void): void {
+    if (this.#freed) throw new OpensslError('ERR_OPENSSL_FREED', 'the connection was freed');
+    if (!this.#open) throw new OpensslError('ERR_OPENSSL_STATE', 'the handshake is not done');
+    if (this.#renegotiating !== null) {
+      throw new OpensslError('ERR_OPENSSL_STATE', 'a renegotiation is under way');
+    }
+    const host = this.#host as LayerHost;
+    this.ssl.checkRenegotiation();
+    this.#renegotiating = onDone;
+    if (!(this.#engine as Engine).renegotiate(host.toPeer)) {
+      this.#renegotiating = null;
+      throw this.ssl.takeFailure('ERR_OPENSSL_RENEGOTIATION', 'the renegotiation could not begin');
+    }
+    (this.#engine as Engine).takeEvents();
+    host.wake();
+  }
+
+  #happened(events: number): void {
+    this.ssl.happened(events);
+    if ((events & EngineEvent.handshakeStarted) !== 0 && this.#renegotiating === null) this.#countRenegotiation();
+    if ((events & EngineEvent.handshakeDone) !== 0) {
+      const onDone = this.#renegotiating;
+      this.#renegotiating = null;
+      onDone?.();
+      // What is to be encrypted may have waited.
+      (this.#host as LayerHost).wake();
+    }
+  }
+
+  /** Handshakes cost this side more than the peer, who may ask for them without end (CVE-2011-1473). */
+  #countRenegotiation(): void {
+    const now = (this.#host as LayerHost).base.clock.now();
+    const allowed = this.ssl.context.policy.renegotiationsPerMinute;
+    this.#renegotiations = this.#renegotiations.filter((began) => now - began < MINUTE_MS);
+    this.#renegotiations.push(now);
+    if (this.#renegotiations.length <= allowed) return;
+    throw new OpensslError(
+      'ERR_OPENSSL_RENEGOTIATION',
+      `the peer has asked for more than ${allowed} renegotiations in a minute`,
+    );
+  }
+
+  /** Whether a peer that reads nothing has made us answer so much that nothing more of it is read before. */
+  #isFlooded(toPeer: Evbuffer): boolean {
+    this.#answers = Math.min(this.#answers, toPeer.length);
+    if (this.#answers <= MAX_ANSWER_BYTES) return false;
+    this.#watch ??= toPeer.watch(() => {
+      if (toPeer.length > MAX_ANSWER_BYTES / 2) return;
+      (this.#watch as EvbufferWatch).enabled = false;
+      this.#host?.wake();
+    });
+    this.#watch.enabled = true;
+    return true;
+  }
+}
+
+const states: readonly string[] = ['open', 'connecting', 'accepting'] satisfies TlsState[];
+
+/** @internal */
+export function checkTlsState(value: unknown): void {
+  if (!states.includes(value as string)) throw argumentTypeError('state', `one of ${states.join(', ')}`, value);
+}
+
+/** @internal */
+export function checkSsl(value: unknown): void {
+  if (!(value instanceof Ssl)) throw argumentTypeError('ssl', 'an Ssl', value);
+}
+
+/** @internal Throws for what is none of {@link TlsLayerOptions}; `handshakeMs` is checked by the connection. */
+export function checkTlsLayerOptions(options: TlsLayerOptions): void {
+  if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
+  for (const name of ['closeOnFree', 'allowDirtyShutdown', 'batchWrites'] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== 'boolean') throw argumentTypeError(name, 'a boolean', value);
+  }
+}
