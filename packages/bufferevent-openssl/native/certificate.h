@@ -9,7 +9,4 @@ void AppendDer(X509* certificate, std::vector<Octets>* list);
 // `certificates` may be nullptr.
 void AppendDer(const STACK_OF(X509) * certificates, std::vector<Octets>* list);
 
-// What the peer of `ssl` has sent, leaf first.
-std::vector<Octets> PeerCertificates(const SSL* ssl);
-
 }  // namespace bufferevent

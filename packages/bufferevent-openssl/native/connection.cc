@@ -4,15 +4,15 @@
 
 #include <algorithm>
 
+#include "certificate.h"
+
 namespace bufferevent {
 
 namespace {
 
 int OnVerify(int fine, X509_STORE_CTX* store) {
   auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  const bool goesOn =
-      Connection::Of(ssl)->NoteVerification(fine == 1, X509_STORE_CTX_get_error(store), X509_STORE_CTX_get_error_depth(store));
-  return goesOn ? 1 : 0;
+  return fine == 1 || Connection::Of(ssl)->NoteVerificationError(store) ? 1 : 0;
 }
 
 void OnMessage(int writes, int, int type, const void* data, size_t bytes, SSL*, void* connection) {
@@ -162,6 +162,7 @@ bool Connection::Reset() {
   established_ = failed_ = finishedSeen_ = false;
   verifyError_ = X509_V_OK;
   verifyDepth_ = 0;
+  refusedCertificates_.clear();
   if (suspends_ != Suspends::kNever) {
     suspends_ = Suspends::kWanted;
     wire.Record();
@@ -217,13 +218,27 @@ void Connection::NoteKeyLog(const char* line) {
   events |= kEventKeyLog;
 }
 
-bool Connection::NoteVerification(bool fine, int error, int depth) {
-  if (fine) return true;
+bool Connection::NoteVerificationError(X509_STORE_CTX* store) {
   if (verifyError_ == X509_V_OK) {
-    verifyError_ = error;
-    verifyDepth_ = depth;
+    verifyError_ = X509_STORE_CTX_get_error(store);
+    verifyDepth_ = X509_STORE_CTX_get_error_depth(store);
   }
-  return (verifyMode(*context_) & kVerifyReportOnly) != 0;
+  if ((verifyMode(*context_) & kVerifyReportOnly) != 0) return true;
+  refusedCertificates_.clear();
+  AppendDer(X509_STORE_CTX_get0_untrusted(store), &refusedCertificates_);
+  return false;
+}
+
+std::vector<Octets> Connection::PeerCertificates() const {
+  std::vector<Octets> list;
+  X509* leaf = SSL_get0_peer_certificate(ssl_);
+  // OpenSSL keeps none that it has refused.
+  if (leaf == nullptr) return refusedCertificates_;
+  const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl_);
+  // The chain of a client's peer begins with the leaf, that of a server's peer behind it.
+  if (isServer_ || chain == nullptr || sk_X509_num(chain) == 0) AppendDer(leaf, &list);
+  AppendDer(chain, &list);
+  return list;
 }
 
 long Connection::VerifyResult(int* depth) const {

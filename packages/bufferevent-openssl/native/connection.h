@@ -64,6 +64,9 @@ class Connection {
   // An `X509_V_*` number, and where in the chain it was met.
   long VerifyResult(int* depth) const;
 
+  // What the peer has sent, leaf first, also when it was refused.
+  std::vector<Octets> PeerCertificates() const;
+
   bool suspendsAtHello() const { return suspends_ == Suspends::kWanted; }
   // Of the connection, or else of its context.
   const Octets& alpn() const { return ownAlpn_ ? alpn_ : context_->alpn; }
@@ -73,8 +76,8 @@ class Connection {
   void NoteMessage(int type, bool sent);
   void NoteSession(SSL_SESSION* session);
   void NoteKeyLog(const char* line);
-  // Whether verification goes on.
-  bool NoteVerification(bool fine, int error, int depth);
+  // Whether verification goes on nevertheless.
+  bool NoteVerificationError(X509_STORE_CTX* store);
 
   Wire wire;
   ErrorList errors;
@@ -127,6 +130,7 @@ class Connection {
   // The first that was met.
   int verifyError_ = X509_V_OK;
   int verifyDepth_ = 0;
+  std::vector<Octets> refusedCertificates_;
 };
 
 // Callbacks of every SSL_CTX and SSL.

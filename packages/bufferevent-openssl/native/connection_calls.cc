@@ -280,7 +280,7 @@ napi_value SslSession(Call& call) {
 
 napi_value SslPeerCertificates(Call& call) {
   Connection* connection = call.ConnectionAt(0);
-  return call.failed() ? nullptr : ByteArrays(call.env(), PeerCertificates(connection->ssl()));
+  return call.failed() ? nullptr : ByteArrays(call.env(), connection->PeerCertificates());
 }
 
 napi_value SslVerifiedChain(Call& call) {

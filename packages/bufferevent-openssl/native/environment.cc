@@ -27,6 +27,9 @@ void Environment::FreeAll() {
   const QueueGuard guard;
   while (Connection* connection = connections_.RemoveOne()) delete connection;
   while (Context* context = contexts_.RemoveOne()) context->Release();
+  if (resultsReference_ != nullptr) napi_delete_reference(env_, resultsReference_);
+  resultsReference_ = nullptr;
+  results_ = nullptr;
 }
 
 double Environment::Add(Context* context) {

@@ -4,7 +4,7 @@
  * holds what it needs beforehand, or the handshake is suspended and called again.
  *
  * Contexts and connections ("ssl") are named by numbers with a generation (slot + generation × 2^24): a stale one is refused with
- * `ERR_OPENSSL_FREED`, never mistaken for another. They belong to the environment (thread) that made them, and are freed
+ * `ERR_OPENSSL_FREED`, never mistaken for another; freeing one again does nothing. They belong to the environment (thread) that made them, and are freed
  * with it. Memory handed in is used during the call only. OpenSSL's error queue of the thread is empty before and after
  * every call (TL-23).
  *
@@ -46,9 +46,13 @@ export const RESULT_WORDS = 8;
 export const EngineEvent = {
   /** The handshake has finished, the first one or a renegotiation. */
   handshakeDone: 1,
-  /** A handshake has begun after the first one: a renegotiation, ours or the peer's. */
+  /**
+   * A handshake has begun after the first one: a renegotiation, ours or the peer's. Also when the peer's was refused, so that
+   * those can be counted; then no `handshakeDone` follows. A server's own request says it twice: when it is made and when the
+   * client answers.
+   */
   handshakeStarted: 2,
-  /** Sessions wait for `sslTakeSessions` (TLS 1.3: tickets; before: when the handshake is done). */
+  /** Of a client. Sessions wait for `sslTakeSessions` (TLS 1.3: tickets; before: when the handshake is done). */
   session: 4,
   /** Lines wait for `sslTakeKeyLog`. */
   keyLog: 8,
@@ -67,7 +71,7 @@ export const VerifyMode = {
   reportOnly: 4,
 } as const;
 
-/** One entry of OpenSSL's error queue. */
+/** One entry of OpenSSL's error queue. Lists keep the newest 32. */
 export interface RawError {
   /** As `ERR_get_error()` gives it. */
   readonly code: number;
@@ -132,7 +136,7 @@ export interface Binding {
    * than the first decrypts is renewed. May change any time. Empty: back to keys of the context's own.
    */
   contextSetTicketKeys(context: ContextId, keys: Uint8Array): boolean;
-  /** `idContext` at most 32 bytes. `cacheSize` 0 with `tickets` false: no resumption. `ticketCount`: TLS 1.3 tickets after a handshake. */
+  /** `idContext` at most 32 bytes; empty: as it is, which at first is the same for all. `cacheSize` 0 with `tickets` false: no resumption. `ticketCount`: TLS 1.3 tickets after a handshake. */
   contextSetSessions(
     context: ContextId,
     idContext: Uint8Array,
@@ -148,9 +152,14 @@ export interface Binding {
   contextSetOcspResponse(context: ContextId, response: Uint8Array): boolean;
   /** Whether lines of the NSS key log format are kept for `sslTakeKeyLog`. */
   contextSetKeyLog(context: ContextId, enabled: boolean): void;
-  /** What a server knows: identities and keys, in pairs. `hint` for TLS 1.2, or empty. May change any time. TLS 1.2 and 1.3. */
-  contextSetPskIdentities(context: ContextId, identities: readonly string[], keys: readonly Uint8Array[], hint: string): boolean;
-  /** What a client says. */
+  /** What a server knows: identities (at most 256 bytes) and keys (at most 256), in pairs; none: no longer. `hint` for TLS 1.2, or empty. May change any time. TLS 1.2 and 1.3. */
+  contextSetPskIdentities(
+    context: ContextId,
+    identities: readonly string[],
+    keys: readonly Uint8Array[],
+    hint: string,
+  ): boolean;
+  /** What a client says; both empty: nothing any longer. */
   contextSetPsk(context: ContextId, identity: string, key: Uint8Array): boolean;
   /** Finite-field Diffie-Hellman of TLS 1.2: parameters in PEM or DER, or empty for those OpenSSL picks by the key ("auto"). */
   contextSetDhParameters(context: ContextId, parameters: Uint8Array): boolean;
@@ -168,7 +177,10 @@ export interface Binding {
   sslSetVerifyName(ssl: SslId, name: string): boolean;
   sslSetVerify(ssl: SslId, mode: number): void;
   sslSetAlpn(ssl: SslId, protocols: Uint8Array): boolean;
-  /** Client, before the handshake: a session that `sslTakeSessions` gave. */
+  /**
+   * Client, before the handshake: a session that `sslTakeSessions` gave. When it is resumed where the peer is verified, the
+   * certificate in it has to have been verified and to have the name asked for; else the handshake fails.
+   */
   sslSetSession(ssl: SslId, session: Uint8Array): boolean;
   /** Client: ask for a stapled OCSP answer. */
   sslRequestOcsp(ssl: SslId): boolean;
@@ -215,14 +227,15 @@ export interface Binding {
 
   // What a connection knows.
   sslTakeErrors(ssl: SslId): RawError[];
-  /** DER of `SSL_SESSION`, oldest first. */
+  /** DER of `SSL_SESSION`, oldest first; the newest 8 of a client. */
   sslTakeSessions(ssl: SslId): Uint8Array[];
+  /** The newest 64. */
   sslTakeKeyLog(ssl: SslId): string[];
   /** `TLSv1.3` …; empty before it is known. */
   sslVersion(ssl: SslId): string;
   /** [OpenSSL name, RFC name, version, bits]; null before. */
   sslCipher(ssl: SslId): readonly [name: string, standardName: string, version: string, bits: number] | null;
-  /** The group of the key exchange (`X25519`), or empty. */
+  /** The group of the key exchange (`X25519`, `P-256`, `X25519MLKEM768`), or empty. */
   sslGroup(ssl: SslId): string;
   /** The chosen protocol, or empty. */
   sslAlpn(ssl: SslId): string;
@@ -231,11 +244,14 @@ export interface Binding {
   sslIsSessionReused(ssl: SslId): boolean;
   /** The session of now, DER; null when there is none that can be resumed. */
   sslSession(ssl: SslId): Uint8Array | null;
-  /** What the peer sent, leaf first, DER. */
+  /** What the peer sent, leaf first, DER; also when it was refused. Of a resumed session its leaf at most. */
   sslPeerCertificates(ssl: SslId): Uint8Array[];
-  /** As verified, leaf first, up to the trust anchor; empty without verification. */
+  /** As verified, leaf first, up to the trust anchor; empty when something is wrong with it, and after a resumption. */
   sslVerifiedChain(ssl: SslId): Uint8Array[];
-  /** An `X509_V_*` number (0: fine), its text, and the depth it was met at. */
+  /**
+   * An `X509_V_*` number (0: fine), its text, and the depth it was met at: of several things the first. 0 without a certificate
+   * where none is needed: from a client, and with a pre-shared key.
+   */
   sslVerifyResult(ssl: SslId): readonly [code: number, text: string, depth: number];
   /** The peer's stapled OCSP answer, DER; null when none came. */
   sslOcspResponse(ssl: SslId): Uint8Array | null;
@@ -250,7 +266,7 @@ export interface Binding {
   verifyText(code: number): string;
 
   /**
-   * A new private key (P-256) and a certificate signed with it, both PEM, for demonstrations and tests: names and addresses as
+   * A new private key (P-256) and a certificate signed with it, both PEM, for demonstrations and tests: names (in ASCII) and addresses as
    * alternative names, valid from an hour ago for `days`. @returns [key, certificate] or null
    */
   selfSignedCertificate(names: readonly string[], days: number): readonly [key: string, certificate: string] | null;

@@ -18,6 +18,7 @@ export const tls12 = 0x0303;
 export const tls13 = 0x0304;
 
 export const none = new Uint8Array(0);
+const scratch = new Uint8Array(1 << 17);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -144,7 +145,7 @@ export class End {
   }
 
   /** What comes out of `input`; `status` says how it ended. @param {Uint8Array} input */
-  read(input, room = 1 << 20) {
+  read(input, room = 1 << 16) {
     const plain = new Uint8Array(room);
     this.note(this.binding.sslRead(this.id, input, 0, input.length, plain, 0, room));
     return plain.slice(0, this.produced);
@@ -163,10 +164,9 @@ export class End {
 
   /** All that waits. */
   output() {
-    const memory = new Uint8Array(1 << 20);
-    const taken = this.binding.sslTakeOutput(this.id, memory, 0, memory.length);
-    assert.ok(taken < memory.length);
-    return memory.slice(0, taken);
+    const taken = this.binding.sslTakeOutput(this.id, scratch, 0, scratch.length);
+    assert.ok(taken < scratch.length);
+    return scratch.slice(0, taken);
   }
 
   errors() {
@@ -221,7 +221,8 @@ export class Pair {
       }
       if (this.server.isDone && this.client.isDone) break;
       const stops = [this.client, this.server].filter(({ status }) => status >= Status.failed);
-      if (stops.length > 0 && (inboxes.get(this.client)?.length ?? 0) + (inboxes.get(this.server)?.length ?? 0) === 0) break;
+      if (stops.length > 0 && (inboxes.get(this.client)?.length ?? 0) + (inboxes.get(this.server)?.length ?? 0) === 0)
+        break;
       if (stops.length === 2 || stops.some(({ status }) => status === Status.clientHello)) break;
     }
     this.left = inboxes;

@@ -1,7 +1,10 @@
 import { createPfx, createTestPki, hasOpensslProgram, type TestCertificate } from 'certificates';
 import type { Pki } from './peer.mjs';
 
-const pair = ({ keyPem, chainPem }: TestCertificate): { key: string; chain: string } => ({ key: keyPem, chain: chainPem });
+const pair = ({ keyPem, chainPem }: TestCertificate): { key: string; chain: string } => ({
+  key: keyPem,
+  chain: chainPem,
+});
 
 /** The certificates of the scenes. */
 export async function makePki(): Promise<Pki> {

@@ -10,7 +10,6 @@ const world = new World(createRequire(import.meta.url)(addon), JSON.parse(readFi
 let failed = 0;
 for (const [name, run] of scenes) {
   try {
-    if (process.env.TRACE) console.error(name);
     run(world);
   } catch (error) {
     failed++;

@@ -2,7 +2,7 @@
 // What the addon has to do, scene by scene. Each makes what it needs, and is run in vitest, under other versions of Node,
 // in workers, and under sanitizers.
 import assert from 'node:assert/strict';
-import { createPrivateKey, createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { bytes, Event, none, protocolList, Status, text, tls12, tls13, Verify } from './peer.mjs';
 
 /** @typedef {import('./peer.mjs').World} World */
@@ -36,7 +36,8 @@ sceneOfEach('both ends do the handshake and name the same things', (world, versi
   const { binding } = world;
   for (const { id } of [server, client]) {
     assert.equal(binding.sslVersion(id), version === tls13 ? 'TLSv1.3' : 'TLSv1.2');
-    assert.equal(binding.sslGroup(id), 'X25519');
+    // Since OpenSSL 3.5 together with ML-KEM, in TLS 1.3.
+    assert.match(binding.sslGroup(id), /^X25519(MLKEM768)?$/);
     assert.match(binding.sslState(id), /SSL negotiation finished successfully/);
     assert.equal(binding.sslServername(id), 'localhost');
     assert.equal(binding.sslIsSessionReused(id), false);
@@ -210,6 +211,9 @@ sceneOfEach('a certificate that nobody trusts ends the handshake on both sides',
   assert.deepEqual(world.binding.sslVerifyResult(pair.client.id), [20, 'unable to get local issuer certificate', 0]);
   if (version === tls12) assert.match(pair.server.reasons().join(), /alert unknown ca/);
   assert.deepEqual(world.binding.sslVerifiedChain(pair.client.id), []);
+  // To be looked at nevertheless.
+  const names = world.binding.sslPeerCertificates(pair.client.id).map((der) => new X509Certificate(der).issuer);
+  assert.deepEqual(names, ['CN=Other CA']);
 });
 
 sceneOfEach('names are verified: hosts, numeric addresses of both families, and nothing else', (world, version) => {
@@ -340,20 +344,23 @@ scene('what is no list of protocols is refused', (world) => {
 
 for (const step of [Number.POSITIVE_INFINITY, 1]) {
   const how = step === 1 ? ', byte by byte' : '';
-  sceneOfEach(`the handshake is suspended once at the ClientHello, and goes on with the same context${how}`, (world, version) => {
-    const { binding } = world;
-    const pair = world.simplePair(version);
-    world.check(binding.sslSetAlpn(pair.client.id, protocolList('a', 'bc')));
-    binding.sslSuspendAtHello(pair.server.id);
-    pair.handshake(step);
-    assert.equal(pair.server.status, Status.clientHello);
-    const hello = binding.sslClientHello(pair.server.id);
-    assert.equal(hello?.servername, 'localhost');
-    assert.deepEqual(hello?.alpn, protocolList('a', 'bc'));
-    assert.equal(pair.server.handshake(none), Status.wantInput);
-    pair.established(step).echo();
-    assert.equal(binding.sslServername(pair.server.id), 'localhost');
-  });
+  sceneOfEach(
+    `the handshake is suspended once at the ClientHello, and goes on with the same context${how}`,
+    (world, version) => {
+      const { binding } = world;
+      const pair = world.simplePair(version);
+      world.check(binding.sslSetAlpn(pair.client.id, protocolList('a', 'bc')));
+      binding.sslSuspendAtHello(pair.server.id);
+      pair.handshake(step);
+      assert.equal(pair.server.status, Status.clientHello);
+      const hello = binding.sslClientHello(pair.server.id);
+      assert.equal(hello?.servername, 'localhost');
+      assert.deepEqual(hello?.alpn, protocolList('a', 'bc'));
+      assert.equal(pair.server.handshake(none), Status.wantInput);
+      pair.established(step).echo();
+      assert.equal(binding.sslServername(pair.server.id), 'localhost');
+    },
+  );
 
   sceneOfEach(`a suspended handshake goes on with all of another context${how}`, (world, version) => {
     const { binding, pki } = world;
@@ -550,7 +557,13 @@ sceneOfEach('a session of one name is not taken up for another', (world, version
   world.check(binding.sslSetSession(pair.client.id, session));
   pair.handshake();
   assert.equal(pair.client.status, Status.failed);
-  assert.match(pair.client.errors().map(({ data }) => data).join(), /session that was resumed/);
+  assert.match(
+    pair.client
+      .errors()
+      .map(({ data }) => data)
+      .join(),
+    /session that was resumed/,
+  );
 });
 
 scene('bytes that are no session are refused', (world) => {
@@ -723,7 +736,10 @@ scene('TL-14: TLS 1.3: a renegotiation is refused, and keys are updated instead'
   assert.equal(text(pair.server.read(wire)), 'with new keys');
   assert.ok((pair.server.seen & Event.keyUpdate) !== 0);
   // The server answers with keys of its own.
-  assert.equal(text(pair.client.read(Uint8Array.from([...pair.server.output(), ...pair.server.write(bytes('too'))]))), 'too');
+  assert.equal(
+    text(pair.client.read(Uint8Array.from([...pair.server.output(), ...pair.server.write(bytes('too'))]))),
+    'too',
+  );
   assert.ok((pair.client.seen & Event.keyUpdate) !== 0);
   assert.equal(pair.client.seen & Event.handshakeStarted, 0);
   pair.echo();
@@ -779,8 +795,11 @@ sceneOfEach('both kinds of key are there for clients that can do only one', (wor
   ])) {
     const client = world.clientContext(version);
     // The chain is signed by the authority in its own way, which TLS 1.3 lets pass.
-    world.check(binding.contextSetSignatureAlgorithms(client, version === tls13 ? algorithm : `${algorithm}:ECDSA+SHA384`));
-    if (version === tls12 && kind === 'rsa') world.check(binding.contextSetCiphers(client, 'ECDHE-RSA-AES128-GCM-SHA256'));
+    world.check(
+      binding.contextSetSignatureAlgorithms(client, version === tls13 ? algorithm : `${algorithm}:ECDSA+SHA384`),
+    );
+    if (version === tls12 && kind === 'rsa')
+      world.check(binding.contextSetCiphers(client, 'ECDHE-RSA-AES128-GCM-SHA256'));
     const pair = world.pair(server, client).established();
     const [leaf] = binding.sslPeerCertificates(pair.client.id);
     assert.equal(new X509Certificate(/** @type {Uint8Array} */ (leaf)).publicKey.asymmetricKeyType, kind);
@@ -830,7 +849,11 @@ scene('what is no key and no certificate gets a clear reason', (world) => {
     assert.match(world.reasons(binding.contextAddCa(context, wrong, false)).join(), /no start line/);
     assert.match(world.reasons(binding.contextAddCrl(context, wrong, false)).join(), /no start line/);
   }
-  for (const wrong of [Uint8Array.of(0x30), Uint8Array.of(0x30, 3, 1, 1, 1), Uint8Array.of(0x30, 0x84, 255, 255, 255, 255)]) {
+  for (const wrong of [
+    Uint8Array.of(0x30),
+    Uint8Array.of(0x30, 3, 1, 1, 1),
+    Uint8Array.of(0x30, 0x84, 255, 255, 255, 255),
+  ]) {
     world.reasons(binding.contextUseKey(context, wrong, null));
     world.reasons(binding.contextUseKey(context, wrong, bytes('x')));
     world.reasons(binding.contextUseCertificate(context, wrong));
@@ -847,7 +870,10 @@ scene('what is no key and no certificate gets a clear reason', (world) => {
   const half = pki.server.chain.replace(/(-----END CERTIFICATE-----\s+-----BEGIN CERTIFICATE-----\n)./, '$1*');
   world.reasons(binding.contextUseCertificate(context, bytes(half)));
   world.check(binding.contextUseCertificate(context, bytes(pki.server.chain)));
-  assert.match(world.reasons(binding.contextUseKey(context, bytes(pki.client.key), null)).join(), /key values mismatch/);
+  assert.match(
+    world.reasons(binding.contextUseKey(context, bytes(pki.client.key), null)).join(),
+    /key values mismatch/,
+  );
   const keyOnly = binding.contextNew(tls12, tls13);
   world.check(binding.contextUseKey(keyOnly, bytes(pki.server.key), null));
   assert.match(world.reasons(binding.contextCheckKey(keyOnly)).join(), /no certificate assigned/);
@@ -907,10 +933,17 @@ scene('lists that OpenSSL does not understand are refused', (world) => {
 
 sceneOfEach('the order of ciphers is the server’s or the client’s', (world, version) => {
   const { binding } = world;
-  const lists = version === tls13 ? ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384'] : ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'];
+  const lists =
+    version === tls13
+      ? ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384']
+      : ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'];
   /** @param {number} context @param {string[]} list */
   const set = (context, list) =>
-    world.check(version === tls13 ? binding.contextSetSuites(context, list.join(':')) : binding.contextSetCiphers(context, list.join(':')));
+    world.check(
+      version === tls13
+        ? binding.contextSetSuites(context, list.join(':'))
+        : binding.contextSetCiphers(context, list.join(':')),
+    );
   const server = world.serverContext(version);
   const client = world.clientContext(version);
   set(server, lists);
@@ -935,7 +968,7 @@ scene('TL-23: the errors of the thread are empty after calls that fail, and Node
     createPrivateKey(pki.server.key);
     const { server } = world.simplePair();
     server.handshake(bytes('GET / HTTP/1.1\r\n\r\n'));
-    createPublicKey(pki.server.chain);
+    new X509Certificate(pki.server.chain);
   }
 });
 
@@ -1006,14 +1039,23 @@ scene('wrong arguments throw, and nothing else happens', (world) => {
     assert.throws(() => untyped.sslWrite(client.id, memory, 0, 0, memory, start, end), range);
     assert.throws(() => untyped.sslTakeOutput(client.id, memory, start, end), range);
   }
-  for (const wrong of [undefined, null, 'text', {}, new Uint16Array(4), new DataView(new ArrayBuffer(8)), new ArrayBuffer(4)]) {
+  for (const wrong of [
+    undefined,
+    null,
+    'text',
+    {},
+    new Uint16Array(4),
+    new DataView(new ArrayBuffer(8)),
+    new ArrayBuffer(4),
+  ]) {
     assert.throws(() => untyped.sslHandshake(client.id, wrong, 0, 0), type);
     assert.throws(() => untyped.contextAddCa(world.clientContext(), wrong, false), type);
   }
   assert.throws(() => untyped.sslHandshake(client.id, memory, '0', 1), type);
   assert.throws(() => untyped.sslHandshake(), type);
   assert.throws(() => untyped.sslSetServername(client.id, 5), type);
-  assert.throws(() => untyped.sslNew(world.clientContext(), 1), type);
+  // Deno takes anything for a boolean.
+  if (!('deno' in process.versions)) assert.throws(() => untyped.sslNew(world.clientContext(), 1), type);
   assert.throws(() => untyped.contextNew('a', 1), type);
   assert.throws(() => untyped.contextSetPskIdentities(world.clientContext(), 'a', [], ''), type);
   assert.throws(() => untyped.contextSetPskIdentities(world.clientContext(), ['a'], [], ''), range);
@@ -1043,10 +1085,12 @@ scene('a self-signed certificate serves the names it was made for', (world) => {
   const made = binding.selfSignedCertificate(['localhost', '127.0.0.1', '::1', 'bücher.example'], 3);
   assert.equal(made, null);
   binding.takeErrors();
-  const [key, certificate] = /** @type {[string, string]} */ (binding.selfSignedCertificate(['localhost', '127.0.0.1', '::1'], 3));
+  const [key, certificate] = /** @type {[string, string]} */ (
+    binding.selfSignedCertificate(['localhost', '127.0.0.1', '::1'], 3)
+  );
   const parsed = new X509Certificate(certificate);
   assert.equal(parsed.subject, 'CN=localhost');
-  assert.match(parsed.subjectAltName ?? '', /^DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1$/);
+  assert.match(parsed.subjectAltName ?? '', /^DNS:localhost, IP Address:127.0.0.1, IP Address:(0:0:0:0:0:0:0|:):1$/);
   assert.equal(parsed.ca, false);
   assert.ok(parsed.checkPrivateKey(createPrivateKey(key)));
   const now = Date.now();
