@@ -38,8 +38,8 @@ describe('default trust anchors', () => {
 describeWithOpenssl('a client without `ca`', () => {
   const script = fileURLToPath(new URL('./default-trust.mjs', import.meta.url));
 
-  function run(extra: string, crl = ''): string[] {
-    const words = [script, files.server.chain, files.server.key, crl];
+  function run(extra: string, crl = '', server = files.server): string[] {
+    const words = [script, server.chain, server.key, crl];
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: extra };
     const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', env });
     return stdout === '' ? [stderr] : (JSON.parse(stdout) as string[]);
@@ -57,6 +57,7 @@ describeWithOpenssl('a client without `ca`', () => {
 
   it('trusts them with revocation lists of its own too', () => {
     expect(run(files.ca, files.crl)).toEqual(['accepted', 'accepted']);
+    expect(run(files.ca, files.crl, files.revoked)).toEqual(['CERT_REVOKED', 'CERT_REVOKED']);
     expect(run(files.ca, join(folder, 'nowhere'))[0]).toContain('ENOENT');
   });
 });

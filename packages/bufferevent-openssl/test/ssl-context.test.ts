@@ -149,6 +149,13 @@ describeWithOpenssl('identities', () => {
     using trusting = new SslContext({ pfx, passphrase: 'secret', trustPfx: true });
     expect(verifyNameOf((await connectInMemory(distrusting, server)).client.failure)).toMatch('UNABLE_TO_GET_ISSUER');
     expect((await connectInMemory(trusting, server)).client.failure).toBeNull();
+    const asking = { pfx, passphrase: 'secret', requestCert: true, rejectUnauthorized: false };
+    using known = clientContext({ cert: pki.client.chainPem, key: pki.client.keyPem, rejectUnauthorized: false });
+    for (const trustPfx of [false, true]) {
+      using judging = new SslContext({ ...asking, trustPfx });
+      const { ssl } = (await connectInMemory(known, judging)).server;
+      expect(ssl.verifyError === null).toBe(trustPfx);
+    }
   });
 
   it('are read from files, at once or while others go on', async () => {
@@ -669,17 +676,27 @@ describeWithOpenssl('sessions', () => {
     expect(() => third.setTicketKeys(new Uint8Array(79))).toThrow(RangeError);
   });
 
-  it('are not resumed into a server that judges clients in another way', async () => {
+  it.each([
+    ['asks for no certificate', { ca: pki.ca.certPem }],
+    ['asks for one, and takes any', { ca: pki.ca.certPem, requestCert: true, rejectUnauthorized: false }],
+    ['trusts others', { ca: pki.otherCa.certPem, requestCert: true }],
+  ])('of a server that %s are not resumed into one that judges clients in another way', async (_, options) => {
     const ticketKeys = createTicketKey();
     const strict = { ca: pki.ca.certPem, requestCert: true };
-    using lenient = serverContext({ ...strict, ticketKeys, rejectUnauthorized: false });
+    using other = serverContext({ ...options, ticketKeys });
     using server = serverContext({ ...strict, ticketKeys });
-    using twin = serverContext({ ...strict, ticketKeys });
-    using untrusted = clientContext({ cert: pki.untrustedClient.chainPem, key: pki.untrustedClient.keyPem });
-    using known = clientContext({ cert: pki.client.chainPem, key: pki.client.keyPem });
-    const bytes = await session(untrusted, lenient);
-    const connection = await connectInMemory(untrusted, server, { servername: 'localhost', session: bytes });
+    using stranger = clientContext({ cert: pki.untrustedClient.chainPem, key: pki.untrustedClient.keyPem });
+    const bytes = await session(stranger, other);
+    const connection = await connectInMemory(stranger, server, { servername: 'localhost', session: bytes });
     expect(connection.server.isOpen).toBe(false);
+    expect(connection.server.ssl.isSessionReused).toBe(false);
+  });
+
+  it('of a client with a certificate are resumed where clients are judged alike', async () => {
+    const options = { ca: pki.ca.certPem, requestCert: true, ticketKeys: createTicketKey() };
+    using server = serverContext(options);
+    using twin = serverContext(options);
+    using known = clientContext({ cert: pki.client.chainPem, key: pki.client.keyPem });
     expect(await isResumed(known, twin, await session(known, server))).toBe(true);
   });
 
