@@ -142,6 +142,21 @@ export class SslBioPair implements Disposable {
   }
 
   /**
+   * Asks the peer for a new handshake (TLS 1.2 and below), which {@link read} goes on with. Limits of the context on what
+   * the peer may ask for are not looked at here: it may, or it may not.
+   *
+   * @throws OpensslError `ERR_OPENSSL_UNSUPPORTED` with TLS 1.3, which has `ssl.updateKeys()` instead; `ERR_OPENSSL_STATE`,
+   *   `ERR_OPENSSL_RENEGOTIATION` when OpenSSL refuses
+   */
+  renegotiate(): void {
+    this.#checkOpen();
+    this.ssl.checkRenegotiation();
+    if (!this.#engine.renegotiate(this.output)) {
+      throw this.ssl.takeFailure('ERR_OPENSSL_RENEGOTIATION', 'the renegotiation could not begin');
+    }
+  }
+
+  /**
    * The transport has ended: throws `ERR_OPENSSL_TRUNCATED` unless the peer has said its end, `ERR_OPENSSL_HANDSHAKE`
    * inside the handshake. For what was fed and not read yet, call {@link read} first.
    */
