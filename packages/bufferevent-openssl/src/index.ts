@@ -1,6 +1,7 @@
 export type { AlpnProtocols } from './alpn.js';
 export { isAvailable, unavailabilityReason } from './available.js';
 export { createSelfSignedCertificate, type SelfSignedOptions } from './certificates.js';
+export { type ClientOptions, type ConnectTlsOptions, type ContextChoice, connectTls } from './connect-tls.js';
 export type {
   ClientHelloFunction,
   ClientHelloInfo,
@@ -20,9 +21,32 @@ export {
   type OpensslErrorOptions,
   OpensslVerifyError,
 } from './errors.js';
+export { defaultHandshakeStepsPerTurn, setHandshakeStepsPerTurn } from './handshake-turns.js';
 export type { KeyLogFunction } from './key-log.js';
+export {
+  type ListenTlsHandlers,
+  type ListenTlsOptions,
+  listenTls,
+  TlsListener,
+  type TlsListenerStats,
+} from './listen-tls.js';
 export type { NodeContextOptions } from './node-options.js';
+export {
+  getOpensslError,
+  getOpensslErrors,
+  getSsl,
+  OpensslBufferevent,
+  OpensslFilterBufferevent,
+  type OpensslOptions,
+  OpensslSocketBufferevent,
+  renegotiate,
+  type TlsOutcome,
+  tlsOutcome,
+} from './openssl-bufferevent.js';
 export { type CipherInfo, type SessionFunction, Ssl, type SslOptions, type SslState } from './ssl.js';
+export { SslBioPair, type SslBioPairOptions } from './ssl-bio-pair.js';
 export { type SessionStats, SslContext } from './ssl-context.js';
 export { createTicketKey } from './ticket-keys.js';
+export { TlsLayer, type TlsLayerOptions, type TlsState } from './tls-layer.js';
+export { type UpgradeTlsOptions, upgradeToTls } from './upgrade-tls.js';
 export type { PeerIdentity, VerifyAnswer, VerifyFunction } from './verify.js';
