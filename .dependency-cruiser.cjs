@@ -11,7 +11,7 @@ const arrows = {
   'bufferevent-epoll': ['bufferevent-backend'],
   bufferevent: ['evbuffer', 'bufferevent-backend', 'bufferevent-net'],
   'bufferevent-openssl': ['evbuffer', 'bufferevent-backend', 'bufferevent'],
-  echo: ['bufferevent', 'bufferevent-net', 'bufferevent-epoll'],
+  echo: ['bufferevent', 'bufferevent-net', 'bufferevent-epoll', 'bufferevent-openssl'],
   'workers-echo': ['bufferevent', 'bufferevent-epoll'],
 };
 

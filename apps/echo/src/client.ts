@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { type Backend, connect, EventBase, type SocketBufferevent } from 'bufferevent';
+import type { SslContext } from 'bufferevent-openssl';
 import { type BackendName, loadBackend } from './backends.js';
 import { describe, fail } from './report.js';
 import { formatTarget, type TargetOptions, targetOf } from './target.js';
+import { checkTlsClientOptions, clientContext, loadOpenssl, type TlsClientOptions } from './tls.js';
 
-export interface ClientOptions extends TargetOptions {
+export interface ClientOptions extends TargetOptions, TlsClientOptions {
   readonly backend: BackendName;
 }
 
@@ -12,8 +14,11 @@ export interface ClientOptions extends TargetOptions {
 export async function client(options: ClientOptions): Promise<number> {
   const target = targetOf(options);
   let backend: Backend;
+  let context: SslContext | null;
   try {
+    checkTlsClientOptions(options, 'host' in target);
     backend = await loadBackend(options.backend);
+    context = options.tls ? await clientContext(options) : null;
   } catch (error) {
     return fail(describe(error));
   }
@@ -21,9 +26,15 @@ export async function client(options: ClientOptions): Promise<number> {
 
   let bev: SocketBufferevent;
   try {
-    bev = await connect(target, {}, { base });
+    bev = context === null ? await connect(target, {}, { base }) : await connectSecurely(context);
   } catch (error) {
     return fail(`cannot connect to ${formatTarget(target)}`, error);
+  }
+
+  async function connectSecurely(context: SslContext): Promise<SocketBufferevent> {
+    const { connectTls } = await loadOpenssl();
+    const { servername } = options;
+    return connectTls({ ...target, context, base, ...(servername !== undefined && { servername }) });
   }
 
   const broken = new AbortController();

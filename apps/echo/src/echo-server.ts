@@ -1,12 +1,16 @@
-import { type Address, type EventBase, type Listener, listen, type SocketBufferevent } from 'bufferevent';
+import { type Address, type EventBase, type ListenOptions, listen, type SocketBufferevent } from 'bufferevent';
+import type { SslContext } from 'bufferevent-openssl';
 import { endAfterEcho, flowing } from './echo-handlers.js';
 import { describe } from './report.js';
 import { formatTarget } from './target.js';
+import { loadOpenssl } from './tls.js';
 
 export interface EchoServerOptions {
   readonly base: EventBase;
   readonly readTimeoutMs?: number;
   readonly maxConnections?: number;
+  /** Speak TLS. Connections are followed when they are secure; a handshake that fails is a line of the log. */
+  readonly context?: SslContext;
   /** Takes one line for every connection that ended and every error of the listener. */
   readonly log?: (line: string) => void;
 }
@@ -17,11 +21,17 @@ const drainQuietMs = 100;
 /** While draining, connections that go on and on are ended after this long. */
 const drainDeadlineMs = 10_000;
 
+/** What a server with TLS and one without have in common. */
+interface EchoListener {
+  readonly address: Address;
+  close(): Promise<void>;
+}
+
 /** An echo server: listens, follows its connections, drains. */
 export class EchoServer {
   readonly #options: EchoServerOptions;
   readonly #live = new Set<SocketBufferevent>();
-  #listener!: Listener; // Set before start() returns the server.
+  #listener!: EchoListener; // Set before start() returns the server.
   #draining = false;
 
   /** Rejects when the address cannot be listened on. */
@@ -30,16 +40,25 @@ export class EchoServer {
     options: EchoServerOptions,
   ): Promise<EchoServer> {
     const server = new EchoServer(options);
-    const { base, maxConnections, log } = options;
-    server.#listener = await listen(
-      target,
-      {
-        ...flowing,
-        onConnection: (bev) => void server.#follow(bev),
-        onListenerError: (error) => log?.(`listener: ${describe(error)}`),
-      },
-      { base, backlog: 1024, ...(maxConnections === undefined ? {} : { maxConnections }) },
-    );
+    const { base, maxConnections, context, log } = options;
+    const handlers = {
+      ...flowing,
+      onConnection: (bev: SocketBufferevent) => void server.#follow(bev),
+      onListenerError: (error: Error) => log?.(`listener: ${describe(error)}`),
+    };
+    const listenOptions: ListenOptions = {
+      base,
+      backlog: 1024,
+      ...(maxConnections === undefined ? {} : { maxConnections }),
+    };
+    if (context === undefined) {
+      server.#listener = await listen(target, handlers, listenOptions);
+    } else {
+      const { listenTls } = await loadOpenssl();
+      const onHandshakeError = (error: Error, peer: Address | null): void =>
+        log?.(`${formatPeer(peer)}: no connection, ${describe(error)}`);
+      server.#listener = await listenTls(target, { ...handlers, onHandshakeError }, { ...listenOptions, context });
+    }
     return server;
   }
 
@@ -79,8 +98,10 @@ export class EchoServer {
     const cause = await bev.closed;
     bev.free();
     this.#live.delete(bev);
-    this.#options.log?.(
-      `${peer === null ? 'a peer' : formatTarget(peer)}: ${cause.kind}${'error' in cause ? `, ${describe(cause.error)}` : ''}`,
-    );
+    this.#options.log?.(`${formatPeer(peer)}: ${cause.kind}${'error' in cause ? `, ${describe(cause.error)}` : ''}`);
   }
+}
+
+function formatPeer(peer: Address | null): string {
+  return peer === null ? 'a peer' : formatTarget(peer);
 }

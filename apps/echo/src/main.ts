@@ -28,6 +28,11 @@ program
     256 * 1024,
   )
   .option('--max-connections <n>', 'connections served at once', integerBetween(1, 2 ** 31 - 1))
+  .option('--tls', 'speak TLS; without --cert with a certificate that is made for this run', false)
+  .option('--cert <file>', 'with --tls: the certificate and its chain, PEM')
+  .option('--key <file>', 'with --tls: the private key of the certificate, PEM')
+  .option('--request-cert', 'with --tls: serve only clients with a certificate that --ca has signed', false)
+  .option('--ca <file>', 'with --request-cert: whom to trust, PEM')
   .option('--no-async-context', 'give up the async context of handlers, for speed')
   .option('--quiet', 'print the ready line and nothing else', false)
   .action(async (options) => finish(await (await import('./serve.js')).serve(options)));
@@ -39,6 +44,13 @@ program
   .option('--port <port>', 'port of the server', integerBetween(1, 65_535), 7007)
   .option('--path <path>', 'connect to a Unix-domain socket instead')
   .option('--backend <name>', `the mechanism: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
+  .option('--tls', 'speak TLS', false)
+  .option('--ca <file>', 'with --tls: whom to trust instead of the authorities that Node knows, PEM')
+  .option('--fingerprint <sha256>', 'with --tls: trust the certificate with this fingerprint and no other')
+  .option('--insecure', 'with --tls: trust anybody', false)
+  .option('--servername <name>', 'with --tls: the name of the server, when it is not the host')
+  .option('--cert <file>', 'with --tls: a certificate to show when the server asks, and its chain, PEM')
+  .option('--key <file>', 'with --tls: the private key of the certificate, PEM')
   .action(async (options) => finish(await (await import('./client.js')).client(options)));
 
 program
@@ -47,6 +59,7 @@ program
   .option('--connections <n>', 'connections at once', integerBetween(1, 60_000), 64)
   .option('--bytes <n>', 'bytes to send, over all connections', integerBetween(1, Number.MAX_SAFE_INTEGER), 268_435_456)
   .option('--backend <name>', `the mechanism of the server: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
+  .option('--tls', 'the same over TLS', false)
   .action(async (options) => finish(await (await import('./self-test.js')).selfTest(options)));
 
 surviveClosedStdout();

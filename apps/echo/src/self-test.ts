@@ -1,6 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import type { BackendName } from './backends.js';
-import { type BulkResult, type PingPongResult, runBulk, runPingPong, ServerProcess, type Usage } from './load/index.js';
+import {
+  type BulkResult,
+  type LoadTarget,
+  type PingPongResult,
+  runBulk,
+  runPingPong,
+  ServerProcess,
+  type Usage,
+} from './load/index.js';
 import { showProgress } from './progress.js';
 import { describe, fail } from './report.js';
 import { formatTable } from './table.js';
@@ -9,6 +17,7 @@ export interface SelfTestOptions {
   readonly connections: number;
   readonly bytes: number;
   readonly backend: BackendName;
+  readonly tls: boolean;
 }
 
 const pingBytes = 64;
@@ -16,13 +25,14 @@ const pings = 16_384; // Over all connections.
 const warmUpPings = 2048;
 
 /** Checks and measures a server in a second process; resolves with the exit code. */
-export async function selfTest({ connections, bytes, backend }: SelfTestOptions): Promise<number> {
+export async function selfTest({ connections, bytes, backend, tls }: SelfTestOptions): Promise<number> {
   let server: ServerProcess | undefined;
   try {
     server = await ServerProcess.start(fileURLToPath(new URL('./main.js', import.meta.url)), [
       ...['serve', '--host', '127.0.0.1', '--port', '0', '--backend', backend, '--quiet'],
+      ...(tls ? ['--tls'] : []),
     ]);
-    const { target } = server;
+    const target: LoadTarget = tls ? { ...server.target, fingerprint: fingerprintIn(server.readyLine) } : server.target;
     const pingPong = (messages: number): Promise<PingPongResult> =>
       runPingPong({ target, connections, messages, messageBytes: pingBytes });
     await pingPong(warmUpPings);
@@ -46,6 +56,13 @@ export async function selfTest({ connections, bytes, backend }: SelfTestOptions)
   } finally {
     server?.kill();
   }
+}
+
+/** Of the certificate that the server has made for this run. */
+function fingerprintIn(readyLine: string): string {
+  const [, fingerprint] = /SHA-256 ([0-9A-F:]+)/.exec(readyLine) ?? [];
+  if (fingerprint === undefined) throw new Error(`no fingerprint in "${readyLine}"`);
+  return fingerprint;
 }
 
 function resultTable(

@@ -5,8 +5,9 @@ import { EchoServer } from './echo-server.js';
 import { answerUsageQuestions } from './load/usage.js';
 import { describe, fail } from './report.js';
 import { formatTarget, type TargetOptions, targetOf } from './target.js';
+import { checkTlsServeOptions, type ServerTls, serverTls, type TlsServeOptions } from './tls.js';
 
-export interface ServeOptions extends TargetOptions {
+export interface ServeOptions extends TargetOptions, TlsServeOptions {
   readonly backend: BackendName;
   readonly readTimeout?: number;
   readonly highWatermark: number;
@@ -21,8 +22,11 @@ export async function serve(options: ServeOptions): Promise<number> {
   const target = targetOf(options);
 
   let backend: Backend;
+  let tls: ServerTls | null;
   try {
+    checkTlsServeOptions(options);
     backend = await loadBackend(options.backend);
+    tls = options.tls ? await serverTls(options, options.host) : null;
   } catch (error) {
     return fail(describe(error));
   }
@@ -39,6 +43,7 @@ export async function serve(options: ServeOptions): Promise<number> {
         base,
         ...(options.readTimeout === undefined ? {} : { readTimeoutMs: options.readTimeout }),
         ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
+        ...(tls === null ? {} : { context: tls.context }),
         ...(options.quiet ? {} : { log: print }),
       });
     } catch (error) {
@@ -46,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     }
     answerUsageQuestions();
     const stopping = stopRequested();
-    print(`listening on ${formatTarget(server.address)} (backend ${backend.name})`);
+    print(`listening on ${formatTarget(server.address)} (${properties(backend, tls)})`);
     await stopping;
     if (!options.quiet) print(`draining ${server.connections} connections`);
     await server.drain();
@@ -54,6 +59,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   } finally {
     await base[Symbol.asyncDispose]();
   }
+}
+
+function properties(backend: Backend, tls: ServerTls | null): string {
+  const words = [`backend ${backend.name}`];
+  if (tls !== null) words.push('TLS');
+  if (tls !== null && tls.fingerprint !== null) words.push(`self-signed certificate, SHA-256 ${tls.fingerprint}`);
+  return words.join(', ');
 }
 
 /**

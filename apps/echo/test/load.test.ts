@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type LoadTarget, runBulk, runPingPong } from '../dist/load/index.js';
+import { canTls, pki } from './support/tls.js';
 
 async function server(onConnection: (socket: Socket) => void): Promise<LoadTarget> {
   const plain = createServer({ allowHalfOpen: true }, (socket) => {
@@ -54,6 +56,16 @@ describe('the load client', () => {
     });
     expect((await runBulk({ target, ...bulk, bytes: 300_000 })).faults).toHaveLength(2);
     expect((await runPingPong({ target, ...pings })).faults).toHaveLength(2);
+  });
+
+  it.runIf(canTls)('finds a server that is not the one with the fingerprint', async () => {
+    const other = createTlsServer({ key: pki.server.keyPem, cert: pki.server.certPem }).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    onTestFinished(() => void other.close());
+    const { port } = other.address() as { port: number };
+    const target = { host: '127.0.0.1', port, fingerprint: Array(32).fill('00').join(':') };
+    const fault = expect.stringMatching(/the certificate of the server is another one/);
+    expect((await runBulk({ target, ...bulk })).faults).toEqual([fault, fault]);
   });
 
   it('finds missing bytes and connections that broke', async () => {

@@ -1,9 +1,12 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 export interface LoadTarget {
   readonly host: string;
   readonly port: number;
+  /** Speak TLS, with a server whose certificate has this SHA-256 and no other. */
+  readonly fingerprint?: string;
 }
 
 /** A connection without traffic for this long has failed; a hanging server must not hang its test. */
@@ -23,13 +26,15 @@ export class LoadConnection {
 
   static async open(target: LoadTarget): Promise<LoadConnection> {
     const connection = new LoadConnection(target);
-    await once(connection.socket, 'connect');
+    await once(connection.socket, target.fingerprint === undefined ? 'connect' : 'secureConnect');
     return connection;
   }
 
   private constructor(target: LoadTarget) {
-    this.socket = connect({
-      ...target,
+    const { host, port, fingerprint } = target;
+    const options: TcpNetConnectOpts = {
+      host,
+      port,
       noDelay: true,
       onread: {
         buffer: readMemory,
@@ -38,7 +43,8 @@ export class LoadConnection {
           return true;
         },
       },
-    });
+    };
+    this.socket = fingerprint === undefined ? connect(options) : connectPinned(options, fingerprint);
     this.closed = new Promise((resolve) => {
       let failure: Error | null = null;
       this.socket.once('error', (error) => {
@@ -50,6 +56,17 @@ export class LoadConnection {
       this.socket.destroy(new Error(`nothing moved for ${stallMs / 1000} s`));
     });
   }
+}
+
+/** The certificate is its own authority: only its fingerprint says whose it is. */
+function connectPinned(options: TcpNetConnectOpts, fingerprint: string): Socket {
+  const socket = connectTls({ ...options, rejectUnauthorized: false });
+  socket.setNoDelay(true);
+  socket.once('secureConnect', () => {
+    if (socket.getPeerX509Certificate()?.fingerprint256 === fingerprint) return;
+    socket.destroy(new Error('the certificate of the server is another one'));
+  });
+  return socket;
 }
 
 /** Opens all connections at once. When one fails, the others are given up and the failure is thrown. */

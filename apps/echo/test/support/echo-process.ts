@@ -105,6 +105,6 @@ export interface ServeProcess {
 /** A server that is ready, on a port of the system's choice. */
 export async function startServer(...words: string[]): Promise<ServeProcess> {
   const server = new EchoProcess('serve', '--port', '0', ...words);
-  const [, host, port] = await server.prints(/^listening on \[?(.+?)\]?:(\d+) \(backend \w+\)\n/);
+  const [, host, port] = await server.prints(/^listening on \[?(.+?)\]?:(\d+) \(backend \w+.*\)\n/);
   return { server, target: { host: host!, port: Number(port) } };
 }
