@@ -452,9 +452,10 @@ export class Ssl implements Disposable {
     return new OpensslVerifyError(mismatch, native().verifyText(mismatch), 0, { opensslErrors });
   }
 
+  /** Of calls that move bytes with the connection, of others by themselves. */
   #takeNativeErrors(): OpensslErrorEntry[] {
     if (this.#id === 0) return [];
-    const entries = native().sslTakeErrors(this.#id);
+    const entries = [...native().sslTakeErrors(this.#id), ...native().takeErrors()];
     this.#errors.push(...entries.slice(0, Math.max(0, MAX_ERRORS - this.#errors.length)));
     return entries;
   }

@@ -241,6 +241,25 @@ describeWithOpenssl('errors of an Ssl', () => {
     expect(client.ssl.errors).toEqual([]);
   });
 
+  it('TL-15: of several calls wait in their order, 32 at most', async () => {
+    const { client } = await connected('TLSv1.3');
+    const { ssl, pair } = client;
+    const id = ssl.start('open');
+    pair.shutdown();
+    const failToWrite = (): OpensslError => {
+      native().sslWrite(id, Uint8Array.of(1), 0, 1, new Uint8Array(100), 0, 100);
+      return ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'not written');
+    };
+    native().sslRenegotiate(id);
+    const first = ssl.takeFailure('ERR_OPENSSL_RENEGOTIATION', 'not begun');
+    const second = failToWrite();
+    expect(first.opensslCode).not.toBe(second.opensslCode);
+    expect(ssl.errors.map(({ code }) => code)).toEqual([first.opensslCode, second.opensslCode]);
+    expect(ssl.takeError()).toBe(first.opensslCode);
+    for (let count = 0; count < 40; count++) expect(failToWrite().opensslErrors).toHaveLength(1);
+    expect(ssl.errors).toHaveLength(32);
+  });
+
   it('are in what was thrown too', async () => {
     const { client, server } = await refused();
     const [mine, theirs] = [client.failure as OpensslError, server.failure as OpensslError];
