@@ -32,12 +32,14 @@ export class Engine {
   /** Of all calls since {@link takeEvents}. */
   #events = 0;
   /** Decrypted bytes that found no room. */
-  #buffered = 0;
+  #buffered: number;
   /** Bytes for the peer that the last call has made. */
   #output = 0;
 
-  constructor(id: SslId) {
+  /** @param buffered decrypted bytes that another engine of the same connection has left */
+  constructor(id: SslId, buffered = 0) {
     this.id = id;
+    this.#buffered = buffered;
   }
 
   /** Plaintext that waits for the next {@link decrypt}, in bytes. */

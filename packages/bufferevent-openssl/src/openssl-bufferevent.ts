@@ -191,7 +191,9 @@ export function getOpensslErrors(bev: Bufferevent): readonly OpensslErrorEntry[]
  *   while a handshake is under way; `ERR_OPENSSL_RENEGOTIATION` when OpenSSL refuses. `TypeError` without TLS
  */
 export function renegotiate(bev: Bufferevent): void {
-  tlsLayerOf(bev).renegotiate(() => {
+  const layer = tlsLayerOf(bev);
+  if (bev.freed) throw new OpensslError('ERR_OPENSSL_FREED', 'the connection was freed');
+  layer.renegotiate(() => {
     if (!bev.freed) bev.triggerEvent({ kind: 'connected' });
   });
 }

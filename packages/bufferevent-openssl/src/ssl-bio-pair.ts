@@ -60,7 +60,7 @@ export class SslBioPair implements Disposable {
     const id = ssl.start(state);
     claim(ssl, this);
     this.ssl = ssl;
-    this.#engine = new Engine(id);
+    this.#engine = new Engine(id, ssl.pending);
     this.#handshake = new Handshake(ssl, this.#engine, onReady);
     this.#closeOnFree = closeOnFree;
     this.#isOpen = state === 'open';

@@ -1,4 +1,4 @@
-import type { FlushMode, Layer, LayerHost, LayerResult } from 'bufferevent';
+import type { FlushMode, Layer, LayerHost, LayerResult, Timer } from 'bufferevent';
 import { argumentTypeError } from 'bufferevent-backend';
 import type { Evbuffer, EvbufferWatch } from 'evbuffer';
 import { EngineEvent, type SslId, Status } from './binding-contract.js';
@@ -30,6 +30,9 @@ export interface TlsLayerOptions {
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 const MINUTE_MS = 60_000;
+
+/** How long little room below is waited with, in milliseconds, before it is taken for all there is. */
+const ROOM_WAIT_MS = 20;
 
 /** The layers by whom an `Ssl` is used now: its bytes are those of one connection. */
 const users: WeakMap<Ssl, object> = new WeakMap();
@@ -78,6 +81,9 @@ export class TlsLayer implements Layer, HandshakeTaker {
   /** What `toPeer` got from reading since it was last nearly empty, in bytes; an upper bound. */
   #answers = 0;
   #watch: EvbufferWatch | null = null;
+  /** The most room below that there was. */
+  #mostRoom = 0;
+  #roomTimer: Timer | null = null;
   /** Our own renegotiation is under way: who waits for its end. */
   #renegotiating: (() => void) | null = null;
   /** When the peer began renegotiations, within the last minute. */
@@ -120,7 +126,9 @@ export class TlsLayer implements Layer, HandshakeTaker {
     if (this.#host !== null) throw argumentTypeError('layer', 'one that is under no other connection', this.name);
     const id = this.claim();
     this.#host = host;
-    this.#engine = new Engine(id);
+    this.#engine = new Engine(id, this.ssl.pending);
+    // What another connection of the Ssl has left decrypted.
+    if (this.#engine.buffered > 0) host.wake();
     this.#handshake = new Handshake(this.ssl, this.#engine, () => host.wake());
   }
 
@@ -169,9 +177,11 @@ export class TlsLayer implements Layer, HandshakeTaker {
     const { length } = source;
     if (length === 0) return 'need-more';
     const { batchWrites } = this;
-    // There would be more to encrypt if there were more room: then whole records only, as long as others are on their way.
+    // There would be more to encrypt if there were more room: then whole records only, as long as there will be more.
     const cut = batchWrites && mode === 'normal' && length >= limit;
-    if (cut && length < RECORD_BYTES && target.length > 0) return 'pending';
+    if (mode === 'normal') this.#mostRoom = Math.max(this.#mostRoom, limit);
+    if (cut && length < RECORD_BYTES && (target.length > 0 || this.#awaitsRoom(limit))) return 'pending';
+    this.#stopAwaitingRoom();
     const engine = this.#engine as Engine;
     const status = engine.encrypt(source, target, cut && length >= RECORD_BYTES, batchWrites);
     const events = engine.takeEvents();
@@ -180,6 +190,25 @@ export class TlsLayer implements Layer, HandshakeTaker {
     // A renegotiation waits for the peer: its bytes wake us.
     if (status === Status.wantInput) return 'pending';
     throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what was written could not be encrypted');
+  }
+
+  /**
+   * Whether what has left `toPeer` already is going to make more room below, so that it is worth waiting for. Where it does
+   * not for a while, there is no more (somebody has lowered the marks).
+   */
+  #awaitsRoom(room: number): boolean {
+    if (room >= Math.min(RECORD_BYTES, this.#mostRoom / 2)) return false;
+    this.#roomTimer ??= (this.#host as LayerHost).base.clock.setTimer(() => {
+      this.#roomTimer = null;
+      this.#mostRoom = 0;
+      this.#host?.wake();
+    }, ROOM_WAIT_MS);
+    return true;
+  }
+
+  #stopAwaitingRoom(): void {
+    this.#roomTimer?.cancel();
+    this.#roomTimer = null;
   }
 
   end(target: Evbuffer): void {
@@ -195,6 +224,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
     if (this.#freed) return;
     this.#freed = true;
     this.#watch?.dispose();
+    this.#stopAwaitingRoom();
     this.#handshake?.abandon();
     if (this.#host !== null) HandshakeTurns.of(this.#host.base).leave(this);
     disclaim(this.ssl, this);
@@ -207,7 +237,6 @@ export class TlsLayer implements Layer, HandshakeTaker {
    * to renegotiate.
    */
   renegotiate(onDone: () => void): void {
-    if (this.#freed) throw new OpensslError('ERR_OPENSSL_FREED', 'the connection was freed');
     if (!this.#open) throw new OpensslError('ERR_OPENSSL_STATE', 'the handshake is not done');
     if (this.#renegotiating !== null) {
       throw new OpensslError('ERR_OPENSSL_STATE', 'a renegotiation is under way');
