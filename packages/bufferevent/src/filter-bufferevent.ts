@@ -150,7 +150,15 @@ export class FilterBufferevent extends Bufferevent {
 
   /** @internal */
   override get receivedAll(): boolean {
-    return super.receivedAll && this.#underlying.receivedAll;
+    return super.receivedAll && (!this.#awaitsLowerEnd() || this.#underlying.receivedAll);
+  }
+
+  /**
+   * Whether an end of the one below is still to come, and of interest, behind that of the filter's own layers. A bare
+   * transport has nothing more to say than they did, and one that is given back goes on.
+   */
+  #awaitsLowerEnd(): boolean {
+    return this.#closeOnFree && this.#underlying.layers.length > 0;
   }
 
   /** @internal */
@@ -162,8 +170,10 @@ export class FilterBufferevent extends Bufferevent {
         this.#open(true);
         break;
       case 'eof':
-        if (event.direction === 'read') this.#receive();
-        else this.callbacks.event(event);
+        if (event.direction === 'read') {
+          this.#receive();
+          if (this.receivedAll) this.layersEnded();
+        } else this.callbacks.event(event);
         break;
       case 'error':
         if (event.direction === 'read') this.#lowerFailure = event;
@@ -227,7 +237,9 @@ export class FilterBufferevent extends Bufferevent {
     }
     const covered = this.#covered;
     if (covered === null) return;
-    covered.wantRead(this.readAllowance() > 0);
+    const awaitsEnd = super.receivedAll && !this.receivedAll && (this.ending || this.callbacks.upper !== null);
+    if (awaitsEnd) input.drain(input.length);
+    covered.wantRead(awaitsEnd || this.readAllowance() > 0);
     if (input.length > 0) return;
     if (this.#lowerFailure !== null) {
       const { direction, error } = this.#lowerFailure;

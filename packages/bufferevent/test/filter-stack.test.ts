@@ -1,5 +1,6 @@
 // Filters over filters: end, pressure, drain and time-outs go through the whole stack.
 import { type Bufferevent, createPair, FilterBufferevent, type FilterOptions } from 'bufferevent';
+import { ToyLayer } from 'bufferevent/compliance';
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, MiB, pattern, same } from './support/bytes.js';
 import { doubling, halving } from './support/filters.js';
@@ -41,6 +42,37 @@ onEveryBackend((world) => {
     expect(await ended).toEqual({ kind: 'clean' });
     for (const bev of [client, server, ...near, ...far]) expect(bev.freed).toBe(true);
     expect(await client.closed).toEqual({ kind: 'clean' });
+  });
+
+  it('FI-10, B61: end() of filters whose layers mark their ends is clean, over one, and over filters that mark theirs', async () => {
+    for (const height of [1, 2, 3]) {
+      const { client, server } = await world.pair({}, {});
+      const [near, far] = [client, server].map((bev) => {
+        let bevs: Bufferevent = bev;
+        for (let i = 0; i < height; i++) bevs = world.keep(new FilterBufferevent(bevs, { layer: new ToyLayer() }));
+        return bevs;
+      }) as [Bufferevent, Bufferevent];
+      near.write('all of it');
+      const ended = near.end();
+      expect(`${await everything(far)}`).toBe('all of it');
+      expect(await far.end()).toEqual({ kind: 'clean' });
+      expect(await ended).toEqual({ kind: 'clean' });
+      expect(client.freed && server.freed).toBe(true);
+    }
+  });
+
+  it('FI-10, FR-4: end() of a filter that marks its end and gives back is clean while the one below goes on', async () => {
+    const { client, server } = await world.pair({}, {});
+    const [near, far] = [client, server].map((bev) =>
+      world.keep(new FilterBufferevent(bev, { layer: new ToyLayer(), closeOnFree: false })),
+    ) as [Bufferevent, Bufferevent];
+    near.write('secret');
+    const ended = near.end();
+    expect(`${await everything(far)}`).toBe('secret');
+    expect(await far.end()).toEqual({ kind: 'clean' });
+    expect(await ended).toEqual({ kind: 'clean' });
+    client.write('in the open');
+    expect(`${await server.read(11)}`).toBe('in the open');
   });
 
   it('FI-10: drained() of the top resolves when the system has every byte', async () => {
