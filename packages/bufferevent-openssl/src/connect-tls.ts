@@ -8,6 +8,15 @@ import {
 } from 'bufferevent';
 import { argumentTypeError } from 'bufferevent-backend';
 import { isContextOption, type SslContextOptions } from './context-options.js';
+import {
+  clientNames,
+  connectNames,
+  layerNames,
+  ownOptions,
+  refuseOptions,
+  takeOptions,
+  targetNames,
+} from './options.js';
 import { type SessionFunction, Ssl, type SslOptions } from './ssl.js';
 import { SslContext } from './ssl-context.js';
 import { TlsLayer, type TlsLayerOptions, type TlsState } from './tls-layer.js';
@@ -48,13 +57,15 @@ export type ConnectTlsOptions = ConnectTarget & ClientOptions & Omit<ConnectOpti
  * constructor of `SslContext` throws.
  */
 export function connectTls(options: ConnectTlsOptions, handlers?: BuffereventHandlers): Promise<SocketBufferevent> {
-  if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
-  const { target, rest } = partTarget(options);
-  const { client, others } = partClient(rest);
+  const left = ownOptions(options);
+  const target = takeOptions<ConnectTarget>(left, targetNames);
+  const client = takeClientOptions(left);
+  const connectOptions = takeOptions<ConnectOptions>(left, connectNames);
+  refuseOptions(left);
   const host = 'host' in target ? bareHost(target.host) : 'ip' in target ? target.ip : undefined;
   const layer = clientLayer(client, host);
   try {
-    const connected = connect(target, handlers, { ...(others as ConnectOptions), layers: [layer] });
+    const connected = connect(target, handlers, { ...connectOptions, layers: [layer] });
     // Where it never came to be the connection's.
     connected.catch(() => layer.free());
     return connected;
@@ -64,37 +75,13 @@ export function connectTls(options: ConnectTlsOptions, handlers?: BuffereventHan
   }
 }
 
-const targetKeys: readonly string[] = ['host', 'port', 'family', 'hints', 'ip', 'path', 'addresses'];
-
-function partTarget(options: ConnectTlsOptions): { target: ConnectTarget; rest: object } {
-  const [target, rest] = part(options, (key) => targetKeys.includes(key));
-  return { target: target as unknown as ConnectTarget, rest };
-}
-
-const clientKeys: readonly string[] = [
-  'context',
-  'servername',
-  'verifyName',
-  'session',
-  'onSession',
-  'requestOcsp',
-  'allowDirtyShutdown',
-  'batchWrites',
-  'handshakeMs',
-];
-
-/** @internal Parts the options of a client from those of somebody else. */
-export function partClient(options: object): { client: ClientOptions; others: object } {
-  const [client, others] = part(options, (key) => clientKeys.includes(key) || isContextOption(key));
-  return { client, others };
-}
-
-/** @internal Options in two. */
-export function part(options: object, isFirst: (key: string) => boolean): [first: object, second: object] {
-  const first: Record<string, unknown> = {};
-  const second: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(options)) (isFirst(key) ? first : second)[key] = value;
-  return [first, second];
+/** @internal */
+export function takeClientOptions(left: object): ClientOptions {
+  return {
+    ...takeOptions<ClientOptions>(left, isContextOption),
+    ...takeOptions<ClientOptions>(left, clientNames),
+    ...takeOptions<ClientOptions>(left, layerNames),
+  };
 }
 
 function bareHost(host: string): string {
@@ -104,7 +91,7 @@ function bareHost(host: string): string {
 /** @internal The layer of a client that wants to reach `host`, or did not say whom. */
 export function clientLayer(options: ClientOptions, host: string | undefined): TlsLayer {
   const { context: given, servername = host, verifyName = servername, session, onSession, requestOcsp } = options;
-  const [contextOptions] = part(options, isContextOption);
+  const contextOptions = takeOptions<SslContextOptions>({ ...options }, isContextOption);
   const context = contextOf(given, contextOptions);
   const sslOptions: SslOptions = {
     ...(servername !== undefined && isIP(servername) === 0 && { servername }),

@@ -1,5 +1,4 @@
 import {
-  type Bufferevent,
   type BuffereventEvent,
   type BuffereventHandlers,
   type Direction,
@@ -13,10 +12,11 @@ import {
   type SocketBufferevent,
 } from 'bufferevent';
 import { type Address, argumentTypeError } from 'bufferevent-backend';
-import { type ContextChoice, contextOf, part } from './connect-tls.js';
-import { isContextOption } from './context-options.js';
+import { type ContextChoice, contextOf } from './connect-tls.js';
+import { isContextOption, type SslContextOptions } from './context-options.js';
+import { layerNames, listenNames, ownOptions, refuseOptions, takeOptions } from './options.js';
 import { Ssl } from './ssl.js';
-import { SslContext } from './ssl-context.js';
+import type { SslContext } from './ssl-context.js';
 import { checkTlsLayerOptions, TlsLayer, type TlsLayerOptions } from './tls-layer.js';
 
 /** One object for a listener and for all connections that it hands out. */
@@ -38,7 +38,7 @@ export interface ListenTlsHandlers extends BuffereventHandlers {
 export type ListenTlsOptions = ListenOptions & ContextChoice & Omit<TlsLayerOptions, 'closeOnFree'>;
 
 export interface TlsListenerStats extends ListenerStats {
-  /** Of `connections`, those that are in the handshake. */
+  /** Of `connections`, those that were not handed out yet. */
   readonly handshaking: number;
   /** Handshakes that failed or took too long. */
   readonly handshakeErrors: number;
@@ -63,6 +63,8 @@ export class TlsListener implements AsyncDisposable {
   #listener: Listener | null = null;
   #handshaking = 0;
   #handshakeErrors = 0;
+  /** Secure, while there is nobody to hand them to. */
+  readonly #parked: Set<SocketBufferevent> = new Set();
 
   /** @internal */
   constructor(
@@ -72,6 +74,7 @@ export class TlsListener implements AsyncDisposable {
     enable: readonly Direction[] | undefined,
   ) {
     checkHandlers(handlers);
+    checkServes(context);
     this.#context = context;
     this.#handlers = handlers;
     this.#options = options;
@@ -116,7 +119,7 @@ export class TlsListener implements AsyncDisposable {
   }
 
   set context(context: SslContext) {
-    if (!(context instanceof SslContext)) throw argumentTypeError('context', 'an SslContext', context);
+    checkServes(context);
     this.#context = context;
   }
 
@@ -148,6 +151,10 @@ export class TlsListener implements AsyncDisposable {
     if (handlers !== null) checkHandlers(handlers);
     this.#handlers = handlers;
     this.#below.setHandlers(handlers === null ? null : this.lowerHandlers);
+    if (handlers === null) return;
+    // Told again, since users are not called inside a call of theirs.
+    for (const bev of this.#parked) bev.triggerEvent({ kind: 'connected' });
+    this.#parked.clear();
   }
 
   ref(): void {
@@ -183,23 +190,34 @@ export class TlsListener implements AsyncDisposable {
   }
 
   #secured(bev: SocketBufferevent): void {
-    this.#handshaking--;
     const handlers = this.#handlers;
     if (handlers === null) {
-      bev.free();
+      this.#parked.add(bev);
       return;
     }
+    this.#handshaking--;
     bev.setHandlers(handlers);
     if (this.#enable === undefined ? handlers.onRead !== undefined : this.#enable.includes('read')) bev.enable('read');
     handlers.onConnection?.(bev, this);
   }
 
-  #failed(bev: Bufferevent, error: Error): void {
+  #failed(bev: SocketBufferevent, error: Error): void {
+    this.#parked.delete(bev);
     this.#handshaking--;
     this.#handshakeErrors++;
     const { peer } = bev.address;
     bev.free();
     this.#handlers?.onHandshakeError?.(error, peer, this);
+  }
+}
+
+/** Throws for what no server can be made of, now and not at the first connection. */
+function checkServes(context: SslContext): void {
+  const ssl = new Ssl(context);
+  try {
+    ssl.start('accepting');
+  } finally {
+    ssl.free();
   }
 }
 
@@ -228,17 +246,14 @@ export function listenTls(
   handlers: ListenTlsHandlers,
   options: ListenTlsOptions,
 ): Promise<TlsListener> {
-  if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
-  const [contextOptions, rest] = part(options, isContextOption);
-  const { context: given, allowDirtyShutdown, batchWrites, handshakeMs, ...others } = rest as ListenTlsOptions;
-  const { enable, ...listenOptions } = others as ListenOptions;
-  const layerOptions: TlsLayerOptions = {
-    ...(allowDirtyShutdown !== undefined && { allowDirtyShutdown }),
-    ...(batchWrites !== undefined && { batchWrites }),
-    ...(handshakeMs !== undefined && { handshakeMs }),
-  };
+  const left = ownOptions(options);
+  const contextOptions = takeOptions<SslContextOptions>(left, isContextOption);
+  const { context } = takeOptions<{ context?: SslContext }>(left, { context: true });
+  const layerOptions = takeOptions<TlsLayerOptions>(left, layerNames);
+  const { enable, ...listenOptions } = takeOptions<ListenOptions>(left, listenNames);
+  refuseOptions(left);
   checkTlsLayerOptions(layerOptions);
-  const listener = new TlsListener(contextOf(given, contextOptions), handlers, layerOptions, enable);
+  const listener = new TlsListener(contextOf(context, contextOptions), handlers, layerOptions, enable);
   // Nothing is read before the handshake is done, which itself needs nothing to be enabled.
   const enabled: typeof enable = Array.isArray(enable) ? enable.filter((direction) => direction !== 'read') : enable;
   return listen(target, listener.lowerHandlers, { ...listenOptions, enable: enabled ?? ['write'] }).then((below) =>

@@ -6,12 +6,13 @@ import {
   clientLayer,
   contextOf,
   layerFor,
-  part,
-  partClient,
+  takeClientOptions,
 } from './connect-tls.js';
-import { isContextOption } from './context-options.js';
+import { isContextOption, type SslContextOptions } from './context-options.js';
+import { layerNames, ownOptions, refuseOptions, takeOptions } from './options.js';
 import type { Ssl } from './ssl.js';
-import { checkTlsLayerOptions, type TlsLayer, type TlsLayerOptions } from './tls-layer.js';
+import type { SslContext } from './ssl-context.js';
+import type { TlsLayer, TlsLayerOptions } from './tls-layer.js';
 
 export type UpgradeTlsOptions = InsertLayerOptions &
   (
@@ -35,10 +36,9 @@ export type UpgradeTlsOptions = InsertLayerOptions &
  */
 export function upgradeToTls(bev: Bufferevent, options: UpgradeTlsOptions): Promise<Ssl> {
   if (typeof bev?.insertLayer !== 'function') throw argumentTypeError('bev', 'a Bufferevent', bev);
-  if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
-  const { isServer = false, surplus, ...rest } = options;
+  const { isServer = false, surplus, ...left } = ownOptions(options) as UpgradeTlsOptions;
   if (typeof isServer !== 'boolean') throw argumentTypeError('isServer', 'a boolean', isServer);
-  const layer = isServer ? serverLayer(rest) : clientLayerOf(rest);
+  const layer = isServer ? serverLayer(left) : clientLayer(takeAll(left, takeClientOptions), undefined);
   let opened: Promise<void>;
   try {
     opened = bev.insertLayer(layer, surplus === undefined ? {} : { surplus });
@@ -52,24 +52,19 @@ export function upgradeToTls(bev: Bufferevent, options: UpgradeTlsOptions): Prom
   return secure;
 }
 
-function clientLayerOf(options: object): TlsLayer {
-  const { client, others } = partClient(options);
-  refuseOthers(others);
-  return clientLayer(client, undefined);
+function serverLayer(options: object): TlsLayer {
+  const { context, ...rest } = takeAll(options, (left) => ({
+    contextOptions: takeOptions<SslContextOptions>(left, isContextOption),
+    layerOptions: takeOptions<TlsLayerOptions>(left, layerNames),
+    context: takeOptions<{ context?: SslContext }>(left, { context: true }).context,
+  }));
+  return layerFor(contextOf(context, rest.contextOptions), {}, 'accepting', rest.layerOptions, context);
 }
 
-/** @internal The layer of a server, of a context or its options. */
-export function serverLayer(options: ContextChoice & TlsLayerOptions): TlsLayer {
-  const [contextOptions, { context, allowDirtyShutdown, batchWrites, handshakeMs, ...others }] = part(
-    options,
-    isContextOption,
-  ) as [object, ContextChoice & TlsLayerOptions];
-  refuseOthers(others);
-  checkTlsLayerOptions(options);
-  return layerFor(contextOf(context, contextOptions), {}, 'accepting', options, context);
-}
-
-function refuseOthers(others: object): void {
-  const [name] = Object.keys(others);
-  if (name !== undefined) throw argumentTypeError(`options.${name}`, 'left out: there is no such option', 'one');
+/** What `take` takes, which has to be everything. */
+function takeAll<Taken>(options: object, take: (left: object) => Taken): Taken {
+  const left = { ...options };
+  const taken = take(left);
+  refuseOptions(left);
+  return taken;
 }

@@ -1,0 +1,231 @@
+// M11: TLS for a transport of one's own, by hand.
+import { Evbuffer } from 'evbuffer';
+import { describe, expect, it } from 'vitest';
+import { Ssl, SslBioPair, SslContext, type SslContextOptions } from '../src/index.js';
+import { describeWithOpenssl, pki } from './in-memory.js';
+import { pattern, recordsIn } from './support/secure-pair.js';
+import { contexts, contextsOf, newSsl, type Version, versions } from './support/versions.js';
+
+const KiB = 1024;
+
+interface Ends {
+  readonly client: SslBioPair;
+  readonly server: SslBioPair;
+}
+
+function ends(version: Version, both = contexts(version)): Ends {
+  return {
+    client: new SslBioPair(newSsl(version, 'connecting', both), 'connecting'),
+    server: new SslBioPair(newSsl(version, 'accepting', both), 'accepting'),
+  };
+}
+
+/** Carries what there is, `most` bytes at a time. */
+function carry(from: SslBioPair, to: SslBioPair, most = Infinity): number {
+  const bytes = from.output.remove(Math.min(most, from.output.length));
+  to.feed(bytes);
+  return bytes.length;
+}
+
+function shake({ client, server }: Ends, most?: number): void {
+  for (let moved = 1; moved > 0; ) {
+    client.handshake();
+    moved = carry(client, server, most);
+    server.handshake();
+    moved += carry(server, client, most);
+  }
+  expect([client.isOpen, server.isOpen]).toEqual([true, true]);
+}
+
+function received(pair: SslBioPair): Buffer {
+  const plain = new Evbuffer();
+  pair.read(plain);
+  return Buffer.from(plain.remove());
+}
+
+const code = (name: string) => expect.objectContaining({ code: name });
+
+describeWithOpenssl('SslBioPair', () => {
+  for (const version of versions) {
+    describe(version, () => {
+      it('shakes hands step by step, and says after each what it waits for', () => {
+        const { client, server } = ends(version);
+        expect(client.handshake()).toBe('need-input');
+        expect(recordsIn(client.output.toUint8Array()).map(({ type }) => type)).toEqual([22]);
+        expect(server.handshake()).toBe('need-input');
+        expect(server.output.length).toBe(0);
+        carry(client, server);
+        expect(server.handshake()).toBe('need-input');
+        carry(server, client);
+        const last = client.handshake();
+        expect(last).toBe(version === 'TLSv1.3' ? 'done' : 'need-input');
+        carry(client, server);
+        expect(server.handshake()).toBe('done');
+        carry(server, client);
+        expect(client.handshake()).toBe('done');
+        expect(client.ssl.protocol).toBe(version);
+      });
+
+      it('byte by byte', () => {
+        const both = ends(version);
+        shake(both, 1);
+        both.client.write('a');
+        while (carry(both.client, both.server, 1) > 0) {
+          if (both.client.output.length > 0) expect(received(both.server).length).toBe(0);
+        }
+        expect(received(both.server).toString()).toBe('a');
+      });
+
+      it('carries bytes, text and buffers, both ways; a limit leaves the rest for later', () => {
+        const both = ends(version);
+        shake(both);
+        const content = pattern(200 * KiB);
+        const buffer = new Evbuffer();
+        buffer.add(content);
+        both.client.write('text ');
+        both.client.write(Buffer.from('bytes '));
+        both.client.write(buffer);
+        expect(buffer.length).toBe(0);
+        carry(both.client, both.server);
+        const plain = new Evbuffer();
+        expect(both.server.read(plain, 11)).toBe('more');
+        expect(plain.toString()).toBe('text bytes ');
+        plain.drain();
+        let answers = 0;
+        while (both.server.read(plain, 10_000) === 'more') {
+          answers++;
+          expect(plain.length).toBe(answers * 10_000);
+        }
+        expect(Buffer.from(plain.remove()).equals(content)).toBe(true);
+        expect(both.server.pending).toBe(0);
+        both.server.write('answer');
+        const wire = new Evbuffer();
+        wire.addBuffer(both.server.output);
+        both.client.feed(wire);
+        expect(received(both.client).toString()).toBe('answer');
+      });
+
+      it('writes records of 16 KiB', () => {
+        const both = ends(version);
+        shake(both);
+        received(both.client);
+        both.server.write(Buffer.alloc(100 * KiB));
+        const overhead = version === 'TLSv1.3' ? 17 : 24;
+        const lengths = recordsIn(both.server.output.toUint8Array()).map(({ length }) => length - overhead);
+        expect(lengths).toEqual([...Array.from({ length: 6 }, () => 16 * KiB), 4 * KiB]);
+      });
+
+      it('shutdown() says our end; the peer’s is told by read(); without it the transport’s end is a truncation', () => {
+        const both = ends(version);
+        shake(both);
+        both.client.write('last');
+        both.client.shutdown();
+        both.client.shutdown();
+        expect(() => both.client.write('more')).toThrow(code('ERR_OPENSSL_STATE'));
+        carry(both.client, both.server);
+        const plain = new Evbuffer();
+        expect(both.server.read(plain)).toBe('closed');
+        expect(plain.toString()).toBe('last');
+        both.server.transportEnded();
+        // The other direction is still open.
+        both.server.write('after');
+        carry(both.server, both.client);
+        expect(received(both.client).toString()).toBe('after');
+        expect(() => both.client.transportEnded()).toThrow(code('ERR_OPENSSL_TRUNCATED'));
+      });
+
+      it('what is broken throws, and leaves an alert in the output', () => {
+        const both = ends(version);
+        shake(both);
+        received(both.client);
+        both.client.write('x');
+        const wire = Buffer.from(both.client.output.remove());
+        wire[wire.length - 1] = (wire[wire.length - 1] as number) ^ 1;
+        both.server.output.drain();
+        both.server.feed(wire);
+        expect(() => both.server.read(new Evbuffer())).toThrow(code('ERR_OPENSSL_PROTOCOL'));
+        carry(both.server, both.client);
+        expect(() => both.client.read(new Evbuffer())).toThrow(expect.objectContaining({ alert: 20 }));
+      });
+
+      it('waits for what onClientHello and verify have promised', async () => {
+        const releases: ((value: null) => void)[] = [];
+        const server: SslContextOptions = { onClientHello: () => new Promise((resolve) => releases.push(resolve)) };
+        const { client: clientContext, server: serverContext } = contextsOf(version, server);
+        let ready = 0;
+        const hand = new SslBioPair(new Ssl(serverContext), 'accepting', { onReady: () => ready++ });
+        const client = new SslBioPair(new Ssl(clientContext, { servername: 'localhost' }), 'connecting');
+        client.handshake();
+        carry(client, hand);
+        expect(hand.handshake()).toBe('pending');
+        expect(hand.handshake()).toBe('pending');
+        releases[0]?.(null);
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(ready).toBe(1);
+        expect(hand.handshake()).toBe('need-input');
+        shake({ client, server: hand });
+      });
+    });
+  }
+
+  it('an Ssl goes on from one pair to the next, with what was decrypted', () => {
+    const ssls = { client: newSsl('TLSv1.3', 'connecting'), server: newSsl('TLSv1.3', 'accepting') };
+    const kept = { closeOnFree: false };
+    const first = {
+      client: new SslBioPair(ssls.client, 'connecting', kept),
+      server: new SslBioPair(ssls.server, 'accepting', kept),
+    };
+    shake(first);
+    first.client.write('0123456789');
+    carry(first.client, first.server);
+    first.server.read(new Evbuffer(), 4);
+    expect(() => new SslBioPair(ssls.server, 'open')).toThrow(code('ERR_OPENSSL_STATE'));
+    first.client.free();
+    first.server.free();
+    const server = new SslBioPair(ssls.server, 'open');
+    expect(server.pending).toBe(6);
+    expect(received(server).toString()).toBe('456789');
+    server.free();
+    server.free();
+    expect(ssls.server.state).toBe('freed');
+    ssls.client.free();
+  });
+
+  it('calls at the wrong time, and with the wrong things, are refused', () => {
+    const { client, server } = ends('TLSv1.3');
+    expect(() => client.read(new Evbuffer())).toThrow(code('ERR_OPENSSL_STATE'));
+    expect(() => client.write('x')).toThrow(code('ERR_OPENSSL_STATE'));
+    expect(() => client.shutdown()).toThrow(code('ERR_OPENSSL_STATE'));
+    expect(() => client.transportEnded()).toThrow(code('ERR_OPENSSL_HANDSHAKE'));
+    expect(() => new SslBioPair(client.ssl, 'accepting')).toThrow(code('ERR_OPENSSL_STATE'));
+    expect(() => new SslBioPair({} as Ssl, 'open')).toThrow(TypeError);
+    expect(() => new SslBioPair(newSsl('TLSv1.3', 'connecting'), 'shut' as 'open')).toThrow(TypeError);
+    shake({ client, server });
+    expect(() => client.read({} as Evbuffer)).toThrow(TypeError);
+    expect(() => client.read(new Evbuffer(), 0)).toThrow(TypeError);
+    expect(() => client.renegotiate()).toThrow(code('ERR_OPENSSL_UNSUPPORTED'));
+    client.free();
+    expect(() => client.feed(new Uint8Array(1))).toThrow(code('ERR_OPENSSL_FREED'));
+    expect(() => client.handshake()).toThrow(code('ERR_OPENSSL_FREED'));
+    server.free();
+  });
+
+  it('a peer that is not trusted: the failure, and the alert that tells the other side', () => {
+    const both = {
+      client: new SslBioPair(
+        new Ssl(new SslContext({ ca: pki.otherCa.certPem }), { servername: 'localhost' }),
+        'connecting',
+      ),
+      server: new SslBioPair(newSsl('TLSv1.3', 'accepting'), 'accepting'),
+    };
+    both.client.handshake();
+    carry(both.client, both.server);
+    both.server.handshake();
+    carry(both.server, both.client);
+    expect(() => both.client.handshake()).toThrow(code('ERR_OPENSSL_VERIFY'));
+    carry(both.client, both.server);
+    expect(() => both.server.handshake()).toThrow(
+      expect.objectContaining({ code: 'ERR_OPENSSL_HANDSHAKE', alert: 48 }),
+    );
+  });
+});
