@@ -95,7 +95,9 @@ bool MakeSelfSigned(const std::vector<std::string>& names, int days, std::string
       AddExtension(made, NID_basic_constraints, "critical,CA:FALSE") &&
       AddExtension(made, NID_key_usage, "critical,digitalSignature") &&
       AddExtension(made, NID_ext_key_usage, "serverAuth,clientAuth") &&
-      AddExtension(made, NID_subject_key_identifier, "hash") && X509_sign(made, key.get(), EVP_sha256()) != 0 &&
+      AddExtension(made, NID_subject_key_identifier, "hash") &&
+      // Tells certificates of one name apart where several are trusted: OpenSSL looks at the first that fits, and no further.
+      AddExtension(made, NID_authority_key_identifier, "keyid:always") && X509_sign(made, key.get(), EVP_sha256()) != 0 &&
       PEM_write_bio_PrivateKey(keyBio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1 &&
       PEM_write_bio_X509(certificateBio.get(), made) == 1;
   if (!done) return false;
