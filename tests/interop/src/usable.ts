@@ -1,0 +1,14 @@
+import { spawnSync } from 'node:child_process';
+import type { Peer } from './peer.js';
+
+/** Where a program is missing, what needs it is skipped with one line that says so; with REQUIRE_TOOLS=1 it is tried, and fails. */
+export function isUsable(what: string, tools: readonly string[]): boolean {
+  const missing = tools.filter((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error !== undefined);
+  if (missing.length === 0 || process.env['REQUIRE_TOOLS'] === '1') return true;
+  console.warn(`skipped: ${what}: ${missing.join(', ')} not found`);
+  return false;
+}
+
+export function isPeerUsable({ name, tools }: Peer): boolean {
+  return isUsable(`interoperability with ${name}`, tools);
+}
