@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { createPfx, encryptKey, hasOpensslProgram, type PkiFiles, writePki } from 'certificates';
+import { createPfx, encryptKey, hasOpensslProgram, issue, type PkiFiles, writePki } from 'certificates';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { certificateNames } from '../src/certificates.js';
 import {
   createSelfSignedCertificate,
   createTicketKey,
@@ -304,6 +305,23 @@ describeWithOpenssl('trust', () => {
     }
     const { client: end } = await connectInMemory(client, server, { verifyName: '127.0.0.2' });
     expect(verifyNameOf(end.failure)).toBe('IP_ADDRESS_MISMATCH');
+  });
+
+  it('covers wildcards for whole labels, and no others', async () => {
+    const names = ['*.whole.example', 'p*.part.example'];
+    const { chainPem: cert, certDer, keyPem: key } = await issue(pki.intermediate, { commonName: 'wildcards', names });
+    using server = new SslContext({ cert, key });
+    using client = clientContext();
+    const failure = async (servername: string): Promise<Error | null> =>
+      (await connectInMemory(client, server, { servername })).client.failure;
+    expect(await failure('any.whole.example')).toBeNull();
+    expect(verifyNameOf(await failure('one.more.whole.example'))).toBe('HOSTNAME_MISMATCH');
+    expect(verifyNameOf(await failure('part.part.example'))).toBe('HOSTNAME_MISMATCH');
+    // What resumed sessions are judged by.
+    const certificate = new X509Certificate(certDer);
+    expect(certificateNames(certificate, 'any.whole.example')).toBe(true);
+    expect(certificateNames(certificate, 'one.more.whole.example')).toBe(false);
+    expect(certificateNames(certificate, 'part.part.example')).toBe(false);
   });
 
   it('refuses what is revoked, and whose list is missing', async () => {
