@@ -1,6 +1,6 @@
-// Runs the tests over the sanitized addon, in vitest's processes and in every process that these start: all of them for
-// wrong uses of memory, then ports and workers that end for what is leaked. Any report fails the run, also one of a process
-// whose end nobody looks at.
+// test-asan.ts [FILE …]: runs the tests over the sanitized addon, in vitest's processes and in every process that these
+// start: all of them, or those named, for wrong uses of memory, then the scenes and workers that end for what is leaked.
+// Any report fails the run, also one of a process whose end nobody looks at.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -54,7 +54,7 @@ function isTakenByAddon(leak: string): boolean {
 
 try {
   const passed = [
-    runNode([vitest, 'run', '--config', '../../vitest.config.ts'], { detectLeaks: false }),
+    runNode([vitest, 'run', '--config', '../../vitest.config.ts', ...process.argv.slice(2)], { detectLeaks: false }),
     // Not in vitest, which ends its processes in a way that nothing is looked for.
     runNode(['--import', 'tsx', 'scripts/leak-scenes.ts'], { detectLeaks: true }),
   ].every(Boolean);

@@ -19,7 +19,7 @@ describe.skipIf('reason' in found)('the addon in workers', () => {
     expect(ended).toEqual(
       all.map((ending) => ({ code: endings[ending], errors: ending === 'throw' ? ['thrown on purpose'] : [] })),
     );
-  }, 60_000);
+  }, 180_000);
 
   it('four at once are terminated wherever they are, and this thread goes on', async () => {
     if ('reason' in found) return;
@@ -32,5 +32,5 @@ describe.skipIf('reason' in found)('the addon in workers', () => {
       pair.echo();
     }
     expect(found.binding.liveCounts()).toEqual([before[0] + 2, before[1] + 2]);
-  }, 60_000);
+  }, 180_000);
 });

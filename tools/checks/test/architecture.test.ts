@@ -127,7 +127,8 @@ const allowed: Readonly<Record<string, string>> = {
     "import 'bufferevent-backend-compliance';\nimport 'vitest';\nimport '../src/index.js';",
   'packages/bufferevent/src/index.ts':
     "import 'evbuffer';\nimport 'bufferevent-backend';\nimport 'bufferevent-backend/memory';\nimport 'bufferevent-net';",
-  'packages/bufferevent-openssl/src/index.ts': "import 'evbuffer';\nimport 'bufferevent-backend';\nimport 'bufferevent';",
+  'packages/bufferevent-openssl/src/index.ts':
+    "import 'evbuffer';\nimport 'bufferevent-backend';\nimport 'bufferevent';",
   'packages/bufferevent/src/codecs/squeeze.ts': "import 'node:zlib';\nimport '../index.js';",
   'packages/bufferevent/test/helper.ts': "import { createServer } from 'node:net';\nimport 'fast-check';",
   'apps/echo/src/main.ts':
