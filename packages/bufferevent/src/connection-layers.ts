@@ -111,6 +111,15 @@ export class ConnectionLayers implements StackHost {
     this.#stack.start();
   }
 
+  /** Whether the layers can go on over another transport. */
+  get isRenewable(): boolean {
+    return this.#stack.isRenewable;
+  }
+
+  renew(): void {
+    this.#stack.renew();
+  }
+
   pump(): void {
     this.#stack.pumpIn();
     this.#stack.pumpOut();

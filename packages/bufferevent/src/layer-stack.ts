@@ -138,6 +138,22 @@ export class LayerStack implements StageOwner {
     return opened;
   }
 
+  /** Whether all layers can begin anew, and none is being called. */
+  get isRenewable(): boolean {
+    return !this.#running && this.#stages.every(({ layer }) => layer.renew !== undefined);
+  }
+
+  /** Another transport comes, or none for now: all layers begin anew with the next {@link start}. */
+  renew(): void {
+    for (const stage of this.#stages) stage.renew();
+    this.#started = false;
+    this.#shaken = false;
+    this.#failed = false;
+    this.#encodingFailed = false;
+    this.#hasLastWords = false;
+    this.#flushed = null;
+  }
+
   /** The transport is open: handshakes begin. */
   start(): void {
     this.#started = true;
@@ -263,7 +279,8 @@ export class LayerStack implements StageOwner {
       } catch (error) {
         surface(error);
       }
-      stage.settleOpen(freedError());
+      // An error takes its stack trace with it, for nobody in most cases.
+      if (stage.isAwaited) stage.settleOpen(freedError());
     }
     this.#decoded.clear();
     this.wire.clear();

@@ -75,6 +75,11 @@ export class LayerStage implements LayerHost {
     if (!this.#freed) this.#owner.stageFailed(error);
   }
 
+  /** Whether the outcome of opening has not been told. */
+  get isAwaited(): boolean {
+    return this.#onOpen !== null;
+  }
+
   /** The outcome of opening, told once. */
   settleOpen(error: Error | null): void {
     const settle = this.#onOpen;
@@ -96,6 +101,23 @@ export class LayerStage implements LayerHost {
     const result = this.layer.encode(this.outgoing, this.toPeer, limit, mode);
     this.encoding = result === 'pending';
     return { result, consumed: before - this.outgoing.length, produced: this.toPeer.length - filled };
+  }
+
+  /** For another transport: as new, except payload that waits to be encoded. */
+  renew(): void {
+    this.layer.renew?.();
+    this.incoming.clear();
+    this.toPeer.clear();
+    this.isOpen = this.layer.handshake === undefined;
+    this.decodeAgain = !this.isOpen;
+    this.incomingEnded = false;
+    this.decodingEnded = false;
+    this.encodingEnded = false;
+    this.decoderStarved = false;
+    this.encoderStarved = false;
+    this.encodeAgain = false;
+    this.encoding = false;
+    this.flushing = null;
   }
 
   /** Whether payload is held on its way down. */

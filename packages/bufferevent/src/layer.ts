@@ -63,6 +63,11 @@ export interface Layer {
   encode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult;
   /** Our side ends: everything was encoded, in mode `finished`. Adds the layer's end marker, if it has one. */
   end?(target: Evbuffer): void;
+  /**
+   * The connection goes on over another transport (`setDescriptor`): back to before the first handshake. What the layer has
+   * decoded or encoded before is not its business any more. A connection with a layer that has no such call refuses.
+   */
+  renew?(): void;
   /** The connection lets go of the layer. Called once. */
   free?(): void;
 }

@@ -171,10 +171,11 @@ export class SocketBufferevent extends Bufferevent {
    * as one given to the constructor.
    *
    * The old descriptor stays open and is the caller's again when the promise resolves: not before, because the system
-   * may still be at work on it. Bytes that it received or sent till then count. Never rejects.
+   * may still be at work on it. Bytes that it received or sent till then count, except under layers: those begin anew, and
+   * what they had encoded or not decoded is dropped. Never rejects.
    *
    * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED`, `ERR_BUFFEREVENT_CLOSED` for a connection that is over,
-   *   `ERR_BUFFEREVENT_ALREADY_CONNECTED` for one with layers; the system's error for what is no connected stream. Nothing has changed then
+   *   `ERR_BUFFEREVENT_ALREADY_CONNECTED` for one with layers that can't begin anew; the system's error for what is no connected stream. Nothing has changed then
    */
   setDescriptor(descriptor: number): Promise<void> {
     return this.#changeDescriptor(descriptor, false);
@@ -194,13 +195,14 @@ export class SocketBufferevent extends Bufferevent {
       throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'a descriptor for a bufferevent whose connection is over');
     }
     if (this.#state === 'open' && descriptor === this.descriptor) return Promise.resolve();
-    if (this.#state === 'open' && this.layers.length > 0) {
+    if (this.#state === 'open' && this.layerStack?.isRenewable === false) {
       // What they have agreed upon holds for the connection that they are on.
       throw new BuffereventError('ERR_BUFFEREVENT_ALREADY_CONNECTED', 'another descriptor under open layers');
     }
     const handle = descriptor === -1 ? 0 : this.base.port.adopt(descriptor);
     if (this.#state === 'connecting') this.#stopConnecting();
     const released = this.#state === 'open' ? this.#giveUpHandle(closeOld) : Promise.resolve();
+    this.layerStack?.renew();
     this.timeouts.rest();
     this.renewed();
     this.inputSide.ended = false;
@@ -430,7 +432,7 @@ export class SocketBufferevent extends Bufferevent {
       }
     }
     if (!this.timeouts.timesProgress || !this.isOpen) return;
-    this.timeouts.follow(this.isReading(readMax), writeMax > 0 && this.outputSide.failure === null);
+    this.timeouts.follow(this.isReading(readMax), this.isWriting(writeMax));
   }
 
   #lowerReceiving(max: number): void {
@@ -561,7 +563,9 @@ export class SocketBufferevent extends Bufferevent {
           const start = batch.start(index);
           const end = start + result;
           const lease = batch.lease(index);
-          if (this.isOpen) this.received(batch.memory(index), start, end, this.base.port, lease);
+          // Meant for the layers as they were.
+          if (this.isLayered) this.base.port.release(lease);
+          else if (this.isOpen) this.received(batch.memory(index), start, end, this.base.port, lease);
           else this.inputSide.received(batch.memory(index), start, end, this.base.port, lease);
         }
         break;
@@ -569,7 +573,8 @@ export class SocketBufferevent extends Bufferevent {
       case Operation.sendFile:
         this.#sending = false;
         this.sendable.unpin();
-        if (result > 0 && !this.freed) {
+        // What layers had encoded is gone from their wire already.
+        if (result > 0 && !this.freed && (!this.isLayered || this.sendable === this.output)) {
           this.#ahead?.sent(result);
           this.sent(result);
         }

@@ -1,7 +1,14 @@
 // Changing the descriptor of a connection: B120–B123. Where a backend has descriptors; memory and epoll do.
-import { type LookupAddress, SocketBufferevent, type SocketBuffereventOptions } from 'bufferevent';
+import {
+  type Layer,
+  type LayerHost,
+  type LookupAddress,
+  SocketBufferevent,
+  type SocketBuffereventOptions,
+} from 'bufferevent';
 import type { Backend, Handle } from 'bufferevent-backend';
 import { PortDecorator, withFaults } from 'bufferevent-backend/memory';
+import type { Evbuffer } from 'evbuffer';
 import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
 import { count } from './support/recorder.js';
@@ -452,6 +459,95 @@ describe('setDescriptor', () => {
       const unsupported = expect.objectContaining({ code: 'ERR_BUFFEREVENT_UNSUPPORTED' });
       expect(() => bev.setDescriptor(3)).toThrow(unsupported);
       expect(() => bev.replaceDescriptor(-1)).toThrow(unsupported);
+    });
+  });
+});
+
+describe('setDescriptor under layers', () => {
+  /** Greets, and passes bytes on; can do so again. */
+  function greeting(): Layer {
+    let host: LayerHost;
+    let greeted = false;
+    const pass = (source: Evbuffer, target: Evbuffer, limit: number): 'ok' | 'need-more' =>
+      source.moveTo(target, limit) > 0 ? 'ok' : 'need-more';
+    return {
+      name: 'greeting',
+      attach(given) {
+        host = given;
+      },
+      handshake(source) {
+        if (!greeted) host.toPeer.add('hi!');
+        greeted = true;
+        if (source.length < 3) return 'need-more';
+        expect(text(source.remove(3))).toBe('hi!');
+        return 'done';
+      },
+      decode: pass,
+      encode: pass,
+      renew() {
+        greeted = false;
+      },
+    };
+  }
+
+  whereDescriptors((world) => {
+    it('layers that can begin anew do so; what is queued goes to the new peer', async () => {
+      const { bev, peer } = await onDescriptor(world, { handlers: world.record('bev') });
+      void bev.insertLayer(greeting());
+      expect(text(await peer.read(3))).toBe('hi!');
+      peer.write('hi!old');
+      expect(text(await bev.read(3))).toBe('old');
+      await bev.setDescriptor(-1);
+      expect(bev.descriptor).toBe(-1);
+      bev.write('queued');
+      const [next, other] = await world.socketPair();
+      await bev.setDescriptor(next);
+      const newPeer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
+      expect(text(await newPeer.read(3))).toBe('hi!');
+      newPeer.write('hi!new');
+      expect(text(await bev.read(3))).toBe('new');
+      expect(text(await newPeer.read(6))).toBe('queued');
+      await world.until(() => count(world.log, 'bev connected') === 2, 'both events');
+      for (const one of [bev, peer, newPeer]) one.free();
+    });
+
+    it('also inside the handshake, and with a send and a receive under way', async () => {
+      const { bev } = await onDescriptor(world);
+      void bev.insertLayer(greeting());
+      bev.enable('read');
+      for (let round = 0; round < 5; round++) {
+        const [next, other] = await world.socketPair();
+        const released = bev.setDescriptor(next);
+        const peer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
+        expect(text(await peer.read(3))).toBe('hi!');
+        if (round < 2) continue;
+        peer.write('hi!through');
+        expect(text(await bev.read(7))).toBe('through');
+        bev.write('x'.repeat(world.bytes(100_000)));
+        if (round === 3) await peer.read(1);
+        await released;
+      }
+      bev.free();
+    });
+
+    it('with one that can’t, a connection that is open keeps what it has', async () => {
+      const { bev, mine, peer } = await onDescriptor(world);
+      const { renew: _, ...stubborn } = greeting();
+      void bev.insertLayer(greeting());
+      void bev.insertLayer(stubborn);
+      const [next, other] = await world.socketPair();
+      for (const descriptor of [-1, next]) {
+        expect(() => bev.setDescriptor(descriptor)).toThrow(
+          expect.objectContaining({ code: 'ERR_BUFFEREVENT_ALREADY_CONNECTED' }),
+        );
+      }
+      expect(bev.descriptor).toBe(mine);
+      peer.write('hi!hi!still');
+      expect(text(await bev.read(5))).toBe('still');
+      world.closeDescriptor(next);
+      world.closeDescriptor(other);
+      bev.free();
+      peer.free();
     });
   });
 });
