@@ -67,6 +67,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
   readonly ssl: Ssl;
   readonly handshakeMs?: number;
   readonly handshake?: (source: Evbuffer) => 'done' | 'need-more' | 'pending';
+  readonly renew?: () => void;
   allowDirtyShutdown: boolean;
   batchWrites: boolean;
   readonly #state: TlsState;
@@ -101,7 +102,9 @@ export class TlsLayer implements Layer, HandshakeTaker {
     this.allowDirtyShutdown = options.allowDirtyShutdown ?? false;
     this.batchWrites = options.batchWrites ?? true;
     if (options.handshakeMs !== undefined) this.handshakeMs = options.handshakeMs;
-    if (state !== 'open') this.handshake = (source) => this.#shake(source);
+    if (state === 'open') return;
+    this.handshake = (source) => this.#shake(source);
+    this.renew = () => this.#renew();
   }
 
   /** Whether the transport has ended without the peer's `close_notify`. */
@@ -124,12 +127,29 @@ export class TlsLayer implements Layer, HandshakeTaker {
   /** @throws OpensslError `ERR_OPENSSL_STATE` for an `Ssl` that does not suit the state, or is in use */
   attach(host: LayerHost): void {
     if (this.#host !== null) throw argumentTypeError('layer', 'one that is under no other connection', this.name);
-    const id = this.claim();
-    this.#host = host;
-    this.#engine = new Engine(id, this.ssl.pending);
+    this.#begin(host);
     // What another connection of the Ssl has left decrypted.
-    if (this.#engine.buffered > 0) host.wake();
+    if ((this.#engine as Engine).buffered > 0) host.wake();
+  }
+
+  #begin(host: LayerHost): void {
+    this.#engine = new Engine(this.claim(), this.ssl.pending);
+    this.#host = host;
     this.#handshake = new Handshake(this.ssl, this.#engine, () => host.wake());
+  }
+
+  /** Another handshake, with another peer perhaps, by the same `Ssl` (TL-18). */
+  #renew(): void {
+    this.#handshake?.abandon();
+    HandshakeTurns.of((this.#host as LayerHost).base).leave(this);
+    this.#stopAwaitingRoom();
+    this.ssl.reset();
+    this.#open = false;
+    this.#truncated = false;
+    this.#answers = 0;
+    this.#renegotiating = null;
+    this.#renegotiations = [];
+    this.#begin(this.#host as LayerHost);
   }
 
   #shake(source: Evbuffer): 'done' | 'need-more' | 'pending' {
@@ -141,6 +161,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
     const result = handshake.step(source, toPeer);
     if (handshake.idle) turns.giveBack();
     this.#open = result === 'done';
+    if (this.#open) this.#handshake = null;
     return result;
   }
 

@@ -185,6 +185,50 @@ describeWithOpenssl('making them', () => {
   });
 });
 
+describeWithOpenssl('another descriptor', () => {
+  for (const version of versions) {
+    it(`TL-18: a TLS socket begins a new handshake, ${version}: after none, in the middle, and when it was open`, async () => {
+      const ssl = newSsl(version, 'connecting');
+      const [near, far] = test.network.socketPair();
+      const client = OpensslBufferevent.socket(test.base, near, ssl, 'connecting', { handlers: events(log, 'client') });
+      // In the middle of the handshake.
+      await test.settle();
+      await client.setDescriptor(-1);
+      expect(client.descriptor).toBe(-1);
+      expect(ssl.state).toBe('handshaking');
+      for (let round = 0; round < 3; round++) {
+        const [next, other] = test.network.socketPair();
+        await client.setDescriptor(next);
+        expect(client.descriptor).toBe(next);
+        const server = OpensslBufferevent.socket(test.base, other, newSsl(version, 'accepting'), 'accepting');
+        await opened(client, server);
+        client.write(`round ${round}`);
+        expect(text(await server.read(7))).toBe(`round ${round}`);
+        server.write('answer');
+        expect(text(await client.read(6))).toBe('answer');
+        if (round > 0) continue;
+        await client.setDescriptor(-1);
+      }
+      expect(log).toEqual(['client connected', 'client connected', 'client connected']);
+      for (const descriptor of [near, far]) test.network.closeDescriptor(descriptor);
+    });
+  }
+
+  it('TL-18: a TLS filter has the descriptor of the one below; a layer in the state open can’t begin anew', async () => {
+    const { client, server } = onDescriptors(
+      'TLSv1.3',
+      newSsl('TLSv1.3', 'connecting'),
+      newSsl('TLSv1.3', 'accepting'),
+    );
+    await opened(client, server);
+    const { dialled } = await sockets();
+    const filter = OpensslBufferevent.filter(dialled, newSsl('TLSv1.3', 'connecting'), 'connecting');
+    expect(filter.descriptor).toBe(dialled.descriptor);
+    expect(filter.descriptor).toBeGreaterThanOrEqual(0);
+    expect(new TlsLayer(client.ssl, 'open').renew).toBeUndefined();
+  });
+});
+
 describeWithOpenssl('what can be asked', () => {
   it('M7: getSsl() of both kinds, of an upgraded connection, and null without TLS', () => {
     const [a, b] = createPair(test.base);
@@ -327,8 +371,7 @@ describeWithOpenssl('little room below', () => {
     const read = server.read(5000);
     await test.advance(1000);
     expect(Buffer.from((await read) as Uint8Array).equals(pattern(5000))).toBe(true);
-    client.free();
-    server.free();
+    for (const end of [client, server]) end.free();
     await test.settle();
     expect(test.clock.pendingTimers).toBe(0);
   });
