@@ -19,7 +19,9 @@ export class Handshake {
   readonly #ssl: Ssl;
   readonly #engine: Engine;
   readonly #wake: () => void;
-  readonly #abort = new AbortController();
+  /** Made when somebody is asked who may want to know: few handshakes ask, and one is dear. */
+  #abort: AbortController | null = null;
+  #abandoned = false;
   #state: 'stepping' | 'asking' | 'done' = 'stepping';
   /** What the users' answers have led to. */
   #failure: Error | null = null;
@@ -59,6 +61,7 @@ export class Handshake {
           });
           break;
         case Status.clientHello:
+          this.#abort ??= new AbortController();
           this.#ask(chooseContext(this.#ssl, this.#abort.signal), (refusal) => {
             this.#failure = refusal;
             this.#state = 'stepping';
@@ -78,7 +81,8 @@ export class Handshake {
 
   /** The connection is given up: who is still at work on an answer hears of it. */
   abandon(): void {
-    this.#abort.abort();
+    this.#abandoned = true;
+    this.#abort?.abort();
   }
 
   #ask<Answer>(answer: Answer | Promise<Answer>, conclude: (answer: Answer) => void): void {
@@ -88,7 +92,7 @@ export class Handshake {
     }
     this.#state = 'asking';
     void answer.then((settled) => {
-      if (this.#abort.signal.aborted) return;
+      if (this.#abandoned) return;
       conclude(settled);
       this.#wake();
     });
