@@ -1,4 +1,4 @@
-import type { FlushMode, Layer, LayerHost, LayerResult, Timer } from 'bufferevent';
+import type { FlushMode, Layer, LayerHost, LayerResult } from 'bufferevent';
 import { argumentTypeError } from 'bufferevent-backend';
 import type { Evbuffer, EvbufferWatch } from 'evbuffer';
 import { EngineEvent, type SslId, Status } from './binding-contract.js';
@@ -31,8 +31,8 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 
 const MINUTE_MS = 60_000;
 
-/** How long little room below is waited with, in milliseconds, before it is taken for all there is. */
-const ROOM_WAIT_MS = 20;
+/** How long little room below is waited with, in turns of the loop, before it is taken for all there is. */
+const ROOM_WAIT_TURNS = 8;
 
 /** The layers by whom an `Ssl` is used now: its bytes are those of one connection. */
 const users: WeakMap<Ssl, object> = new WeakMap();
@@ -84,11 +84,13 @@ export class TlsLayer implements Layer, HandshakeTaker {
   #watch: EvbufferWatch | null = null;
   /** The most room below that there was. */
   #mostRoom = 0;
-  #roomTimer: Timer | null = null;
+  /** Turns that little has waited for more room. */
+  #turnsAwaited = 0;
+  #awaitsTurn = false;
   /** Our own renegotiation is under way: who waits for its end. */
   #renegotiating: (() => void) | null = null;
   /** When the peer began renegotiations, within the last minute. */
-  #renegotiations: number[] = [];
+  #renegotiations: number[] | null = null;
 
   /** Owns nothing before it is inserted. Throws `TypeError` for malformed arguments. */
   constructor(ssl: Ssl, state: TlsState, options: TlsLayerOptions = {}) {
@@ -142,13 +144,13 @@ export class TlsLayer implements Layer, HandshakeTaker {
   #renew(): void {
     this.#handshake?.abandon();
     HandshakeTurns.of((this.#host as LayerHost).base).leave(this);
-    this.#stopAwaitingRoom();
+    this.#turnsAwaited = 0;
     this.ssl.reset();
     this.#open = false;
     this.#truncated = false;
     this.#answers = 0;
     this.#renegotiating = null;
-    this.#renegotiations = [];
+    this.#renegotiations = null;
     this.#begin(this.#host as LayerHost);
   }
 
@@ -202,7 +204,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
     const cut = batchWrites && mode === 'normal' && length >= limit;
     if (mode === 'normal') this.#mostRoom = Math.max(this.#mostRoom, limit);
     if (cut && length < RECORD_BYTES && (target.length > 0 || this.#awaitsRoom(limit))) return 'pending';
-    this.#stopAwaitingRoom();
+    this.#turnsAwaited = 0;
     const engine = this.#engine as Engine;
     const status = engine.encrypt(source, target, cut && length >= RECORD_BYTES, batchWrites);
     const events = engine.takeEvents();
@@ -215,21 +217,24 @@ export class TlsLayer implements Layer, HandshakeTaker {
 
   /**
    * Whether what has left `toPeer` already is going to make more room below, so that it is worth waiting for. Where it does
-   * not for a while, there is no more (somebody has lowered the marks).
+   * not for some turns, there is no more (somebody has lowered the marks), or it comes slowly.
    */
   #awaitsRoom(room: number): boolean {
     if (room >= Math.min(RECORD_BYTES, this.#mostRoom / 2)) return false;
-    this.#roomTimer ??= (this.#host as LayerHost).base.clock.setTimer(() => {
-      this.#roomTimer = null;
-      this.#mostRoom = 0;
-      this.#host?.wake();
-    }, ROOM_WAIT_MS);
+    if (this.#turnsAwaited === ROOM_WAIT_TURNS) {
+      this.#mostRoom = room;
+      return false;
+    }
+    if (!this.#awaitsTurn) {
+      this.#awaitsTurn = true;
+      const { base } = this.#host as LayerHost;
+      base.clock.defer(() => {
+        this.#awaitsTurn = false;
+        this.#turnsAwaited++;
+        this.#host?.wake();
+      });
+    }
     return true;
-  }
-
-  #stopAwaitingRoom(): void {
-    this.#roomTimer?.cancel();
-    this.#roomTimer = null;
   }
 
   end(target: Evbuffer): void {
@@ -245,7 +250,6 @@ export class TlsLayer implements Layer, HandshakeTaker {
     if (this.#freed) return;
     this.#freed = true;
     this.#watch?.dispose();
-    this.#stopAwaitingRoom();
     this.#handshake?.abandon();
     if (this.#host !== null) HandshakeTurns.of(this.#host.base).leave(this);
     disclaim(this.ssl, this);
@@ -289,9 +293,10 @@ export class TlsLayer implements Layer, HandshakeTaker {
   #countRenegotiation(): void {
     const now = (this.#host as LayerHost).base.clock.now();
     const allowed = this.ssl.context.policy.renegotiationsPerMinute;
-    this.#renegotiations = this.#renegotiations.filter((began) => now - began < MINUTE_MS);
-    this.#renegotiations.push(now);
-    if (this.#renegotiations.length <= allowed) return;
+    const recent = this.#renegotiations?.filter((began) => now - began < MINUTE_MS) ?? [];
+    recent.push(now);
+    this.#renegotiations = recent;
+    if (recent.length <= allowed) return;
     throw new OpensslError(
       'ERR_OPENSSL_RENEGOTIATION',
       `the peer has asked for more than ${allowed} renegotiations in a minute`,
