@@ -1,4 +1,4 @@
-// The binary in the tarball of bufferevent-epoll loads on old systems: what it needs of others is what `objdump -p` lists.
+// The binaries in the tarballs load on old systems: what they need of others is what `objdump -p` lists.
 import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,8 +7,11 @@ import { join } from 'node:path';
 const NEWEST_GLIBC = { major: 2, minor: 28 };
 const MAX_BYTES = 300 * 1024;
 
-export function checkAddonBinary(root: string, arch: string, objdump: string): void {
-  const file = `packages/bufferevent-epoll/prebuilds/linux-${arch}/bufferevent-epoll.glibc.node`;
+/** Packages that carry an addon. */
+export const ADDONS = ['bufferevent-epoll', 'bufferevent-openssl'] as const;
+
+export function checkAddonBinary(root: string, name: (typeof ADDONS)[number], arch: string, objdump: string): void {
+  const file = `packages/${name}/prebuilds/linux-${arch}/${name}.glibc.node`;
   const { status, stdout, stderr } = spawnSync(objdump, ['-p', join(root, file)], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${objdump} -p ${file}: ${stderr}`);
   const { size } = statSync(join(root, file));

@@ -1,9 +1,9 @@
-// bufferevent-epoll for arm64 on another machine: cross-built, and run by Node for arm64 under qemu.
+// The addons for arm64 on another machine: cross-built, and run by Node for arm64 under qemu.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { checkAddonBinary } from './addon-binary.js';
+import { ADDONS, checkAddonBinary } from './addon-binary.js';
 import { hasTools } from './tools.js';
 import { root, run } from './workspace.js';
 
@@ -16,9 +16,11 @@ const TOOLS = ['g++', 'objdump', 'strip'].map((tool) => `aarch64-linux-gnu-${too
 const SYSTEM = '/usr/aarch64-linux-gnu';
 
 export async function checkArm64(): Promise<void> {
-  if (!hasTools('bufferevent-epoll on arm64', [EMULATOR, ...TOOLS, 'make', 'python3'])) return;
-  await run(process.execPath, ['packages/bufferevent-epoll/scripts/make-prebuilds.mjs', 'arm64']);
-  checkAddonBinary(root, 'arm64', 'aarch64-linux-gnu-objdump');
+  if (!hasTools('the addons on arm64', [EMULATOR, ...TOOLS, 'make', 'python3'])) return;
+  for (const name of ADDONS) {
+    await run(process.execPath, [`packages/${name}/scripts/make-prebuilds.mjs`, 'arm64']);
+    checkAddonBinary(root, name, 'arm64', 'aarch64-linux-gnu-objdump');
+  }
 
   const node = fetchNode();
   const emulate = (...words: string[]): Promise<void> =>
@@ -26,6 +28,12 @@ export async function checkArm64(): Promise<void> {
     run(EMULATOR, ['-L', SYSTEM, node, ...words], { PREBUILDS_ONLY: '1', NIGHTLY: '0' });
   await emulate('tests/consumers/epoll/echo.mjs');
   await emulate('--expose-gc', '--test-reporter=spec', await bundleCompliance());
+
+  const openssl = 'packages/bufferevent-openssl';
+  const pki = `${openssl}/build/pki.json`;
+  await run('tsx', [`${openssl}/test/binding/write-pki.ts`, pki]);
+  const addon = join(root, openssl, 'prebuilds/linux-arm64/bufferevent-openssl.glibc.node');
+  await emulate(`${openssl}/test/binding/run.mjs`, addon, pki);
 }
 
 function fetchNode(): string {

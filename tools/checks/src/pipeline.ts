@@ -1,7 +1,7 @@
 // The stages of `npm test`: `pipeline.ts [--nightly] [--asan] [stage…]`. All stages without a name, in this order, the one
 // with sanitizers only with `--asan`; the first that fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
-import { checkAddonBinary } from './addon-binary.js';
+import { ADDONS, checkAddonBinary } from './addon-binary.js';
 import { checkArm64 } from './arm64.js';
 import { checkDocsCode } from './docs-code.js';
 import { checkDocsLinks } from './docs-links.js';
@@ -41,8 +41,10 @@ const stages: Record<string, () => void | Promise<void>> = {
   'addon-binary': async () => {
     if (process.platform !== 'linux') return console.log('skipped: the binary in the tarball is for Linux');
     if (!hasTools('the binary in the tarball', ['objdump', 'strip', 'g++', 'make', 'python3'])) return;
-    await run(process.execPath, ['packages/bufferevent-epoll/scripts/make-prebuilds.mjs']);
-    checkAddonBinary(root, process.arch, 'objdump');
+    for (const name of ADDONS) {
+      await run(process.execPath, [`packages/${name}/scripts/make-prebuilds.mjs`]);
+      checkAddonBinary(root, name, process.arch, 'objdump');
+    }
   },
   'docs-code': () => checkDocsCode(root),
   'docs-links': () => checkDocsLinks(root),
