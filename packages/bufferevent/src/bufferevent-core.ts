@@ -165,6 +165,15 @@ export abstract class BuffereventCore {
     return this.rates === null ? most : this.#limit('write', most, this.#sentBytes());
   }
 
+  /**
+   * @internal Whether bytes of the user are on their way. What layers have made of them leaves also while writing is
+   * disabled, but has no write time-out then: it would come again and again (TO-4).
+   */
+  protected isWriting(allowance: number): boolean {
+    if (allowance === 0 || this.outputSide.failure !== null) return false;
+    return this.layerStack === null || this.outputSide.gate.enabled;
+  }
+
   /** @internal Bytes that the system may take from a file by itself now, where {@link writeAllowance} is above 0. */
   protected fileAllowance(): number {
     return this.#limit('write', this.base.limits.fileBytesPerTurn, this.#sentBytes());

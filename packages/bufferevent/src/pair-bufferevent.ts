@@ -93,7 +93,8 @@ export class PairBufferevent extends Bufferevent {
     this.#give();
     if (this.#partner !== null) this.#partner.#give();
     this.#hearEnd();
-    if (this.#open) this.timeouts.follow(this.isReading(this.readAllowance()), this.writeAllowance() > 0);
+    if (!this.#open) return;
+    this.timeouts.follow(this.isReading(this.readAllowance()), this.isWriting(this.writeAllowance()));
   }
 
   /** Hands over what may be handed over, then the end. */

@@ -397,6 +397,26 @@ describe('limits', () => {
   }
 
   inMemory((world) => {
+    it('TO-3, TO-4: a peer that takes nothing of what layers have made is one write time-out', async () => {
+      const { client, server } = await world.pair({}, {});
+      const [near, far] = createPair(world.base);
+      for (const [a, b] of [
+        [client, server],
+        [world.keep(near), world.keep(far)],
+      ] as const) {
+        await Promise.all([a.insertLayer(new ToyLayer()), b.insertLayer(new ToyLayer())]);
+        world.log.length = 0;
+        a.setHandlers(world.record('near'));
+        a.setTimeouts({ writeMs: 50 });
+        a.write(pattern(2 * MiB));
+        await world.advance(49);
+        expect(world.log.filter((line) => line.includes('timeout'))).toEqual([]);
+        await world.advance(500);
+        expect(world.log.filter((line) => line.includes('timeout'))).toEqual(['near timeout write']);
+        expect(a.enabled).not.toContain('write');
+      }
+    });
+
     it('a decoder that makes 10 MiB of 1 KiB does not pass the mark, and starves nobody', async () => {
       const { near, far } = bare(world, bomb());
       near.enable('read');
