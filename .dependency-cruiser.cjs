@@ -12,6 +12,7 @@ const arrows = {
   bufferevent: ['evbuffer', 'bufferevent-backend', 'bufferevent-net'],
   'bufferevent-openssl': ['evbuffer', 'bufferevent-backend', 'bufferevent'],
   echo: ['bufferevent', 'bufferevent-net', 'bufferevent-epoll', 'bufferevent-openssl'],
+  'smtp-starttls': ['bufferevent', 'bufferevent-openssl'],
   'workers-echo': ['bufferevent', 'bufferevent-epoll'],
 };
 
