@@ -158,8 +158,8 @@ class Half extends Duplex {
     const other = /** @type {Half} */ (this.other);
     if (chunk.length === 0) process.nextTick(done);
     else {
-      other.#taken = done;
       other.push(chunk);
+      other.#taken = done;
     }
   }
 

@@ -1,11 +1,10 @@
 // @ts-check
-// Both ends in this process: `tls-work.mjs PEER FOLDER KEY WARM-UP SECONDS handshakes`, `… bulk WRITE-BYTES`. Works until the
-// process has taken so many seconds of CPU time, and prints as JSON what came of them.
+// Both ends in this process: `tls-work.mjs PEER FOLDER KEY handshakes`, `… bulk WRITE-BYTES`. Told `{ seconds }`, it works until
+// the process has taken so many seconds of CPU time, and answers what came of them.
 import { setImmediate } from 'node:timers/promises';
 import { AGREED, readCredentials } from './tls-terms.mjs';
 
-const [peerName = '', folder = '', keyKind = '', warmUp = '', seconds = '', does = '', writeBytes = ''] =
-  process.argv.slice(2);
+const [peerName = '', folder = '', keyKind = '', does = '', writeBytes = ''] = process.argv.slice(2);
 const credentials = readCredentials(folder, /** @type {import('./tls-terms.mjs').KeyKind} */ (keyKind));
 
 /**
@@ -44,19 +43,23 @@ function cpuSeconds() {
   return (user + system) / 1e6;
 }
 
+/** @param {number} seconds */
+async function workFor(seconds) {
+  let done = 0;
+  let took = 0;
+  const before = cpuSeconds();
+  do {
+    await work(false);
+    done += slice;
+    took = cpuSeconds() - before;
+  } while (took < seconds);
+  return { done, cpuSeconds: took };
+}
+
 await work(true);
-const started = cpuSeconds();
-while (cpuSeconds() - started < Number(warmUp)) await work(false);
-
-let done = 0;
-let took = 0;
-const before = cpuSeconds();
-do {
-  await work(false);
-  done += slice;
-  took = cpuSeconds() - before;
-} while (took < Number(seconds));
-
 if (peer.about() !== AGREED) throw new Error(`${peerName} has agreed upon "${peer.about()}", not "${AGREED}"`);
-console.log(JSON.stringify({ done, cpuSeconds: took }));
-process.exit();
+process.on('message', async (/** @type {{ seconds: number }} */ { seconds }) => {
+  process.send?.(await workFor(seconds));
+});
+process.once('disconnect', () => process.exit());
+process.send?.({ ready: true });

@@ -14,9 +14,9 @@ import { toMarkdown } from './tls/report.js';
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '7' },
-    /** Of each round: CPU time where both ends are in one process, else time. */
+    /** CPU time of each round, and of what comes before the first one, when V8 compiles. */
     seconds: { type: 'string', default: '2' },
-    'warm-up': { type: 'string', default: '1' },
+    'warm-up': { type: 'string', default: '8' },
     'idle-rounds': { type: 'string', default: '3' },
     'idle-connections': { type: 'string', default: '10000' },
     'churn-connections': { type: 'string', default: '20000' },

@@ -1,8 +1,7 @@
-import type { ServerProcess } from 'echo/load';
 import { interleave } from '../rounds.js';
 import { writeCredentials } from './credentials.js';
 import { buildLoopAddon } from './loop-addon.js';
-import { churnOnce, echoOnce, idleOnce, recordsOnce, startEcho, whyNotPinned, workOnce } from './processes.js';
+import { churnOnce, idleOnce, recordsOnce, startWorker, type Worker, whyNotPinned } from './processes.js';
 import type { MemoryThirds, Results, Round, RoundsByPeer, RunDescription } from './results.js';
 import {
   type ChurnWay,
@@ -55,23 +54,21 @@ type Log = MeasurementOptions['log'];
 type Run = MeasurementOptions['run'];
 
 async function measureWork(work: Work, peers: readonly PeerId[], run: Run, log: Log): Promise<RoundsByPeer> {
-  /** Servers live from their first round to the last. */
-  const servers = new Map<PeerId, ServerProcess>();
-  const measure = async (peer: PeerId): Promise<Round> => {
-    if (work.task.does !== 'echo') return workOnce(work, peer, run);
-    const server = servers.get(peer) ?? (await startEcho(peer));
-    servers.set(peer, server);
-    return echoOnce(work, server, run);
-  };
+  const workers: Worker[] = [];
   try {
-    const measured = await interleave(peers, run.rounds, async (peer) => {
-      const round = await measure(peer);
+    for (const peer of peers) {
+      const worker = await startWorker(work, peer, run);
+      workers.push(worker);
+      await worker.warmUp();
+    }
+    const measured = await interleave(peers, run.rounds, async (peer, index) => {
+      const round = await workers[index]!.round();
       log(`${work.id}  ${peerTitles[peer]}: ${describe(work, round)}`);
       return round;
     });
     return Object.fromEntries(peers.map((peer, index) => [peer, measured[index]!]));
   } finally {
-    for (const server of servers.values()) server.kill();
+    for (const worker of workers) worker[Symbol.dispose]();
   }
 }
 

@@ -21,6 +21,9 @@ import {
 /** The server of an echo has one core to itself, and the load has another. */
 const SERVER_CORE = '0';
 const LOAD_CORE = '1';
+const EITHER_CORE = `${SERVER_CORE},${LOAD_CORE}`;
+/** How often the CPU time of a server is looked at. */
+const LOOK_MS = 20;
 /** Held before memory is looked at for the first time, so that what is made once does not count. */
 const WARM_UP_CONNECTIONS = 200;
 
@@ -43,70 +46,86 @@ async function printedBy<Answer>(name: string, ...words: readonly (string | numb
   return JSON.parse(stdout) as Answer;
 }
 
+/** CPU seconds of what is measured. */
 export interface Duration {
   readonly warmUpSeconds: number;
   readonly seconds: number;
 }
 
-/** Both ends in a new process. */
-export async function workOnce(work: Work, peer: PeerId, { warmUpSeconds, seconds }: Duration): Promise<Round> {
-  const { task, unitSize } = work;
-  const words =
-    task.does === 'handshakes'
-      ? ([task.key, warmUpSeconds, seconds, 'handshakes'] as const)
-      : task.does === 'bulk'
-        ? (['ecdsa', warmUpSeconds, seconds, 'bulk', task.writeBytes] as const)
-        : null;
-  if (words === null) throw new Error(`${work.id} has two processes`);
-  const { done, cpuSeconds } = await printedBy<{ done: number; cpuSeconds: number }>(
-    'work',
-    peer,
-    credentialsFolder,
-    ...words,
-  );
-  return { perCpuSecond: done / unitSize / cpuSeconds };
+/** A peer in processes of its own, all of which live from the first round to the last: V8 is given the time that it takes. */
+export interface Worker extends Disposable {
+  warmUp(): Promise<void>;
+  round(): Promise<Round>;
 }
 
-/** A script that answers messages, on one core. */
-function start(core: string, name: string, words: readonly (string | number)[], flags: readonly string[] = []) {
-  const stdio: StdioOptions = ['ignore', 'pipe', 'inherit', 'ipc'];
-  const command = ['-c', core, process.execPath, ...flags, script(name), ...words.map(String)];
-  return spawn('taskset', command, { stdio, env: plainEnvironment() });
+export function startWorker(work: Work, peer: PeerId, duration: Duration): Promise<Worker> {
+  return work.task.does === 'echo' ? startEcho(work, peer, duration) : startWork(work, peer, duration);
 }
 
-export function startEcho(peer: PeerId): Promise<ServerProcess> {
-  return ServerProcess.of(start(SERVER_CORE, 'echo', [peer, credentialsFolder]));
+/** Both ends in one process. */
+async function startWork({ task, unitSize }: Work, peer: PeerId, duration: Duration): Promise<Worker> {
+  if (task.does === 'echo') throw new Error('an echo has two processes');
+  const words = task.does === 'bulk' ? ['ecdsa', 'bulk', task.writeBytes] : [task.key, 'handshakes'];
+  const process = start(EITHER_CORE, 'work', [peer, credentialsFolder, ...words]);
+  const workFor = async (seconds: number): Promise<Round> => {
+    const { done, cpuSeconds } = await askAlive<{ done: number; cpuSeconds: number }>(process, { seconds });
+    return { perCpuSecond: done / unitSize / cpuSeconds };
+  };
+  const worker: Worker = {
+    warmUp: () => workFor(duration.warmUpSeconds).then(() => {}),
+    round: () => workFor(duration.seconds),
+    [Symbol.dispose]: () => void process.kill('SIGKILL'),
+  };
+  return readyOrKilled(worker, process);
 }
 
-/** One round of load, with connections of its own. */
-export async function echoOnce(work: Work, server: ServerProcess, duration: Duration): Promise<Round> {
-  const { task, unitSize } = work;
-  if (task.does !== 'echo') throw new Error(`${work.id} is no echo`);
-  const words = [server.target.port, credentialsFolder, task.connections, task.messageBytes];
-  const load = start(LOAD_CORE, 'load', words);
-  try {
-    await Promise.race([ask(load), failure(load)]);
-    await wait(duration.warmUpSeconds * 1000);
-    const before = await look(server, load);
-    await wait(duration.seconds * 1000);
-    const after = await look(server, load);
+/** A server, and the load of it on the other core. */
+async function startEcho({ task, unitSize }: Work, peer: PeerId, duration: Duration): Promise<Worker> {
+  if (task.does !== 'echo') throw new Error('this is no echo');
+  const { connections, messageBytes } = task;
+  const server = await ServerProcess.of(start(SERVER_CORE, 'echo', [peer, credentialsFolder]));
+  const load = start(LOAD_CORE, 'load', [server.target.port, credentialsFolder, connections, messageBytes]);
+  const echoFor = async (cpuSeconds: number): Promise<Round> => {
+    const before = await look(server, load, 'go');
+    let after = before;
+    while (after.serverSeconds - before.serverSeconds < cpuSeconds) {
+      await wait(LOOK_MS);
+      after = await look(server, load, 'count');
+    }
+    await askAlive(load, 'rest');
     const seconds = after.seconds - before.seconds;
     const serverSeconds = after.serverSeconds - before.serverSeconds;
-    const messages = after.messages - before.messages;
     return {
-      perCpuSecond: (messages * task.messageBytes) / unitSize / serverSeconds,
+      perCpuSecond: ((after.messages - before.messages) * messageBytes) / unitSize / serverSeconds,
       serverPercent: (100 * serverSeconds) / seconds,
       loadPercent: (100 * (after.loadSeconds - before.loadSeconds)) / seconds,
     };
-  } finally {
-    load.kill('SIGKILL');
+  };
+  const worker: Worker = {
+    warmUp: () => echoFor(duration.warmUpSeconds).then(() => {}),
+    round: () => echoFor(duration.seconds),
+    [Symbol.dispose]() {
+      load.kill('SIGKILL');
+      server.kill();
+    },
+  };
+  return readyOrKilled(worker, load);
+}
+
+async function readyOrKilled(worker: Worker, process: ChildProcess): Promise<Worker> {
+  try {
+    await askAlive(process);
+    return worker;
+  } catch (error) {
+    worker[Symbol.dispose]();
+    throw error;
   }
 }
 
-async function look(server: ServerProcess, load: ChildProcess) {
+async function look(server: ServerProcess, load: ChildProcess, question: 'go' | 'count') {
   const [{ cpu }, { messages, cpuSeconds }] = await Promise.all([
     server.usage(),
-    ask<{ messages: number; cpuSeconds: number }>(load, 'count'),
+    askAlive<{ messages: number; cpuSeconds: number }>(load, question),
   ]);
   return {
     seconds: performance.now() / 1000,
@@ -116,9 +135,25 @@ async function look(server: ServerProcess, load: ChildProcess) {
   };
 }
 
-async function failure(child: ChildProcess): Promise<never> {
-  const [code] = await once(child, 'exit');
-  throw new Error(`a process has ended with ${code}`);
+/** As `ask`, but rejects when the process ends meanwhile. */
+async function askAlive<Answer>(child: ChildProcess, question?: string | object): Promise<Answer> {
+  const ended = new AbortController();
+  const failure = once(child, 'exit', { signal: ended.signal }).then(([code, signal]) => {
+    throw new Error(`a process has ended with ${code ?? signal}`);
+  });
+  try {
+    return (await Promise.race([ask<Answer>(child, question), failure])) as Answer;
+  } finally {
+    ended.abort();
+    failure.catch(() => {});
+  }
+}
+
+/** A script that answers messages, on one core. */
+function start(core: string, name: string, words: readonly (string | number)[], flags: readonly string[] = []) {
+  const stdio: StdioOptions = ['ignore', 'pipe', 'inherit', 'ipc'];
+  const command = ['-c', core, process.execPath, ...flags, script(name), ...words.map(String)];
+  return spawn('taskset', command, { stdio, env: plainEnvironment() });
 }
 
 export async function recordsOnce(how: RecordsHow): Promise<number> {
@@ -131,17 +166,17 @@ export async function idleOnce(kind: IdleKind, connections: number): Promise<num
   const server = start(SERVER_CORE, 'idle', [kind, credentialsFolder], ['--expose-gc']);
   let clients: ChildProcess | null = null;
   try {
-    const { port } = await Promise.race([ask<{ port: number }>(server), failure(server)]);
+    const { port } = await askAlive<{ port: number }>(server);
     clients = start(LOAD_CORE, 'idle-clients', [kind.endsWith('tls') ? 'tls' : 'plain', port, credentialsFolder]);
-    const failed = Promise.race([failure(server), failure(clients)]);
-    await Promise.race([ask(clients), failed]);
-    const residentWith = async (open: number, until: number): Promise<number> => {
-      await Promise.race([ask(clients!, { open }), failed]);
-      return (await ask<{ residentBytes: number }>(server, { until })).residentBytes;
+    await askAlive(clients);
+    let held = 0;
+    const residentWith = async (more: number): Promise<number> => {
+      held += more;
+      await askAlive(clients!, { open: more });
+      return (await askAlive<{ residentBytes: number }>(server, { until: held })).residentBytes;
     };
-    const before = await residentWith(WARM_UP_CONNECTIONS, WARM_UP_CONNECTIONS);
-    const after = await residentWith(connections, WARM_UP_CONNECTIONS + connections);
-    return (after - before) / connections;
+    const before = await residentWith(WARM_UP_CONNECTIONS);
+    return ((await residentWith(connections)) - before) / connections;
   } finally {
     clients?.kill('SIGKILL');
     server.kill('SIGKILL');

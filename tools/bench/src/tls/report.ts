@@ -36,7 +36,7 @@ export function toMarkdown(results: Results): string {
 function describe({ run }: Results): string {
   return (
     `${run.date}, Node ${run.node} with OpenSSL ${run.openssl}, ${run.machine}, \`${run.command}\`. Medians of ` +
-    `${run.rounds} interleaved rounds of ${run.seconds} s after ${run.warmUpSeconds} s of warm-up; ratios are medians of ` +
+    `${run.rounds} interleaved rounds of ${run.seconds} s of CPU time after ${run.warmUpSeconds} s of warm-up; ratios are medians of ` +
     'the ratios within each round (least … most).'
   );
 }
