@@ -1054,9 +1054,11 @@ scene('wrong arguments throw, and nothing else happens', (world) => {
   assert.throws(() => untyped.sslHandshake(client.id, memory, '0', 1), type);
   assert.throws(() => untyped.sslHandshake(), type);
   assert.throws(() => untyped.sslSetServername(client.id, 5), type);
-  // Deno takes anything for a boolean.
-  if (!('deno' in process.versions)) assert.throws(() => untyped.sslNew(world.clientContext(), 1), type);
-  assert.throws(() => untyped.contextNew('a', 1), type);
+  // Deno turns anything into what is asked for.
+  if (!('deno' in process.versions)) {
+    assert.throws(() => untyped.sslNew(world.clientContext(), 1), type);
+    assert.throws(() => untyped.contextNew('a', 1), type);
+  }
   assert.throws(() => untyped.contextSetPskIdentities(world.clientContext(), 'a', [], ''), type);
   assert.throws(() => untyped.contextSetPskIdentities(world.clientContext(), ['a'], [], ''), range);
   assert.throws(() => untyped.contextSetPskIdentities(world.clientContext(), [5], [memory], ''), type);
