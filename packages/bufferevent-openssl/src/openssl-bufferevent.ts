@@ -185,6 +185,8 @@ export function getOpensslErrors(bev: Bufferevent): readonly OpensslErrorEntry[]
  * Asks the peer for a new handshake on the connection (TLS 1.2 and below), which most peers refuse. When it is done there
  * is one more `connected` event; payload may pass meanwhile or wait. (M9, TL-14)
  *
+ * The peer is judged again, also when it was the peer that asked; `verify` of the context has to answer at once then.
+ *
  * An advanced feature that is hardly ever wanted: see `docs/tls-security.md` for its history.
  *
  * @throws OpensslError `ERR_OPENSSL_UNSUPPORTED` with TLS 1.3, which has `ssl.updateKeys()` instead; `ERR_OPENSSL_STATE`

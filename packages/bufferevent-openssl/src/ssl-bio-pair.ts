@@ -1,9 +1,9 @@
 import { argumentTypeError } from 'bufferevent-backend';
 import { Evbuffer, isEvbuffer } from 'evbuffer';
-import { Status } from './binding-contract.js';
+import { EngineEvent, Status } from './binding-contract.js';
 import { Engine } from './engine.js';
 import { OpensslError } from './errors.js';
-import { Handshake } from './handshake.js';
+import { Handshake, judgeAgain } from './handshake.js';
 import type { Ssl } from './ssl.js';
 import { checkSsl, checkTlsState, claim, disclaim, type TlsState, truncatedError } from './tls-layer.js';
 
@@ -102,14 +102,18 @@ export class SslBioPair implements Disposable {
    * there is room. `need-input`: all was used. `closed`: the peer has said its end.
    *
    * @throws OpensslError `ERR_OPENSSL_PROTOCOL` for what can't be decrypted; what came before it is in `target`.
-   *   `ERR_OPENSSL_STATE` before the handshake is done
+   *   `ERR_OPENSSL_STATE` before the handshake is done, `ERR_OPENSSL_VERIFY` for a peer that is somebody else after a
+   *   renegotiation: nothing that came with it is in `target`
    */
   read(target: Evbuffer, limit: number = Infinity): 'more' | 'need-input' | 'closed' {
     this.#checkOpen();
     if (!isEvbuffer(target)) throw argumentTypeError('target', 'an Evbuffer', target);
     if (!(limit >= 1)) throw argumentTypeError('limit', 'a number of at least 1', limit);
+    const before = target.length;
     const status = this.#engine.decrypt(this.#input, target, limit, this.output);
-    this.ssl.happened(this.#engine.takeEvents());
+    const events = this.#engine.takeEvents();
+    this.ssl.happened(events);
+    if ((events & EngineEvent.handshakeDone) !== 0) this.#judge(target, before);
     if (status === Status.failed) {
       throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what the peer has sent could not be decrypted');
     }
@@ -180,6 +184,16 @@ export class SslBioPair implements Disposable {
 
   [Symbol.dispose](): void {
     this.free();
+  }
+
+  /** After a renegotiation. Who was refused has written nothing. */
+  #judge(target: Evbuffer, before: number): void {
+    const refusal = judgeAgain(this.ssl);
+    if (refusal === null) return;
+    const judged = target.take(before);
+    target.clear();
+    target.addBuffer(judged);
+    throw refusal;
   }
 
   #encrypt(): void {

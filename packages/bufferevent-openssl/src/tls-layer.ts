@@ -4,7 +4,7 @@ import type { Evbuffer, EvbufferWatch } from 'evbuffer';
 import { EngineEvent, type SslId, Status } from './binding-contract.js';
 import { Engine, RECORD_BYTES } from './engine.js';
 import { OpensslError } from './errors.js';
-import { Handshake } from './handshake.js';
+import { Handshake, judgeAgain } from './handshake.js';
 import { type HandshakeTaker, HandshakeTurns } from './handshake-turns.js';
 import { Ssl } from './ssl.js';
 import type { SslContext } from './ssl-context.js';
@@ -13,9 +13,15 @@ import type { SslContext } from './ssl-context.js';
 export type TlsState = 'open' | 'connecting' | 'accepting';
 
 export interface TlsLayerOptions {
-  /** Free the `Ssl` with the layer (the default), or leave it to its user, who may go on with it elsewhere (M5). */
+  /**
+   * Free the `Ssl` with the layer (the default), or leave it to its user, who may go on with it elsewhere (M5): when nothing
+   * is on the way, since what has arrived and was not decrypted goes with the connection.
+   */
   readonly closeOnFree?: boolean;
-  /** Take an end without `close_notify` for an end, not for an error: it may be a truncation. Default false (TL-8). */
+  /**
+   * Take an end without `close_notify` for an end, not for an error: it may be a truncation. Default false (TL-8). A reset
+   * is an error all the same (TL-9).
+   */
   readonly allowDirtyShutdown?: boolean;
   /**
    * Gather what is written into records of 16 KiB, whatever the pieces (the default), or make records of each piece of
@@ -180,7 +186,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
     const status = engine.decrypt(source, target, limit, toPeer);
     this.#answers += toPeer.length - before;
     const events = engine.takeEvents();
-    if (events !== 0) this.#happened(events);
+    if (events !== 0) this.#happened(events, target);
     switch (status) {
       case Status.ok:
         return 'ok';
@@ -277,10 +283,16 @@ export class TlsLayer implements Layer, HandshakeTaker {
     host.wake();
   }
 
-  #happened(events: number): void {
+  /** @param decrypted what came in the same call */
+  #happened(events: number, decrypted?: Evbuffer): void {
     this.ssl.happened(events);
     if ((events & EngineEvent.handshakeStarted) !== 0 && this.#renegotiating === null) this.#countRenegotiation();
     if ((events & EngineEvent.handshakeDone) !== 0) {
+      const refusal = judgeAgain(this.ssl);
+      if (refusal !== null) {
+        decrypted?.clear();
+        throw refusal;
+      }
       const onDone = this.#renegotiating;
       this.#renegotiating = null;
       onDone?.();

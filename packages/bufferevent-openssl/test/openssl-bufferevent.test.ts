@@ -16,7 +16,7 @@ import {
   tlsOutcome,
 } from '../src/index.js';
 import { describeWithOpenssl } from './in-memory.js';
-import { HandPeer } from './support/hand-peer.js';
+import { HandPeer, withHandPeer } from './support/hand-peer.js';
 import { events, pattern, recordsIn, text } from './support/secure-pair.js';
 import { contexts, contextsOf, newSsl, versions } from './support/versions.js';
 
@@ -312,6 +312,36 @@ describeWithOpenssl('renegotiation', () => {
       expect(ends.client.ssl.finished).not.toEqual(before);
       expect(log.filter((line) => line === `${initiator} connected`)).toHaveLength(2);
       expect(log).toHaveLength(3);
+    });
+  }
+
+  for (const [answer, code] of [
+    [false, 'ERR_OPENSSL_VERIFY'],
+    [Promise.resolve(true), 'ERR_OPENSSL_RENEGOTIATION'],
+  ] as const) {
+    it(`the peer is judged again; what came with one that is refused is not delivered (${code})`, async () => {
+      let judged = 0;
+      const verify = () => (judged++ === 0 ? true : answer);
+      const both = contextsOf('TLSv1.2', allowed, { ...allowed, verify });
+      const { bev, peer } = withHandPeer(test.base, 'TLSv1.2', { contexts: both, isServer: true });
+      bev.setHandlers(events(log, 'client'));
+      bev.enable('read');
+      peer.bev.enable('read');
+      await peer.shake();
+      await test.settle();
+      renegotiate(bev);
+      for (let flights = 0; flights < 4; flights++) {
+        await test.settle();
+        peer.tls.feed(peer.bev.input.remove());
+        peer.tls.read(peer.received);
+        // Waits for the end of the handshake, and leaves in one piece with it.
+        if (flights === 0) peer.tls.write('from somebody else');
+        peer.send();
+      }
+      await test.settle();
+      expect(judged).toBe(2);
+      expect(log).toEqual(['client connected', `client error ${code} read`]);
+      expect(bev.input.length).toBe(0);
     });
   }
 
