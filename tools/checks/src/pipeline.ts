@@ -6,6 +6,7 @@ import { checkArm64 } from './arm64.js';
 import { checkDocsCode } from './docs-code.js';
 import { checkDocsLinks } from './docs-links.js';
 import { checkErrorCodes } from './error-codes.js';
+import { checkNodeVersions } from './openssl-scenes.js';
 import { checkRuleCitations } from './rule-citations.js';
 import { collectTestReports, removeTestReports, type TestTotals } from './test-reports.js';
 import { hasTools } from './tools.js';
@@ -57,7 +58,7 @@ const stages: Record<string, () => void | Promise<void>> = {
       totals = collectTestReports(root, packageFolders());
     }
   },
-  ...(flags.nightly ? { arm64: checkArm64 } : {}),
+  ...(flags.nightly ? { arm64: checkArm64, 'node-versions': checkNodeVersions } : {}),
   'node-test': () => turbo('test:node', '--concurrency=1'),
   'self-test': () =>
     run(process.execPath, [
