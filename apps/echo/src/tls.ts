@@ -96,6 +96,8 @@ export async function clientContext(options: TlsClientOptions): Promise<SslConte
     ...(cert !== undefined && key !== undefined && { certFile: cert, keyFile: key }),
     ...(insecure && { rejectUnauthorized: false }),
     // One certificate and no other, whoever has signed it.
-    ...(fingerprint !== undefined && { verify: (_ssl, { chain }) => chain[0]?.fingerprint256 === fingerprint }),
+    ...(fingerprint !== undefined && {
+      verify: (_ssl, { chain }) => chain[0]?.fingerprint256 === fingerprint.toUpperCase(),
+    }),
   });
 }

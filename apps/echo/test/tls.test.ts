@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { createServer, type TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +10,7 @@ import type { LoadTarget } from '../dist/load/index.js';
 import { onEveryBackend } from './support/backends.js';
 import { EchoProcess, startServer } from './support/echo-process.js';
 import { openPeer, readBytes, readToEnd } from './support/peer.js';
-import { canTls, files, openssl, openTlsPeer, openTlsPeerOver, pki } from './support/tls.js';
+import { canTls, files, filesFolder, openssl, openTlsPeer, openTlsPeerOver, pki } from './support/tls.js';
 import { isUsable } from './support/tools.js';
 import { within } from './support/within.js';
 
@@ -92,6 +93,17 @@ if (canTls) {
       await server.prints(/^127\.0\.0\.1:\d+: error, the connection has ended without close_notify$/m);
     });
 
+    it('stops without waiting for a client that stalls in its handshake', async () => {
+      const { server, target } = await startServer(...withCertificate);
+      const stalled = await openPeer(target);
+      const peer = await openTlsPeer(target); // The one before it is accepted, too.
+      peer.end('x');
+      await readToEnd(peer);
+      server.signal('SIGTERM');
+      expect(await server.ends()).toBe(0);
+      expect((await readToEnd(stalled)).length).toBe(0);
+    });
+
     it('answers what is under way after SIGTERM, ends with close_notify, and exits with 0', async () => {
       const { server, target } = await startServer(...withCertificate);
       const peer = await openTlsPeer(target);
@@ -125,8 +137,19 @@ if (canTls) {
       await echoes(startClient(known.target, '--ca', files.ca));
       const own = await startServer('--tls');
       const [, fingerprint] = await own.server.prints(fingerprintPattern);
-      await echoes(startClient(own.target, '--fingerprint', fingerprint!));
+      await echoes(startClient(own.target, '--fingerprint', fingerprint!.toLowerCase()));
       await echoes(startClient(own.target, '--insecure'));
+    });
+
+    it('reaches a server by a path, and verifies the name that it is told', async () => {
+      const path = join(filesFolder, `echo-${backend}`);
+      const server = new EchoProcess('serve', '--backend', backend, '--path', path, ...withCertificate);
+      await server.prints(/^listening on .*, TLS\)$/m);
+      const words = ['client', '--backend', backend, '--path', path, '--tls', '--ca', files.ca];
+      await echoes(new EchoProcess(...words, '--servername', 'localhost'));
+      const other = new EchoProcess(...words, '--servername', 'other.example');
+      expect(await other.ends()).toBe(1);
+      expect(other.errors).toContain('hostname mismatch');
     });
 
     it('shows its certificate to a server that asks', async () => {

@@ -18,11 +18,12 @@ const reason = unavailabilityReason();
 /** Whether tests with TLS run here. */
 export const canTls: boolean = reason === null || isRequired(`TLS, which is not available: ${reason}`);
 
-const folder = mkdtempSync(join(tmpdir(), 'echo-tls-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+/** Removed with the process. */
+export const filesFolder: string = mkdtempSync(join(tmpdir(), 'echo-tls-'));
+process.once('exit', () => rmSync(filesFolder, { recursive: true, force: true }));
 
 export const pki: TestPki = await createTestPki();
-export const files: PkiFiles = writePki(pki, folder);
+export const files: PkiFiles = writePki(pki, filesFolder);
 
 /** A connection by `node:tls`, its handshake done; it trusts the authority of the tests. */
 export async function openTlsPeer(target: LoadTarget, options: ConnectionOptions = {}): Promise<TLSSocket> {
