@@ -19,6 +19,8 @@ export type Judgement = 'pass' | 'hold' | 'end' | 'reset' | Uint8Array;
 
 export interface RecordProxy extends AsyncDisposable {
   readonly port: number;
+  /** Ends all connections in order, without a word of TLS, or resets them. */
+  cut(how: 'end' | 'reset'): void;
 }
 
 const HEADER_BYTES = 5;
@@ -26,7 +28,7 @@ const HEADER_BYTES = 5;
 /** Sits between a client and a server on loopback, sees records, and does as it is told with each. */
 export async function startRecordProxy(
   serverPort: number,
-  judge: (record: PassingRecord) => Judgement,
+  judge: (record: PassingRecord) => Judgement = () => 'pass',
 ): Promise<RecordProxy> {
   const sockets = new Set<Socket>();
   const proxy = createServer({ allowHalfOpen: true }, (client) => {
@@ -44,6 +46,12 @@ export async function startRecordProxy(
   await once(proxy, 'listening');
   return {
     port: (proxy.address() as AddressInfo).port,
+    cut(how) {
+      for (const socket of sockets) {
+        if (how === 'end') socket.end();
+        else socket.resetAndDestroy();
+      }
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       proxy.close();
