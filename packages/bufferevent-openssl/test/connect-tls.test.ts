@@ -16,6 +16,7 @@ import {
   type TlsListener,
   tlsOutcome,
 } from '../src/index.js';
+import { native } from '../src/native.js';
 import { describeWithOpenssl, pki } from './in-memory.js';
 import { events, pattern, rejection, text } from './support/secure-pair.js';
 import { systemBackends } from './support/system-backends.js';
@@ -291,6 +292,38 @@ function over(backend: Backend): void {
       expect(log).toEqual(['connection', 'read patient']);
       expect(listener.stats().handshaking).toBe(0);
       await listener.close();
+    });
+
+    it('M13: connections that end, are freed, fail or are refused leave nothing of OpenSSL behind', async () => {
+      const before = native().liveCounts();
+      const listener = await serve(
+        {},
+        { onRead: (bev) => void bev.write(bev.input), onEvent: (bev) => void bev.end() },
+      );
+      const rounds = Array.from({ length: 20 }, async (_, index) => {
+        if (index % 4 === 0) {
+          await rejection(dial(listener, { ca: pki.otherCa.certPem }));
+          return;
+        }
+        const client = await dial(listener);
+        client.write('x');
+        await client.read(1);
+        if (index % 4 === 1) await client.end();
+        else client.free();
+      });
+      await Promise.all(rounds);
+      await until(() => listener.connections === 0, 'the connections to go');
+      listener.context.free();
+      await listener.close();
+      // Of other tests the garbage collector may let some go meanwhile.
+      await until(
+        () =>
+          native()
+            .liveCounts()
+            .every((count, index) => count <= (before[index] as number)),
+        'OpenSSL to let go',
+        () => `${before} -> ${native().liveCounts()}`,
+      );
     });
 
     it('an aborted signal, and a port where nobody listens, reject and leave nothing behind', async () => {

@@ -168,6 +168,28 @@ describeWithOpenssl('SslBioPair', () => {
     });
   }
 
+  it('renegotiates with TLS 1.2, writes meanwhile for later, and judges the peer again', () => {
+    const allowed: SslContextOptions = { renegotiation: { perMinute: 5 } };
+    let judged = 0;
+    const both = ends('TLSv1.2', contextsOf('TLSv1.2', allowed, { ...allowed, verify: () => judged++ < 2 }));
+    shake(both);
+    const again = (): Evbuffer => {
+      both.client.renegotiate();
+      both.client.write('later');
+      const plain = new Evbuffer();
+      for (let flights = 0; flights < 4; flights++) {
+        carry(both.client, both.server);
+        both.server.read(plain);
+        carry(both.server, both.client);
+        both.client.read(new Evbuffer());
+      }
+      return plain;
+    };
+    expect(again().toString()).toBe('later');
+    expect(judged).toBe(2);
+    expect(again).toThrow(code('ERR_OPENSSL_VERIFY'));
+  });
+
   it('an Ssl goes on from one pair to the next, with what was decrypted', () => {
     const ssls = { client: newSsl('TLSv1.3', 'connecting'), server: newSsl('TLSv1.3', 'accepting') };
     const kept = { closeOnFree: false };
