@@ -7,8 +7,13 @@ import { getSsl, OpensslBufferevent, type Ssl, TlsLayer, type TlsState } from '.
 import { newSsl, type Version } from './versions.js';
 import { turn, until } from './wait.js';
 
-/** What TLS holds besides at either end: the buffers between the layer and its transport, and a record in OpenSSL. */
+/** What TLS holds besides: the buffers between the layers and their transports, and records in OpenSSL. */
 const HELD_BYTES: number = 2 * 320 * 1024;
+
+export interface Held {
+  /** At most, where there can't be as much. */
+  readonly heldBytes?: number;
+}
 const DEFAULT_TRANSIT_BYTES: number = 16 * 1024 * 1024;
 
 /** Two halves without a transport between them. */
@@ -28,15 +33,15 @@ export const plainPairs: Flavour = {
 };
 
 /** TLS filters over both ends of another kind. */
-export function tlsFilters(below: Flavour, version: Version): Flavour {
-  return overEnds('TLS filters', below, version, (bev, state) =>
+export function tlsFilters(below: Flavour, version: Version, held: Held = {}): Flavour {
+  return overEnds('TLS filters', below, version, held, (bev, state) =>
     OpensslBufferevent.filter(bev, newSsl(version, state), state),
   );
 }
 
 /** Connections that were plain, and were upgraded in place. */
-export function upgraded(below: Flavour, version: Version): Flavour {
-  return overEnds('upgraded connections', below, version, (bev, state) => {
+export function upgraded(below: Flavour, version: Version, held: Held = {}): Flavour {
+  return overEnds('upgraded connections', below, version, held, (bev, state) => {
     void bev.insertLayer(new TlsLayer(newSsl(version, state), state));
     return bev;
   });
@@ -46,12 +51,13 @@ function overEnds(
   name: string,
   below: Flavour,
   version: Version,
+  held: Held,
   cover: (bev: Bufferevent, state: TlsState) => Bufferevent,
 ): Flavour {
   const { dial: _, ...others } = below;
   return {
     ...others,
-    ...tlsNamed(name, below, version),
+    ...tlsNamed(name, below, version, held),
     async open(options) {
       const { a, b, ...setting } = await below.open(options);
       const ends = { a: cover(a, 'connecting'), b: cover(b, 'accepting') };
@@ -62,10 +68,10 @@ function overEnds(
 }
 
 /** TLS bufferevents on sockets: those that accept take the descriptor over where there is one. */
-export function tlsSockets(plain: Flavour, version: Version): Flavour {
+export function tlsSockets(plain: Flavour, version: Version, held: Held = {}): Flavour {
   return {
     ...plain,
-    ...tlsNamed('TLS sockets', plain, version),
+    ...tlsNamed('TLS sockets', plain, version, held),
     async open(options) {
       const place = await Place.open(plain, version, options);
       const a = place.client();
@@ -93,8 +99,13 @@ export function tlsSockets(plain: Flavour, version: Version): Flavour {
   };
 }
 
-function tlsNamed(name: string, { name: below, transitBytes = DEFAULT_TRANSIT_BYTES }: Flavour, version: Version) {
-  return { name: `${name} over ${below}, ${version}`, transitBytes: transitBytes + HELD_BYTES };
+function tlsNamed(
+  name: string,
+  { name: below, transitBytes = DEFAULT_TRANSIT_BYTES }: Flavour,
+  version: Version,
+  { heldBytes = HELD_BYTES }: Held,
+): Pick<Flavour, 'name' | 'transitBytes'> {
+  return { name: `${name} over ${below}, ${version}`, transitBytes: transitBytes + heldBytes };
 }
 
 /** Somewhere to connect to over the backend of a plain kind, whose setting it keeps. */
