@@ -4,6 +4,8 @@
 //     open(key, certificate, ca, name)      contexts for both ends, from PEM; what was open before is closed
 //     handshakes(count)                     so many connections, each until both ends are done; what was agreed upon
 //     bulk(bytes, writeBytes, compare)      sent over one connection in such writes; the bytes that have come
+//     heldBytes(count)                      allocated for each of so many servers' ends, after a handshake and an echo
+#include <malloc.h>
 #include <node_api.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -128,6 +130,21 @@ class Connection {
   bool Send(const char* bytes, size_t count) {
     size_t written = 0;
     return SSL_write_ex(client_.get(), bytes, count, &written) == 1 && written == count;
+  }
+
+  /** Both ways. */
+  bool Echo() {
+    char bytes[64] = {};
+    size_t done = 0;
+    return Send(bytes, sizeof bytes) && Receive(bytes, sizeof bytes) == sizeof bytes &&
+           SSL_write_ex(server_.get(), bytes, sizeof bytes, &done) == 1 &&
+           SSL_read_ex(client_.get(), bytes, sizeof bytes, &done) == 1;
+  }
+
+  /** What is left when the other end and the memory between them are gone. */
+  SslPointer KeepServer() {
+    SSL_set_bio(server_.get(), nullptr, nullptr);
+    return std::move(server_);
   }
 
   /** @returns 0 when nothing is there, or it is broken */
@@ -273,11 +290,33 @@ napi_value BulkCall(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value HeldBytesCall(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  if (!Arguments(env, info, values)) return Throw(env, "one argument is wanted");
+  const size_t count = Count(env, values[0]);
+  std::vector<SslPointer> kept;
+  kept.reserve(count);
+  // Room for records is needed while there are any; who holds many connections has it given back (the others here keep it).
+  SSL_CTX_set_mode(contexts.server.get(), SSL_MODE_RELEASE_BUFFERS);
+  const size_t before = mallinfo2().uordblks;
+  for (size_t left = count; left > 0; left--) {
+    Connection connection;
+    if (!connection.Handshake() || !connection.Echo()) return Throw(env, "an echo failed");
+    kept.push_back(connection.KeepServer());
+  }
+  const size_t after = mallinfo2().uordblks;
+  SSL_CTX_clear_mode(contexts.server.get(), SSL_MODE_RELEASE_BUFFERS);
+  napi_value result;
+  napi_create_double(env, static_cast<double>(after - before) / static_cast<double>(count), &result);
+  return result;
+}
+
 napi_value Init(napi_env env, napi_value exports) {
   const napi_property_descriptor calls[] = {
       {"open", nullptr, OpenCall, nullptr, nullptr, nullptr, napi_default, nullptr},
       {"handshakes", nullptr, HandshakesCall, nullptr, nullptr, nullptr, napi_default, nullptr},
       {"bulk", nullptr, BulkCall, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"heldBytes", nullptr, HeldBytesCall, nullptr, nullptr, nullptr, napi_default, nullptr},
   };
   napi_define_properties(env, exports, std::size(calls), calls);
   return exports;

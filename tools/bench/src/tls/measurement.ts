@@ -1,7 +1,15 @@
 import { interleave } from '../rounds.js';
 import { writeCredentials } from './credentials.js';
 import { buildLoopAddon } from './loop-addon.js';
-import { churnOnce, idleOnce, recordsOnce, startWorker, type Worker, whyNotPinned } from './processes.js';
+import {
+  churnOnce,
+  heldBytesOnce,
+  idleOnce,
+  recordsOnce,
+  startWorker,
+  type Worker,
+  whyNotPinned,
+} from './processes.js';
 import type { MemoryThirds, Results, Round, RoundsByPeer, RunDescription } from './results.js';
 import {
   type ChurnWay,
@@ -46,6 +54,7 @@ export async function measureAll({ run, wanted, log }: MeasurementOptions): Prom
     rounds,
     records: wanted(records.id) ? await measureRecords(log) : {},
     idle: wanted(idle.id) ? await measureIdle(run, log) : {},
+    heldBytes: wanted(idle.id) && missing === null ? await heldBytesOnce() : null,
     churn: await measureChurn(run, wanted, log),
   };
 }

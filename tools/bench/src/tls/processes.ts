@@ -183,6 +183,11 @@ export async function idleOnce(kind: IdleKind, connections: number): Promise<num
   }
 }
 
+/** Bytes that OpenSSL itself has allocated for each of some idle connections of a server, as the loop in C holds them. */
+export async function heldBytesOnce(): Promise<number> {
+  return (await printedBy<{ bytes: number }>('held-bytes', credentialsFolder, 1000)).bytes;
+}
+
 export function churnOnce(way: ChurnWay, connections: number): Promise<MemoryThirds> {
   return printedBy<MemoryThirds>('churn', way, credentialsFolder, connections);
 }

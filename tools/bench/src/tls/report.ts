@@ -74,16 +74,34 @@ function ratiosTable(results: Results, work: Work): string[] {
       if (judgement === null) return [];
       const { judged: own, against } = requirement;
       const [reached, ...rest] = verdict(judgement);
-      return [[comparison(own, against), `${reached} ${range(results, work, own, against)}`, ...rest]];
+      const ratio = `${reached} ${range(results, work, own, against)}`;
+      return [[comparison(own, against), ratio, ...rest, reachedByLimit(results, work, against)]];
     }),
     ...others.flatMap((peer) => {
       const byRound = ratios(results, work, judged, peer);
       if (byRound === null) return [];
       const reached = `${times(median(byRound))} ${range(results, work, judged, peer)}`;
-      return [[comparison(judged, peer), reached, '', '']];
+      return [[comparison(judged, peer), reached, '', '', reachedByLimit(results, work, peer)]];
     }),
   ];
-  return rows.length === 0 ? [] : [table(['', 'ratio', 'required', 'holds'], rows)];
+  if (rows.length === 0) return [];
+  const header = ['', 'ratio', 'required', 'holds', `reached by ${peerTitles[limit]}`];
+  // Not every work has that limit.
+  const columns = work.peers.includes(limit) ? header.length : header.length - 1;
+  return [
+    table(
+      header.slice(0, columns),
+      rows.map((row) => row.slice(0, columns)),
+    ),
+  ];
+}
+
+/** What nothing stands around, and what therefore nothing that does the same can reach more than. */
+const limit: PeerId = 'c-loop';
+
+function reachedByLimit(results: Results, work: Work, against: PeerId): string {
+  const byRound = against === limit ? null : ratios(results, work, limit, against);
+  return byRound === null ? '' : times(median(byRound));
 }
 
 function comparison(judged: PeerId, against: PeerId): string {
@@ -116,6 +134,7 @@ function idleTable(results: Results): string[] {
   const { plain = [], tls = [], 'node-plain': nodePlain = [], 'node-tls': nodeTls = [] } = results.idle;
   const nodeBytes = median(nodeTls.map((one, round) => one - nodePlain[round]!));
   const { idleConnections, idleRounds } = results.run;
+  const { heldBytes } = results;
   return [
     '### An idle connection',
     `Resident bytes of the server for each of ${show(idleConnections)} connections that have echoed one message, medians of ${idleRounds} rounds.`,
@@ -126,6 +145,12 @@ function idleTable(results: Results): string[] {
         ['node:net and node:tls', show(median(nodePlain)), show(median(nodeTls)), `${nodeBytes.toFixed(0)} B`, '', ''],
       ],
     ),
+    ...(heldBytes === null
+      ? []
+      : [
+          `OpenSSL itself has allocated ${show(heldBytes)} B for the server's end of such a connection, as the loop in C holds it ` +
+            '(`SSL_MODE_RELEASE_BUFFERS`, no buffers in use).',
+        ]),
   ];
 }
 

@@ -9,6 +9,8 @@ export interface Results {
   readonly records: Readonly<Partial<Record<RecordsHow, number>>>;
   /** Resident bytes of a connection. */
   readonly idle: Readonly<Partial<Record<IdleKind, readonly number[]>>>;
+  /** Bytes that OpenSSL itself has allocated for one; `null` when that was not measured. */
+  readonly heldBytes: number | null;
   /** Most resident memory in each third of the run, in MiB. */
   readonly churn: Readonly<Partial<Record<ChurnWay, MemoryThirds>>>;
 }
