@@ -1,16 +1,12 @@
 // @ts-check
-// `npm install`: builds the addon where no prebuilt one loads. Never fails: without its addon the package says why it is
-// not available, and programs use another backend.
+// `npm install`: builds the addon where no prebuilt one loads.
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
-// A checkout, whose addon is built with everything else.
-if (!existsSync(new URL('build-addon.mjs', import.meta.url))) await install();
-
-async function install() {
+// In a checkout the addon is built with everything else.
+if (!existsSync(new URL('../tsconfig.json', import.meta.url))) {
+  const { installAddon } = await import('bufferevent-addon');
   const { findBinding } = await import('../dist/binding.js');
-  const wanted = process.env['npm_config_build_from_source'] ?? '';
-  if ('binding' in findBinding() && !['true', 'bufferevent-epoll'].includes(wanted)) return;
-  const { buildAddon } = await import('./native-build.mjs');
-  const result = buildAddon();
-  if (result.outcome !== 'built') console.log(`bufferevent-epoll: installed without its addon: ${result.reason}`);
+  const lacking = process.platform === 'linux' ? null : `epoll exists on Linux only, and this is ${process.platform}`;
+  installAddon(fileURLToPath(new URL('..', import.meta.url)), 'bufferevent-epoll', findBinding(), lacking);
 }

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { type FoundAddon, findAddon } from 'bufferevent-addon';
 
 /** A port of the native half. */
 export interface NativePort {
@@ -42,26 +42,16 @@ export interface Binding {
 }
 
 /** Why the addon can't be used in this process, as one sentence, or the addon. Looked for once. */
-let found: { readonly binding: Binding } | { readonly reason: string } | undefined;
+let found: FoundAddon<Binding> | undefined;
 
-export function findBinding(): { readonly binding: Binding } | { readonly reason: string } {
+export function findBinding(): FoundAddon<Binding> {
   found ??= load();
   return found;
 }
 
-function load(): { readonly binding: Binding } | { readonly reason: string } {
+function load(): FoundAddon<Binding> {
   if ('bun' in process.versions) return { reason: 'Bun does not offer the event loop of libuv to addons' };
   if ('deno' in process.versions) return { reason: 'Deno does not offer the event loop of libuv to addons' };
   if (process.platform !== 'linux') return { reason: `epoll exists on Linux only, and this is ${process.platform}` };
-  try {
-    const require = createRequire(import.meta.url);
-    // Another build of the addon, for instance with sanitizers.
-    const chosen = process.env['BUFFEREVENT_EPOLL_ADDON'];
-    if (chosen !== undefined) return { binding: require(chosen) as Binding };
-    const build = require('node-gyp-build') as (folder: string) => Binding;
-    return { binding: build(fileURLToPath(new URL('..', import.meta.url))) };
-  } catch (error) {
-    const message = error instanceof Error ? (error.message.split('\n')[0] as string) : String(error);
-    return { reason: `the native addon could not be loaded: ${message}` };
-  }
+  return findAddon<Binding>(fileURLToPath(new URL('..', import.meta.url)), 'BUFFEREVENT_EPOLL_ADDON');
 }

@@ -4,7 +4,7 @@ namespace bufferevent {
 
 namespace {
 
-// Parsers of OpenSSL count with `int`.
+// Parsers of OpenSSL count with `int`, and so do the results.
 constexpr size_t kMostBytes = 1 << 30;
 
 }  // namespace
@@ -104,6 +104,7 @@ Window Call::WindowAt(size_t index) {
   const double end = Double(index + 2);
   // Written so that what is not a number fails.
   if (!(start >= 0 && start <= end && end <= static_cast<double>(size))) ThrowRangeError("start and end are not within the array");
+  if (end - start > static_cast<double>(kMostBytes)) ThrowRangeError("more than a call can count");
   if (failed_ || end == start) return {};
   const auto first = static_cast<size_t>(start);
   return {static_cast<uint8_t*>(data) + first, static_cast<size_t>(end) - first};

@@ -67,7 +67,6 @@ int Wire::OnWrite(BIO* bio, const char* from, int bytes) {
 void Wire::Lend(const uint8_t* input, size_t inputBytes, uint8_t* output, size_t outputBytes) {
   inputStart_ = input_ = input;
   inputEnd_ = inputBytes == 0 ? input : input + inputBytes;
-  if (waiting() > 0) output = nullptr;
   outputStart_ = output_ = output;
   outputEnd_ = output == nullptr ? output : output + outputBytes;
 }

@@ -3,9 +3,10 @@
 // its security updates: build it again after them.
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { compileAddon, folder, nodeHeaders } from './compile.js';
+import { fileURLToPath } from 'node:url';
+import { compileAddon, nodeHeaders } from 'addons/compile';
 
-const addon = join(folder, 'build-static/bufferevent_openssl.node');
+const folder = fileURLToPath(new URL('..', import.meta.url));
 
 if (existsSync('/usr/include/openssl/ssl.h')) {
   // Only these of Node: its OpenSSL is another one.
@@ -16,7 +17,11 @@ if (existsSync('/usr/include/openssl/ssl.h')) {
   }
   // Where the process exports an OpenSSL as well, neither may use a function of the other.
   const isolation = ['-Wl,-Bsymbolic', '-Wl,--exclude-libs,ALL'];
-  compileAddon(addon, headers, ['-DBUFFEREVENT_OPENSSL_STATIC', '-s'], ['-l:libssl.a', '-l:libcrypto.a', ...isolation]);
+  const addon = compileAddon('bufferevent-openssl', 'build-static/bufferevent_openssl.node', {
+    headers,
+    words: ['-DBUFFEREVENT_OPENSSL_STATIC', '-s'],
+    libraries: ['-l:libssl.a', '-l:libcrypto.a', ...isolation],
+  });
   console.log(addon);
 } else {
   console.log('bufferevent-openssl: no static build: openssl/ssl.h was not found');

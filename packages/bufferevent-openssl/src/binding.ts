@@ -1,36 +1,24 @@
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { type FoundAddon, findAddon } from 'bufferevent-addon';
 import type { Binding } from './binding-contract.js';
 
-/** The addon, not started yet, or why it can't be used in this process, as one sentence. */
-export type FoundBinding = { readonly binding: Binding } | { readonly reason: string };
+/** Names another build of the addon, for instance one with an OpenSSL of its own. */
+const VARIABLE = 'BUFFEREVENT_OPENSSL_ADDON';
 
-let found: FoundBinding | undefined;
+let found: FoundAddon<Binding> | undefined;
 
-/** Looked for once in every thread. Never throws. */
-export function findBinding(): FoundBinding {
+/** The addon, not started yet, or why it can't be used in this process. Looked for once in every thread. Never throws. */
+export function findBinding(): FoundAddon<Binding> {
   found ??= load();
   return found;
 }
 
-function load(): FoundBinding {
-  // Another build of the addon, for instance with sanitizers, or with an OpenSSL of its own.
-  const chosen = process.env['BUFFEREVENT_OPENSSL_ADDON'];
-  if (chosen === undefined) {
-    const lacking = ['bun', 'deno', 'electron'].find((runtime) => runtime in process.versions);
-    if (lacking !== undefined) {
-      return {
-        reason: `${lacking} does not share an OpenSSL with addons; BUFFEREVENT_OPENSSL_ADDON can name a build that carries its own`,
-      };
-    }
+function load(): FoundAddon<Binding> {
+  const lacking = ['bun', 'deno', 'electron'].find((runtime) => runtime in process.versions);
+  if (lacking !== undefined && process.env[VARIABLE] === undefined) {
+    return {
+      reason: `${lacking} does not share an OpenSSL with addons; ${VARIABLE} can name a build that carries its own`,
+    };
   }
-  try {
-    const require = createRequire(import.meta.url);
-    if (chosen !== undefined) return { binding: require(chosen) as Binding };
-    const build = require('node-gyp-build') as (folder: string) => Binding;
-    return { binding: build(fileURLToPath(new URL('..', import.meta.url))) };
-  } catch (error) {
-    const message = error instanceof Error ? (error.message.split('\n')[0] as string) : String(error);
-    return { reason: `the native addon could not be loaded: ${message}` };
-  }
+  return findAddon<Binding>(fileURLToPath(new URL('..', import.meta.url)), VARIABLE);
 }

@@ -28,7 +28,7 @@ const echoed = (addon: string): string => `available: true\nreason: null\nechoed
 describe('the packed bufferevent-epoll', () => {
   let project: ScratchProject;
   beforeAll(() => {
-    if (canBuild) execFileSync(process.execPath, ['scripts/make-prebuilds.mjs', process.arch], { cwd: epoll });
+    if (canBuild) execFileSync('npm', ['run', '--silent', 'prebuilds'], { cwd: epoll });
     project = new ScratchProject(packages, 'epoll');
   }, LONG.timeout);
   afterAll(() => project.remove());

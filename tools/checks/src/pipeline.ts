@@ -43,7 +43,7 @@ const stages: Record<string, () => void | Promise<void>> = {
     if (process.platform !== 'linux') return console.log('skipped: the binary in the tarball is for Linux');
     if (!hasTools('the binary in the tarball', ['objdump', 'strip', 'g++', 'make', 'python3'])) return;
     for (const name of ADDONS) {
-      await run(process.execPath, [`packages/${name}/scripts/make-prebuilds.mjs`]);
+      await run(process.execPath, ['tools/addons/prebuild.mjs', name]);
       checkAddonBinary(root, name, process.arch, 'objdump');
     }
   },

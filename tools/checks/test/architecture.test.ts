@@ -41,6 +41,11 @@ const violations: readonly { rule: string; file: string; code: string }[] = [
     code: "import 'bufferevent-backend-compliance';",
   },
   {
+    rule: 'arrows-of-bufferevent-addon',
+    file: 'packages/bufferevent-addon/src/up.ts',
+    code: "import '../../bufferevent-backend/dist/index.js';",
+  },
+  {
     rule: 'arrows-of-bufferevent-epoll',
     file: 'packages/bufferevent-epoll/src/dev.ts',
     code: "import 'bufferevent-backend-compliance';",

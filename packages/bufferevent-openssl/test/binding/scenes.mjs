@@ -473,6 +473,8 @@ sceneOfEach('a session is resumed', (world, version) => {
   assert.equal(isResumed(world, server, client, session), true);
   const [connects, accepts, hits] = world.binding.contextSessionStats(server);
   assert.deepEqual([connects, accepts, hits], [0, 2, 1]);
+  // Clients keep what they were told of themselves.
+  assert.equal(world.binding.contextSessionStats(client)[6], 0);
   // Another server has other keys of its own.
   assert.equal(isResumed(world, world.serverContext(version), client, session), false);
 });

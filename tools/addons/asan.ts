@@ -1,35 +1,41 @@
-// test-asan.ts [FILE …]: runs the tests over the sanitized addon, in vitest's processes and in every process that these
-// start: all of them, or those named, for wrong uses of memory, then the scenes and workers that end for what is leaked.
-// Any report fails the run, also one of a process whose end nobody looks at.
-import { spawnSync } from 'node:child_process';
+// asan.ts PACKAGE [FILE …]: runs the tests of a package over its addon with AddressSanitizer and UndefinedBehaviorSanitizer,
+// in vitest's processes and in every process that these start: all of them, or those named, for wrong uses of memory, then
+// its `scripts/leak-scenes.ts` for what is leaked. Any report fails the run, also one of a process whose end nobody looks at.
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { buildAsanAddon, sanitizerLibraries } from './build-asan.js';
+import { compileAddon } from './compile.js';
+import { PackageFolder } from './package-folder.mjs';
 
-const folder = fileURLToPath(new URL('..', import.meta.url));
+const [name, ...files] = process.argv.slice(2) as [string, ...string[]];
+const of = new PackageFolder(name);
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
 
 if (process.platform !== 'linux') {
-  console.log('bufferevent-openssl: not on Linux, no addon is tested');
+  console.log(`${name}: not on Linux, no addon is tested`);
   process.exit();
 }
 
-const addon = buildAsanAddon();
-const reports = mkdtempSync(join(tmpdir(), 'bufferevent-openssl-asan-'));
+/** What a process has to load first. */
+const libraries = ['libasan.so', 'libubsan.so'].map((library) =>
+  execFileSync('gcc', [`-print-file-name=${library}`], { encoding: 'utf8' }).trim(),
+);
+const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g'];
+const addon = compileAddon(name, `build/asan/${of.target.target_name}.node`, { words: [...sanitizers, '-O1'] });
+const reports = mkdtempSync(join(tmpdir(), `${name}-asan-`));
 
 /** Runs Node over the sanitized addon. */
 function runNode(words: readonly string[], { detectLeaks }: { detectLeaks: boolean }): boolean {
   const common = `log_path=${reports}/report:halt_on_error=1`;
   const { status } = spawnSync(process.execPath, words, {
-    cwd: folder,
+    cwd: of.folder,
     stdio: 'inherit',
     env: {
       ...process.env,
-      BUFFEREVENT_OPENSSL_ADDON: addon,
-      LD_PRELOAD: sanitizerLibraries().join(' '),
+      [of.variable]: addon,
+      LD_PRELOAD: libraries.join(' '),
       ASAN_OPTIONS: `${common}:detect_leaks=${Number(detectLeaks)}:detect_stack_use_after_return=1`,
       UBSAN_OPTIONS: `${common}:print_stacktrace=1`,
       // V8 and other addons leave memory behind at the end, and that is not ours to judge. Holds for all sanitizers.
@@ -49,12 +55,12 @@ function ourPart(report: string): string {
 /** Frame 0 is the allocator; an addon that a worker has unloaded has no name any more. */
 function isTakenByAddon(leak: string): boolean {
   const taker = leak.split('\n').find((line) => /^ *#\d+ /.test(line) && !/libsanitizer|\/c\+\+\//.test(line)) ?? '';
-  return /bufferevent_openssl|native\/|unknown module/.test(taker);
+  return taker.includes(of.target.target_name) || /native\/|unknown module/.test(taker);
 }
 
 try {
   const passed = [
-    runNode([vitest, 'run', '--config', '../../vitest.config.ts', ...process.argv.slice(2)], { detectLeaks: false }),
+    runNode([vitest, 'run', '--config', '../../vitest.config.ts', ...files], { detectLeaks: false }),
     // Not in vitest, which ends its processes in a way that nothing is looked for.
     runNode(['--import', 'tsx', 'scripts/leak-scenes.ts'], { detectLeaks: true }),
   ].every(Boolean);

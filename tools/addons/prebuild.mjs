@@ -1,35 +1,37 @@
 // @ts-check
-// make-prebuilds.mjs [x64|arm64]: the binary that goes into the tarball, in `prebuilds/`, with Debian's cross compiler
+// prebuild.mjs PACKAGE [x64|arm64]: the binary that goes into the tarball, in `prebuilds/`, with Debian's cross compiler
 // for another processor. Built in a folder of its own, so that the addon of the checkout stays as it is.
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { localHeaders } from 'bufferevent-addon';
 import { isFresh, markFresh } from './freshness.mjs';
-import { folder, localHeaders } from './native-build.mjs';
+import { PackageFolder } from './package-folder.mjs';
 
 /** Without types of its own. */
 const prebuildify = createRequire(import.meta.url)('prebuildify');
-const arch = process.argv[2] ?? process.arch;
+const of = new PackageFolder(process.argv[2]);
+const arch = process.argv[3] ?? process.arch;
 /** @type {Record<string, string>} */
 const crossPrefixes = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' };
 const prefix = arch === process.arch ? '' : crossPrefixes[arch];
 if (prefix === undefined) throw new RangeError(`${arch} is none of ${Object.keys(crossPrefixes).join(', ')}`);
 
-const binary = join(folder, `prebuilds/linux-${arch}/bufferevent-epoll.glibc.node`);
+const binary = of.path(`prebuilds/linux-${arch}/${of.name}.glibc.node`);
 const stamp = `linux-${arch}`;
-if (!existsSync(binary) || !isFresh(stamp)) {
-  const workFolder = join(folder, 'build', stamp);
+if (!existsSync(binary) || !isFresh(of, stamp)) {
+  const workFolder = of.path(`build/${stamp}`);
   rmSync(workFolder, { recursive: true, force: true });
   mkdirSync(workFolder, { recursive: true });
   for (const name of ['binding.gyp', 'native', 'package.json']) {
-    cpSync(join(folder, name), join(workFolder, name), { recursive: true });
+    cpSync(of.path(name), join(workFolder, name), { recursive: true });
   }
   Object.assign(process.env, { CC: `${prefix}gcc`, CXX: `${prefix}g++` });
   for (const word of localHeaders()) process.env['npm_config_nodedir'] = word.replace('--nodedir=', '');
   await promisify(prebuildify)({
     cwd: workFolder,
-    out: folder,
+    out: of.folder,
     arch,
     platform: 'linux',
     targets: [process.versions.node],
@@ -40,5 +42,5 @@ if (!existsSync(binary) || !isFresh(stamp)) {
     tagLibc: true,
     quiet: process.env['CI'] === undefined,
   });
-  markFresh(stamp);
+  markFresh(of, stamp);
 }

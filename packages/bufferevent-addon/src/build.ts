@@ -1,49 +1,37 @@
-// @ts-check
-// Builds the addon from source with node-gyp, for `npm install` and for the workspace.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-/** The folder of this package. */
-export const folder = fileURLToPath(new URL('..', import.meta.url));
+/** How a build ended: `impossible` when this machine lacks something, `failed` when the compiler did not like the source. */
+export type BuildResult =
+  | { readonly outcome: 'built' }
+  | { readonly outcome: 'impossible' | 'failed'; readonly reason: string; readonly output: string };
 
-/**
- * How a build ended: `impossible` when this machine lacks something, `failed` when the compiler did not like the source.
- * @typedef {{ outcome: 'built' } | { outcome: 'impossible' | 'failed', reason: string, output: string }} BuildResult
- */
-
-/** @returns {BuildResult} */
-export function buildAddon() {
-  if (process.platform !== 'linux') {
-    return { outcome: 'impossible', reason: `tried on Linux only, and this is ${process.platform}`, output: '' };
-  }
+/** Builds the addon of the package in `folder` from source, with node-gyp, into its `build/Release`. */
+export function buildAddon(folder: string): BuildResult {
   for (const tool of ['make', process.env['CXX'] ?? 'g++']) {
     if (spawnSync(`${tool} --version`, { shell: true, stdio: 'ignore' }).status !== 0) {
       return { outcome: 'impossible', reason: `${tool} was not found`, output: '' };
     }
   }
   // Looks for Python and for the headers of Node.
-  const configured = nodeGyp('configure', ...localHeaders());
+  const configured = nodeGyp(folder, 'configure', ...localHeaders());
   if (configured.reason !== null) return { outcome: 'impossible', ...configured, reason: configured.reason };
-  const built = nodeGyp('build');
+  const built = nodeGyp(folder, 'build');
   if (built.reason !== null) return { outcome: 'failed', ...built, reason: built.reason };
   return { outcome: 'built' };
 }
 
-/** Headers that came with Node need not be fetched. */
-export function localHeaders() {
+/** What node-gyp is told about headers that came with Node, which need not be fetched. */
+export function localHeaders(): string[] {
   const prefix = dirname(dirname(process.execPath));
   return existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
 }
 
-/**
- * @param {...string} words
- * @returns {{ reason: string | null, output: string }} `null` when all went well
- */
-function nodeGyp(...words) {
-  const [program, ...before] = findNodeGyp();
+/** `reason` is `null` when all went well. */
+function nodeGyp(folder: string, ...words: string[]): { readonly reason: string | null; readonly output: string } {
+  const [program, ...before] = findNodeGyp(folder);
   const { status, error, stdout, stderr } = spawnSync(program, [...before, ...words], {
     cwd: folder,
     encoding: 'utf8',
@@ -57,13 +45,10 @@ function nodeGyp(...words) {
   };
 }
 
-/**
- * The one that is installed beside us, or that of the package manager which runs us, or the one on the path.
- * @returns {[string, ...string[]]}
- */
-function findNodeGyp() {
+/** The one that is installed for the package, or that of the package manager which runs us, or the one on the path. */
+function findNodeGyp(folder: string): [string, ...string[]] {
   try {
-    return [process.execPath, createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')];
+    return [process.execPath, createRequire(join(folder, 'package.json')).resolve('node-gyp/bin/node-gyp.js')];
   } catch {
     const offered = process.env['npm_config_node_gyp'];
     return offered === undefined ? ['node-gyp'] : [process.execPath, offered];
