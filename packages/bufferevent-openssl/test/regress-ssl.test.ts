@@ -152,33 +152,41 @@ interface Row {
 }
 
 const rows: readonly Row[] = [
-  { ids: { socket: 'C1, C2', filter: 'C4' }, what: 'numbers are counted up, and the end is a truncation', options: {} },
   {
-    ids: { socket: 'C3', filter: 'C5' },
+    ids: { socket: 'regress C1, C2', filter: 'regress C4' },
+    what: 'numbers are counted up, and the end is a truncation',
+    options: {},
+  },
+  {
+    ids: { socket: 'regress C3', filter: 'regress C5' },
     what: 'the first number is written when connected',
     options: { writesWhenConnected: true },
   },
   {
-    ids: { socket: 'C8', filter: 'C9' },
+    ids: { socket: 'regress C8', filter: 'regress C9' },
     what: 'others go on with the Ssl where the handshake was done',
     options: { startsOpen: true },
   },
   {
-    ids: { socket: 'C10', filter: 'C11' },
+    ids: { socket: 'regress C10', filter: 'regress C11' },
     what: 'an unclean end is an end where that is allowed',
     options: { allowDirtyShutdown: true },
   },
   {
-    ids: { socket: 'C14', filter: 'C15' },
+    ids: { socket: 'regress C14', filter: 'regress C15' },
     what: 'others go on with the Ssl, and an unclean end is an end',
     options: { startsOpen: true, allowDirtyShutdown: true },
   },
 ];
 
 const renegotiations: readonly Row[] = [
-  { ids: { socket: 'C6', filter: 'C7' }, what: 'a client renegotiates on the way', options: { renegotiates: true } },
   {
-    ids: { socket: 'C12', filter: 'C13' },
+    ids: { socket: 'regress C6', filter: 'regress C7' },
+    what: 'a client renegotiates on the way',
+    options: { renegotiates: true },
+  },
+  {
+    ids: { socket: 'regress C12', filter: 'regress C13' },
     what: 'a client renegotiates on the way, and an unclean end is an end',
     options: { renegotiates: true, allowDirtyShutdown: true },
   },
@@ -198,7 +206,7 @@ describeWithOpenssl('regress_ssl.c', () => {
     for (const version of versions) {
       for (const kind of kindsOf(bed)) {
         for (const { ids, what, options } of rows) {
-          it(`regress ${ids[kind]}: ${what} (${kind}, ${version})`, async () => {
+          it(`${ids[kind]}: ${what} (${kind}, ${version})`, async () => {
             const game = await play(bed, kind, version, options);
             expect(game.outcome).toEqual(options.allowDirtyShutdown === true ? clean : truncated);
             expect(game.codes).toEqual(options.allowDirtyShutdown === true ? [] : ['ERR_OPENSSL_TRUNCATED']);
@@ -206,7 +214,7 @@ describeWithOpenssl('regress_ssl.c', () => {
         }
 
         for (const { ids, what, options } of renegotiations) {
-          it.runIf(version === 'TLSv1.2')(`regress ${ids[kind]}, TL-14: ${what} (${kind})`, async () => {
+          it.runIf(version === 'TLSv1.2')(`${ids[kind]}, TL-14: ${what} (${kind})`, async () => {
             const game = await play(bed, kind, version, { ...options, contexts: allowingContexts(version) });
             const expected = options.allowDirtyShutdown === true ? clean : truncated;
             // One more, of who has asked for it.
@@ -214,7 +222,7 @@ describeWithOpenssl('regress_ssl.c', () => {
           });
 
           it.runIf(version === 'TLSv1.3')(
-            `regress ${ids[kind]}, TL-14: TLS 1.3 refuses it, and goes on (${kind})`,
+            `${ids[kind]}, TL-14: TLS 1.3 refuses it, and goes on (${kind})`,
             async () => {
               const [near, far] = await bed.transports(kind);
               const client = bed.secure(near, newSsl(version, 'connecting'), 'connecting', tlsOptions(options));
@@ -308,8 +316,8 @@ describeWithOpenssl('regress_ssl.c', () => {
   inBeds(beds.slice(0, 2), (bed) => {
     for (const version of versions) {
       for (const kind of kindsOf(bed)) {
-        const id = kind === 'socket' ? 'C20, C21' : 'C20';
-        it(`regress ${id}: a server that says nothing is one time-out (${kind}, ${version})`, async () => {
+        const ids = kind === 'socket' ? 'regress C20, C21' : 'regress C20';
+        it(`${ids}: a server that says nothing is one time-out (${kind}, ${version})`, async () => {
           const game = new Game({});
           const [near, far] = await bed.transports(kind);
           const descriptor = typeof near === 'number' ? near : near.descriptor;
