@@ -25,6 +25,12 @@ const caseRanges = {
     [24, 34],
     [37, 38],
   ],
+  /** regress_ssl.c */
+  C: [
+    [1, 15],
+    [20, 22],
+    [24, 24],
+  ],
   /** regress_listener.c */
   E: [[1, 10]],
   /** regress_zlib.c */
@@ -54,11 +60,14 @@ export const regressCases: readonly string[] = [
   ...gaps.map((gap) => `I: ${gap}`),
 ];
 
+/** `regress A10, A11`, `regress A44–A61`. */
+export const caseList: RegExp = /\bregress [ABCEG]\d+[a-z]*(?:(?:, |–)[ABCEG]\d+[a-z]*)*/g;
+
 /** The cases that a text cites, each once. */
 export function citedCases(text: string): Set<string> {
   const cited = new Set(gaps.map((gap) => `I: ${gap}`).filter((gap) => text.includes(`regress ${gap}`)));
-  for (const [list] of text.matchAll(/\bregress [ABEG]\d+[a-z]*(?:(?:, |–)[ABEG]\d+[a-z]*)*/g)) {
-    for (const [, file, first = '', last = first] of list.matchAll(/([ABEG])(\d+)[a-z]*(?:–[ABEG](\d+))?/g)) {
+  for (const [list] of text.matchAll(caseList)) {
+    for (const [, file, first = '', last = first] of list.matchAll(/([ABCEG])(\d+)[a-z]*(?:–[ABCEG](\d+))?/g)) {
       for (const number of numbersIn([Number(first), Number(last)])) cited.add(`${file}${number}`);
     }
   }

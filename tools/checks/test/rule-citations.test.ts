@@ -2,13 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { citationProblems, citedIds, exceptionsHeading, exceptionsIn, ruleIds } from '../src/rule-citations.js';
 
 describe('rule citations', () => {
-  it('knows 20 rules of the backend contract and 100 of bufferevents and buffers', () => {
+  it('knows 20 rules of the backend contract, 100 of bufferevents and buffers, and 23 of TLS', () => {
     expect(ruleIds.filter((id) => id.startsWith('C') && !id.startsWith('CB'))).toHaveLength(20);
-    expect(ruleIds).toHaveLength(120);
+    expect(ruleIds).toHaveLength(143);
   });
 
   it('tells C1 from C11 and RD-1 from RD-10', () => {
     expect([...citedIds('C11: close cancels (RD-10). ABC1, C1x and CB-3b are no citations')]).toEqual(['C11', 'RD-10']);
+  });
+
+  it('tells a case of the suite for TLS from a rule of the backend contract', () => {
+    expect([...citedIds('regress C8, C9, TL-14: renegotiation; regress C10–C12: more; C3: a rule')]).toEqual([
+      'TL-14',
+      'C3',
+    ]);
   });
 
   it('reports a rule that no test cites, and only that one', () => {
