@@ -24,7 +24,7 @@ export type UpgradeTlsOptions = InsertLayerOptions &
  * Goes on under TLS on a connection that is in use (STARTTLS): what was written before leaves as it is, all that is written
  * and arrives from now on is TLS. The object, its handlers, marks, limits and time-outs stay. A server calls it when it
  * has written its consent, a client when it has read it. The end of the handshake is a `connected` event, its failure
- * an `error` without a direction.
+ * an `error`, without a direction unless it is one of the transport.
  *
  * Bytes that have arrived already and were not taken are refused: an attacker who sends plaintext behind the command
  * to upgrade would have it taken for part of the secure session (CVE-2011-0411). `surplus: 'decode'` gives them to TLS,
