@@ -27,6 +27,9 @@ const LOOK_MS = 20;
 /** Held before memory is looked at for the first time, so that what is made once does not count. */
 const WARM_UP_CONNECTIONS = 200;
 
+/** V8 makes its young generation larger and smaller by many MiB as it sees fit, which would be all that is seen. */
+const STEADY_HEAP = ['--min-semi-space-size=4', '--max-semi-space-size=4'];
+
 const run = promisify(execFile);
 
 /** Why this machine can't keep server and load apart, or `null`. */
@@ -41,8 +44,13 @@ function script(name: string): string {
 }
 
 /** What a script prints as JSON. */
-async function printedBy<Answer>(name: string, ...words: readonly (string | number)[]): Promise<Answer> {
-  const { stdout } = await run(process.execPath, [script(name), ...words.map(String)], { env: plainEnvironment() });
+async function printedBy<Answer>(
+  name: string,
+  words: readonly (string | number)[],
+  flags: readonly string[] = [],
+): Promise<Answer> {
+  const command = [...flags, script(name), ...words.map(String)];
+  const { stdout } = await run(process.execPath, command, { env: plainEnvironment() });
   return JSON.parse(stdout) as Answer;
 }
 
@@ -158,7 +166,7 @@ function start(core: string, name: string, words: readonly (string | number)[], 
 
 export async function recordsOnce(how: RecordsHow): Promise<number> {
   const { addBytes, totalBytes } = recordsWork;
-  return (await printedBy<{ records: number }>('records', credentialsFolder, addBytes, totalBytes, how)).records;
+  return (await printedBy<{ records: number }>('records', [credentialsFolder, addBytes, totalBytes, how])).records;
 }
 
 /** Resident bytes of each of so many connections of a server that has held some before. */
@@ -185,9 +193,9 @@ export async function idleOnce(kind: IdleKind, connections: number): Promise<num
 
 /** Bytes that OpenSSL itself has allocated for each of some idle connections of a server, as the loop in C holds them. */
 export async function heldBytesOnce(): Promise<number> {
-  return (await printedBy<{ bytes: number }>('held-bytes', credentialsFolder, 1000)).bytes;
+  return (await printedBy<{ bytes: number }>('held-bytes', [credentialsFolder, 1000])).bytes;
 }
 
 export function churnOnce(way: ChurnWay, connections: number): Promise<MemoryThirds> {
-  return printedBy<MemoryThirds>('churn', way, credentialsFolder, connections);
+  return printedBy<MemoryThirds>('churn', [way, credentialsFolder, connections], STEADY_HEAP);
 }

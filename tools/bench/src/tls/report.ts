@@ -164,7 +164,7 @@ function churnTable({ churn, run }: Results): string[] {
   if (rows.length === 0) return [];
   return [
     `### ${show(run.churnConnections)} connections opened, used, ended and freed`,
-    'Both ends in one process. The highest of 33 samples of resident memory in each third of the run, in MiB.',
+    'Both ends in one process. The median of 33 samples of resident memory in each third of the run, in MiB.',
     table(['', 'first', 'middle', 'last', 'last to middle', 'required', 'holds'], rows),
   ];
 }

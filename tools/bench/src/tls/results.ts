@@ -11,7 +11,7 @@ export interface Results {
   readonly idle: Readonly<Partial<Record<IdleKind, readonly number[]>>>;
   /** Bytes that OpenSSL itself has allocated for one; `null` when that was not measured. */
   readonly heldBytes: number | null;
-  /** Most resident memory in each third of the run, in MiB. */
+  /** The median of resident memory in each third of the run, in MiB. */
   readonly churn: Readonly<Partial<Record<ChurnWay, MemoryThirds>>>;
 }
 
