@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { Meter, payload } from './payload.js';
 import type { End, Report } from './settings.js';
@@ -85,6 +86,7 @@ export const echoedLines: Conversation = async (connection, bytes) => {
     }
   }
   const amounts = { sent: sent.digest(), received: received.digest() };
+  assert.deepEqual(amounts.received, amounts.sent, 'what was sent came back');
   return { ...connection.facts, ...amounts, end: await connection.end() };
 };
 

@@ -22,14 +22,16 @@ export interface LocalServer extends AsyncDisposable {
 export class Reports {
   readonly #wanted: number;
   readonly #begun: Promise<Report>[] = [];
-  #settle!: (whole: Promise<readonly Report[]>) => void;
+  #resolve!: (whole: Promise<readonly Report[]>) => void;
+  #reject!: (error: Error) => void;
   /** Resolves with so many as are wanted; rejects with the first failure. */
   readonly whole: Promise<readonly Report[]>;
 
   constructor(wanted: number) {
     this.#wanted = wanted;
-    this.whole = new Promise((resolve) => {
-      this.#settle = resolve;
+    this.whole = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
     // Who waits for it hears of a failure; before that, nobody may.
     this.whole.catch(() => {});
@@ -43,11 +45,11 @@ export class Reports {
   add(report: Promise<Report>): void {
     this.#begun.push(report);
     report.catch((error) => this.fail(error));
-    if (this.#begun.length === this.#wanted) this.#settle(Promise.all(this.#begun));
+    if (this.#begun.length === this.#wanted) this.#resolve(Promise.all(this.#begun));
   }
 
   fail(error: Error): void {
-    this.#settle(Promise.reject(error));
+    this.#reject(error);
   }
 }
 

@@ -17,6 +17,8 @@ interface Role {
   readonly versions?: readonly Version[];
   /** The most bytes each way; for programs that take one line at a time, or a few bytes of it. Default: any number. */
   readonly maxBytes?: number;
+  /** Nothing but a request goes to it. */
+  readonly onlySends?: boolean;
   /** The application protocol, for those that do not let one choose. */
   readonly alpn?: string;
 }

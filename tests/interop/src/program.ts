@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 
-/** The longest that a program is waited for, in milliseconds. */
-export const patienceMs = 30_000;
+/** How long a program may say nothing while something is waited for, and how long it may take to end, in milliseconds. */
+const silenceMs = 30_000;
+const lifeMs = 240_000;
 
 export interface ProgramOptions {
   readonly cwd?: string;
@@ -61,16 +62,9 @@ export class Program implements Disposable {
     return this.#transcript;
   }
 
-  /** Resolves when there is room for more. */
+  /** Resolves when it is written; also when the program is gone. */
   write(bytes: Uint8Array | string): Promise<void> {
-    const { stdin } = this.#child;
-    return new Promise((resolve) => {
-      if (stdin === null || stdin.destroyed || stdin.write(bytes)) resolve();
-      else {
-        stdin.once('drain', resolve);
-        stdin.once('close', resolve);
-      }
-    });
+    return new Promise((resolve) => void this.#child.stdin?.write(bytes, () => resolve()));
   }
 
   endInput(): void {
@@ -86,7 +80,7 @@ export class Program implements Disposable {
   /** Resolves with what `find` finds, asked after every output and by {@link again}; rejects when the program ends before. */
   when<Found>(what: string, find: () => Found | null): Promise<Found> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => waiter.giveUp(`nothing in ${patienceMs} ms`), patienceMs);
+      const timer = setTimeout(() => waiter.giveUp(`nothing in ${silenceMs} ms`), silenceMs);
       const settle = (): void => {
         clearTimeout(timer);
         this.#waiters.delete(waiter);
@@ -94,7 +88,10 @@ export class Program implements Disposable {
       const waiter: Waiter = {
         look() {
           const found = find();
-          if (found === null) return;
+          if (found === null) {
+            timer.refresh();
+            return;
+          }
           settle();
           resolve(found);
         },
@@ -116,7 +113,7 @@ export class Program implements Disposable {
 
   /** Resolves with the exit code; `null` for a program that was killed or could not be started. */
   async exited(): Promise<number | null> {
-    const timer = setTimeout(() => this.kill(), patienceMs);
+    const timer = setTimeout(() => this.kill(), lifeMs);
     const code = await this.#exited;
     clearTimeout(timer);
     return code;

@@ -24,7 +24,7 @@ export function writeTable(findings: Findings, bytes: number): void {
       `${name} (${library})`,
       role,
       version.replace('TLSv', ''),
-      cell(row, 'data', size(bytesOf(row, bytes))),
+      cell(row, 'data', `${size(bytesOf(row, bytes))}${peer[role]?.onlySends ? ' from it only' : ''}`),
       cell(row, 'close', 'both'),
       cell(row, 'resumption', 'yes'),
       cell(row, 'alpn', 'yes'),
@@ -39,7 +39,8 @@ export function writeTable(findings: Findings, bytes: number): void {
     target,
     `# Who it was tried with
 
-Written by \`npm run matrix\` in \`tests/interop\`; the same trials run in \`npm test\` with 1 MiB, and every night with 64 MiB.
+Written by \`npm run matrix\` in \`tests/interop\`; the same trials run in \`npm test\` with 1 MiB, and in
+\`npm run test:nightly\` with 64 MiB.
 
 Every line is a conversation of \`bufferevent-openssl\` with a program that knows nothing of it, over TCP. In all of them the
 client verifies the server's chain (leaf, intermediate, trust anchor) and its name, and both ends agree on the SHA-256 of what
@@ -50,12 +51,12 @@ was sent and received.
 ${lines.join('\n')}
 
 **clean close seen by**: \`both\` means that each end has told the other's close_notify from a connection that just ends.
-Where the peer can't tell, ours still did. **resumption**: a second connection went on with the session of the first.
+Where the peer can't tell, ours did. **resumption**: a second connection went on with the session of the first.
 **client certificate**: the server asked for one, and verified it.
 
 ${notes.map((note, index) => `${index + 1}. ${note}`).join('\n')}
 
-With these versions, on Node.js ${process.versions.node} with OpenSSL ${process.versions.openssl}:
+mbedTLS and wolfSSL are missing because Debian has their libraries, but no programs. With these versions, on Node.js ${process.versions.node} with OpenSSL ${process.versions.openssl}:
 
 ${versionLines.join('\n')}
 `,

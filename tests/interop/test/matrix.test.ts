@@ -7,7 +7,7 @@ import { isPeerUsable } from '../src/usable.js';
 
 const bytes = (process.env['NIGHTLY'] === '1' ? 64 : 1) * 2 ** 20;
 /** Some programs have to be compiled first, and some take their time with 64 MiB. */
-const patienceMs = 120_000;
+const patienceMs = 300_000;
 
 const does = {
   data: 'verifies, moves all bytes both ways, and ends cleanly',

@@ -5,9 +5,9 @@ import { httpAnswer } from '../conversations.js';
 import { Meter, payload } from '../payload.js';
 import type { Peer } from '../peer.js';
 import { Program } from '../program.js';
-import { nothingKnown, type Report } from '../settings.js';
+import { type End, nothingKnown, type Report } from '../settings.js';
 
-/** `curl`, a client. The answer has no length: it takes one for whole only when close_notify is behind it. */
+/** `curl`, a client. What it is answered has no length: its end is the end of the stream. */
 export const curl: Peer = {
   name: 'curl',
   library: 'OpenSSL',
@@ -47,11 +47,17 @@ export const curl: Peer = {
         peerName: /subject: .*CN=([^;\n]*)/.exec(transcript)?.[1] ?? '',
         sent: sent.digest(),
       };
+      const ends = transcript.split(/^\* Connected to /m).slice(1);
       return indices.map((index): Report => {
         const received = new Meter();
         received.add(readFileSync(path(`answer-${index}`)));
-        return { ...shared, received: received.digest(), end: 'clean' };
+        return { ...shared, received: received.digest(), end: endOf(ends[index] ?? '') };
       });
     },
   },
 };
+
+/** It goes on without, but shows whether it came. */
+function endOf(story: string): End {
+  return /\(IN\), TLS alert, close notify/.test(story) ? 'clean' : 'truncated';
+}

@@ -59,6 +59,7 @@ export const nss: Peer = {
     conversation: httpDownload,
     cannot: { close: 'tstclnt and selfserv do not say how a connection ended' },
     alpn: 'http/1.1',
+    onlySends: true,
     async start(settings) {
       const port = await freePort();
       const file = join(settings.credentials.folder, `nss-${port}`);

@@ -61,12 +61,16 @@ const compileGo = once((folder: string): string => {
   return program;
 });
 
+const goTakesAnyEnd = { close: 'crypto/tls takes every end behind a whole record for a clean one' };
+
 const go: Peer = scriptedPeer({
   name: 'Go crypto/tls',
   library: 'its own',
   tools: ['go'],
   version: () => output('go', 'version').replace(/^go version go(\S+).*/, 'Go $1'),
   command: ({ credentials }) => [compileGo(credentials.folder)],
+  clientCannot: goTakesAnyEnd,
+  serverCannot: goTakesAnyEnd,
 });
 
 const compileJava = once((folder: string): string => {
@@ -79,7 +83,14 @@ const java: Peer = scriptedPeer({
   library: 'its own',
   tools: ['java', 'javac'],
   version: () => output('java', '--version').split('\n')[0] ?? '',
-  command: ({ credentials }) => ['java', '-XX:TieredStopAtLevel=1', '-cp', compileJava(credentials.folder), 'Peer'],
+  // By default it takes every end for a clean one.
+  command: ({ credentials }) => [
+    'java',
+    '-Dcom.sun.net.ssl.requireCloseNotify=true',
+    '-cp',
+    compileJava(credentials.folder),
+    'Peer',
+  ],
 });
 
 export const scriptedPeers: readonly Peer[] = [node, python, go, java, bun, deno];
