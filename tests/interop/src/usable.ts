@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { isAvailable, unavailabilityReason } from 'bufferevent-openssl';
 import type { Peer } from './peer.js';
 
 /** Where a program is missing, what needs it is skipped with one line that says so; with REQUIRE_TOOLS=1 it is tried, and fails. */
@@ -11,4 +12,11 @@ export function isUsable(what: string, tools: readonly string[]): boolean {
 
 export function isPeerUsable({ name, tools }: Peer): boolean {
   return isUsable(`interoperability with ${name}`, tools);
+}
+
+/** Without the addon nothing can be tried at all. */
+export function isAddonUsable(): boolean {
+  if (isAvailable() || process.env['REQUIRE_TOOLS'] === '1') return true;
+  console.warn(`skipped: all of interop: ${unavailabilityReason()}`);
+  return false;
 }

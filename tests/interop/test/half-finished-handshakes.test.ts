@@ -7,6 +7,7 @@ import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { createTestPki, type TestPki, writePki } from 'certificates';
 import { expect, it, onTestFinished } from 'vitest';
+import { isAddonUsable } from '../src/usable.js';
 
 const connections = 10_000;
 /** The clients are killed in most runs: it takes a while to begin so many handshakes, and longer to wait for their end. */
@@ -65,7 +66,7 @@ function hasDescriptors(): boolean {
   return false;
 }
 
-it.skipIf(!hasDescriptors())(
+it.skipIf(!isAddonUsable() || !hasDescriptors())(
   'a server serves others while 10,000 handshakes are left half-finished, and gives them up with their memory',
   { timeout: 400_000 },
   async () => {

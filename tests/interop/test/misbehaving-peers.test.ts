@@ -32,7 +32,7 @@ import { ObservedServer, type Outcome } from '../src/observed-server.js';
 import { Program } from '../src/program.js';
 import { type Judgement, type PassingRecord, type RecordProxy, startRecordProxy } from '../src/record-proxy.js';
 import { type Version, versions } from '../src/settings.js';
-import { isUsable } from '../src/usable.js';
+import { isAddonUsable, isUsable } from '../src/usable.js';
 
 let pki: TestPki;
 let expiredClient: TestCertificate;
@@ -53,6 +53,7 @@ function isBackendUsable(backend: Backend): boolean {
   return false;
 }
 
+const describeOurs = describe.skipIf(!isAddonUsable());
 const hasOpenssl = isUsable('renegotiation by s_client', ['openssl']);
 const backends = [netBackend, epollBackend].filter(isBackendUsable);
 const everywhere = backends.flatMap((backend) => versions.map((version) => ({ backend, name: backend.name, version })));
@@ -200,7 +201,7 @@ function codesOfCut(backend: Backend, how: 'end' | 'reset'): readonly string[] {
   return backend === netBackend ? ['ECONNRESET', 'EPIPE', ...ended] : ['ECONNRESET', 'EPIPE'];
 }
 
-describe.each(everywhere)('on $name over $version, a server of ours', ({ backend, version }) => {
+describeOurs.each(everywhere)('on $name over $version, a server of ours', ({ backend, version }) => {
   it('TL-8: tells a truncation from an end, after the data that came before it', async () => {
     const server = await serve(backend, only(version));
     const proxy = await proxyTo(server.port);
@@ -351,7 +352,7 @@ function startClient(port: number): Program {
   return client;
 }
 
-describe.each(onEach)('on $name, a server of ours', ({ backend }) => {
+describeOurs.each(onEach)('on $name, a server of ours', ({ backend }) => {
   it('knows plain HTTP on its port', async () => {
     const server = await serve(backend);
     connectPlainly(server.port).write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
@@ -446,7 +447,7 @@ describe.each(onEach)('on $name, a server of ours', ({ backend }) => {
   });
 });
 
-describe.each(everywhere)('on $name over $version, a client of ours', ({ backend, version }) => {
+describeOurs.each(everywhere)('on $name over $version, a client of ours', ({ backend, version }) => {
   it('TL-8: tells a truncation from an end, after the data that came before it', async () => {
     const proxy = await proxyTo(await serveByNode(only(version)));
     const outcome = await greet(backend, { port: proxy.port }, () => proxy.cut('end'));
@@ -531,7 +532,7 @@ describe.each(everywhere)('on $name over $version, a client of ours', ({ backend
   });
 });
 
-describe.each(onEach)('on $name, a client of ours', ({ backend }) => {
+describeOurs.each(onEach)('on $name, a client of ours', ({ backend }) => {
   it.each([
     ['HTTP', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
     ['SMTP', '220 localhost ESMTP\r\n'],
