@@ -121,7 +121,7 @@ async function givenUp(bev: SocketBufferevent): Promise<number> {
 /** One in memory, one with short reads and writes, and those over sockets of the system. */
 export const beds: readonly Bed[] = [
   Bed.inMemory('memory'),
-  Bed.inMemory('memory with faults', { maxRecv: 37, maxSend: 50, delay: 1 }),
+  Bed.inMemory('memory with faults', { maxRecv: 137, maxSend: 250, delay: 1 }),
   ...systemBackends.map((backend) => Bed.over(backend)),
 ];
 
