@@ -1,9 +1,8 @@
 import type { Conversation } from './conversations.js';
-import type { Report, Settings, Version } from './settings.js';
+import type { Report, Settings } from './settings.js';
 
 /** What is tried of a peer, each with connections of its own. `close`: that it tells a clean end, seen in those of `data`. */
-export const features = ['data', 'close', 'resumption', 'alpn', 'clientCertificate'] as const;
-export type Feature = (typeof features)[number];
+export type Feature = 'data' | 'close' | 'resumption' | 'alpn' | 'clientCertificate';
 
 /** One role of a peer. */
 interface Role {
@@ -13,8 +12,6 @@ interface Role {
   readonly opening?: Conversation;
   /** What the program has no means for, and why not. `close`: it can't tell a clean end; ours can. */
   readonly cannot: Partial<Record<Feature, string>>;
-  /** Default: both. */
-  readonly versions?: readonly Version[];
   /** The most bytes each way; for programs that take one line at a time, or a few bytes of it. Default: any number. */
   readonly maxBytes?: number;
   /** Nothing but a request goes to it. */

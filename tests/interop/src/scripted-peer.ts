@@ -1,7 +1,7 @@
 import { exchangeAndClose, exchangeUntilClosed } from './conversations.js';
 import type { Feature, Peer, RunningServer } from './peer.js';
 import { Program } from './program.js';
-import type { Report, Settings, Version } from './settings.js';
+import type { Report, Settings } from './settings.js';
 
 export interface Script {
   readonly name: string;
@@ -12,7 +12,6 @@ export interface Script {
   command(settings: Settings): readonly string[];
   readonly clientCannot?: Partial<Record<Feature, string>>;
   readonly serverCannot?: Partial<Record<Feature, string>>;
-  readonly versions?: readonly Version[];
 }
 
 /**
@@ -21,7 +20,6 @@ export interface Script {
  */
 export function scriptedPeer(script: Script): Peer {
   const { name, library, tools } = script;
-  const versions = script.versions === undefined ? {} : { versions: script.versions };
   return {
     name,
     library,
@@ -30,7 +28,6 @@ export function scriptedPeer(script: Script): Peer {
     client: {
       conversation: exchangeUntilClosed,
       cannot: script.clientCannot ?? {},
-      ...versions,
       async connect(port, settings) {
         using program = start(script, 'client', settings, port);
         await program.succeeded();
@@ -40,7 +37,6 @@ export function scriptedPeer(script: Script): Peer {
     server: {
       conversation: exchangeAndClose,
       cannot: script.serverCannot ?? {},
-      ...versions,
       async start(settings): Promise<RunningServer> {
         const program = start(script, 'server', settings, 0);
         const [, port] = await program.matched(/^\{"listening": ?(\d+)\}$/);

@@ -18,7 +18,7 @@ export function rowsOf(peer: Peer): Row[] {
   return (['client', 'server'] as const).flatMap((role) => {
     const part = peer[role];
     if (part === undefined) return [];
-    return (part.versions ?? versions).map((version) => ({ peer, role, version }));
+    return versions.map((version) => ({ peer, role, version }));
   });
 }
 
