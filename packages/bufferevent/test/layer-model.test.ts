@@ -194,12 +194,12 @@ it('FI-10: whatever is done, the bytes received are a prefix of those sent, comp
       void Promise.all(ends.map(({ ended }) => ended)).then((causes) => {
         kinds = causes.map((cause) => cause?.kind ?? 'none');
       });
-      const step = () => {
+      const takeAll = () => {
         for (const end of ends) if (!end.top.freed) end.take(1000);
         return kinds !== null;
       };
       // Not so many turns: a port that nothing holds goes on with a timer, and thousands of turns fit into a millisecond.
-      await until(step, 'a clean end of both');
+      await until(takeAll, 'a clean end of both');
       await turns(3);
       for (const end of ends) end.take(Infinity);
       await turns(3);
