@@ -1,15 +1,22 @@
-// asan.ts PACKAGE [FILE …]: runs the tests of a package over its addon with AddressSanitizer and UndefinedBehaviorSanitizer,
-// in vitest's processes and in every process that these start: all of them, or those named, for wrong uses of memory, then
-// its `scripts/leak-scenes.ts` for what is leaked. Any report fails the run, also one of a process whose end nobody looks at.
+// asan.ts PACKAGE [--with FOLDER]… [FILE …]: runs the tests of a package over its addon with AddressSanitizer and
+// UndefinedBehaviorSanitizer, in vitest's processes and in every process that these start: all of them, or those named, for
+// wrong uses of memory, also those of packages that stand on it, then its `scripts/leak-scenes.ts` for what is leaked. Any
+// report fails the run, also one of a process whose end nobody looks at.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { compileAddon } from './compile.js';
 import { PackageFolder } from './package-folder.mjs';
 
-const [name, ...files] = process.argv.slice(2) as [string, ...string[]];
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { with: { type: 'string', multiple: true, default: [] } },
+});
+const [name, ...files] = positionals as [string, ...string[]];
 const of = new PackageFolder(name);
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
 
@@ -26,11 +33,15 @@ const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all',
 const addon = compileAddon(name, `build/asan/${of.target.target_name}.node`, { words: [...sanitizers, '-O1'] });
 const reports = mkdtempSync(join(tmpdir(), `${name}-asan-`));
 
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** All but those that judge resident memory: the sanitizer keeps what was freed. */
+const tests = ['--testNamePattern', '^(?!.*costs bounded memory)'];
+
 /** Runs Node over the sanitized addon. */
-function runNode(words: readonly string[], { detectLeaks }: { detectLeaks: boolean }): boolean {
+function runNode(words: readonly string[], folder: string, { detectLeaks }: { detectLeaks: boolean }): boolean {
   const common = `log_path=${reports}/report:halt_on_error=1`;
   const { status } = spawnSync(process.execPath, words, {
-    cwd: of.folder,
+    cwd: folder,
     stdio: 'inherit',
     env: {
       ...process.env,
@@ -60,9 +71,13 @@ function isTakenByAddon(leak: string): boolean {
 
 try {
   const passed = [
-    runNode([vitest, 'run', '--config', '../../vitest.config.ts', ...files], { detectLeaks: false }),
+    ...[of.folder, ...values.with.map((folder) => join(root, folder))].map((folder) =>
+      runNode([vitest, 'run', '--config', '../../vitest.config.ts', ...tests, ...files], folder, {
+        detectLeaks: false,
+      }),
+    ),
     // Not in vitest, which ends its processes in a way that nothing is looked for.
-    runNode(['--import', 'tsx', 'scripts/leak-scenes.ts'], { detectLeaks: true }),
+    runNode(['--import', 'tsx', 'scripts/leak-scenes.ts'], of.folder, { detectLeaks: true }),
   ].every(Boolean);
   const found = readdirSync(reports)
     .map((name) => ourPart(readFileSync(join(reports, name), 'utf8')))

@@ -6,15 +6,20 @@ import { GARBAGE_FLAGS } from '../../servers/allocation.mjs';
 import { ask } from '../ask.js';
 import { canProfile, type Part, profile } from './perf-profile.js';
 import { type Load, pidOf, runLoad, startServer } from './processes.js';
+import { limit, ours } from './requirement.js';
 import type { ServerId, ServerKind } from './servers.js';
 import { canTrace, traceSystemCalls } from './system-call-trace.js';
+import { type ExchangeTask, workloads } from './workloads.js';
 
-/** What ours does and takes for each message of 64 B that 64 connections have echoed, one under way on each. */
+/** What ours does and takes for each message. Counts are of messages of 64 B that 64 connections have echoed, one under way on each. */
 export interface Evidence {
   readonly counts: Readonly<Partial<Record<ServerId, Counts>>>;
   readonly traced: Readonly<Partial<Record<ServerId, TracedCounts>>>;
-  readonly profiled: Readonly<Partial<Record<ServerId, ProfiledTime>>>;
+  /** By the id of the work. */
+  readonly profiled: Readonly<Record<string, ProfiledServers>>;
 }
+
+export type ProfiledServers = Readonly<Partial<Record<ServerId, ProfiledTime>>>;
 
 /** All for each message, but for calls. */
 export interface Counts {
@@ -41,10 +46,9 @@ export interface ProfiledTime {
 }
 
 /** Ours, and the limit that it is measured against. */
-const toProfile: readonly ServerId[] = ['epoll', 'epoll-no-context', 'c-loop'];
+const toProfile: readonly ServerId[] = [ours, limit];
 
-const CONNECTIONS = 64;
-const MESSAGE_BYTES = 64;
+const counted: ExchangeTask = { does: 'exchange', connections: 64, bytes: 64, depth: 1 };
 /** Long enough for V8 to have compiled all of it: what it takes for that is no garbage of messages. */
 const WARM_UP_SECONDS = 3;
 /** V8 may collect, whatever room it has: then less is allocated while it is watched. */
@@ -65,30 +69,38 @@ export async function measureEvidence(
   leaveOut: (what: string, why: string) => void,
   log: (line: string) => void,
 ): Promise<Evidence> {
-  const ours = present.filter(({ answers }) => answers);
+  const answering = present.filter(({ answers }) => answers);
   const counts: Partial<Record<ServerId, Counts>> = {};
   const traced: Partial<Record<ServerId, TracedCounts>> = {};
-  for (const kind of ours) {
+  for (const kind of answering) {
     counts[kind.id] = await count(kind, seconds);
     log(`evidence  ${kind.title}: ${JSON.stringify(counts[kind.id])}`);
   }
   if (!canTrace()) leaveOut('System calls as strace counts them', 'strace is not installed');
   else {
-    for (const kind of ours.filter(({ id }) => id.startsWith('epoll'))) {
+    for (const kind of answering.filter(({ id }) => id.startsWith('epoll'))) {
       traced[kind.id] = await trace(kind, seconds);
       log(`evidence  ${kind.title}: ${JSON.stringify(traced[kind.id])}`);
     }
   }
-  const profiled: Partial<Record<ServerId, ProfiledTime>> = {};
+  const profiled: Record<string, ProfiledServers> = {};
   if (!canProfile()) leaveOut('Where CPU time goes', 'perf is not installed');
   else {
-    for (const kind of present.filter(({ id }) => toProfile.includes(id))) {
-      try {
-        profiled[kind.id] = await profileTime(kind, seconds);
-        log(`evidence  ${kind.title}: ${JSON.stringify(profiled[kind.id])}`);
-      } catch (error) {
-        leaveOut(`Where CPU time goes, ${kind.title}`, error instanceof Error ? error.message : String(error));
+    for (const { id, title, task, requirements } of workloads) {
+      if (task.does !== 'exchange' || !requirements.some(({ against }) => against === limit)) continue;
+      const times: Partial<Record<ServerId, ProfiledTime>> = {};
+      for (const kind of present.filter((each) => toProfile.includes(each.id))) {
+        try {
+          times[kind.id] = await profileTime(kind, task, seconds);
+          log(`evidence  ${id}  ${kind.title}: ${JSON.stringify(times[kind.id])}`);
+        } catch (error) {
+          leaveOut(
+            `Where CPU time goes, ${title}, ${kind.title}`,
+            error instanceof Error ? error.message : String(error),
+          );
+        }
       }
+      profiled[id] = times;
     }
   }
   return { counts, traced, profiled };
@@ -98,7 +110,7 @@ async function count(kind: ServerKind, seconds: number): Promise<Counts> {
   const server = await startServer(kind, 'echo', '', GARBAGE_FLAGS);
   try {
     let observed: Observed | null = null;
-    await underLoad(server, 2 * seconds, async () => {
+    await underLoad(server, counted, 2 * seconds, async () => {
       for (const shorter of SHORTER) {
         observed = await observe(server, seconds / shorter);
         if (observed.allocatedBytes !== null) break;
@@ -115,7 +127,7 @@ async function trace(kind: ServerKind, seconds: number): Promise<TracedCounts> {
   try {
     let observed: Observed | null = null;
     let byStrace: Record<string, number> = {};
-    await underLoad(server, seconds + 2, async () => {
+    await underLoad(server, counted, seconds + 2, async () => {
       byStrace = await traceSystemCalls(pidOf(server), async () => {
         const before = await portOf(server);
         await wait(seconds * 1000);
@@ -129,14 +141,19 @@ async function trace(kind: ServerKind, seconds: number): Promise<TracedCounts> {
   }
 }
 
-async function profileTime(kind: ServerKind, seconds: number): Promise<ProfiledTime> {
+async function profileTime(kind: ServerKind, task: ExchangeTask, seconds: number): Promise<ProfiledTime> {
   const server = await startServer(kind, 'echo', '');
   try {
     const [program] = kind.command('echo', '', []);
     let shares: Record<Part, number> | null = null;
-    const { messages, serverUserSeconds, serverSystemSeconds } = await underLoad(server, seconds + 1, async () => {
-      shares = await profile(pidOf(server), program, seconds);
-    });
+    const { messages, serverUserSeconds, serverSystemSeconds } = await underLoad(
+      server,
+      task,
+      seconds + 1,
+      async () => {
+        shares = await profile(pidOf(server), program, seconds);
+      },
+    );
     return { cpuMicroseconds: ((serverUserSeconds + serverSystemSeconds) * 1e6) / messages, shares: shares! };
   } finally {
     server.kill();
@@ -144,8 +161,13 @@ async function profileTime(kind: ServerKind, seconds: number): Promise<ProfiledT
 }
 
 /** Does it while messages go round. */
-async function underLoad(server: ServerProcess, seconds: number, look: () => Promise<void>): Promise<Load> {
-  const load = runLoad(server, ['exchange', CONNECTIONS, MESSAGE_BYTES, 1, WARM_UP_SECONDS, seconds]);
+async function underLoad(
+  server: ServerProcess,
+  { connections, bytes, depth }: ExchangeTask,
+  seconds: number,
+  look: () => Promise<void>,
+): Promise<Load> {
+  const load = runLoad(server, ['exchange', connections, bytes, depth, WARM_UP_SECONDS, seconds]);
   const looked = wait(WARM_UP_SECONDS * 1000).then(look);
   const [result] = await Promise.all([load, looked]);
   return result;

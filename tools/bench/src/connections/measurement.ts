@@ -9,7 +9,7 @@ import { runLoad, startServer, whyNotPinned } from './processes.js';
 import { residentBytes } from './resident-memory.js';
 import type { Results, RunDescription, SamplesByServer } from './results.js';
 import { type ServerKind, servers } from './servers.js';
-import { behaviourFor, type Task, type Workload, workloads } from './workloads.js';
+import { behaviourFor, type ExchangeTask, type Task, type Workload, workloads } from './workloads.js';
 
 export interface MeasurementOptions {
   readonly run: Omit<RunDescription, 'leftOut'>;
@@ -22,7 +22,6 @@ export interface MeasurementOptions {
 /** Descriptors that a process needs beside its connections. */
 const SPARE_DESCRIPTORS = 300;
 
-type ExchangeTask = Extract<Task, { depth: number }>;
 type HoldTask = Extract<Task, { does: 'hold' }>;
 type MovingTask = Exclude<Task, HoldTask>;
 

@@ -3,11 +3,12 @@ import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { buildFolder } from '../native-program.js';
 
-/** What code a process runs, and the kernel for it. */
-export type Part = 'kernel' | 'compiled' | 'builtins' | 'addon' | 'library' | 'program' | 'other';
+/** What code a process runs, and the kernel for it; apart from the rest of the kernel, what copies bytes to and from the process. */
+export type Part = 'copying' | 'kernel' | 'compiled' | 'builtins' | 'addon' | 'library' | 'program' | 'other';
 
 export const partTitles: Readonly<Record<Part, string>> = {
-  kernel: 'kernel',
+  copying: 'kernel, copying',
+  kernel: 'kernel, all else',
   compiled: 'compiled JavaScript',
   builtins: "V8's builtins",
   addon: 'addon',
@@ -44,6 +45,7 @@ async function perf(command: string, ...words: string[]): Promise<string> {
 
 function shares(report: string, program: string): Record<Part, number> {
   const samples: Record<Part, number> = {
+    copying: 0,
     kernel: 0,
     compiled: 0,
     builtins: 0,
@@ -55,13 +57,18 @@ function shares(report: string, program: string): Record<Part, number> {
   let total = 0;
   // For instance "   42;libc.so.6;[.] __send"; `[k]` is the mark of the kernel's symbols.
   for (const [, count, object, mark, symbol] of report.matchAll(/^\s*(\d+)\s*;(.*?)\s*;\[(.)\] (.*)$/gm)) {
-    samples[mark === 'k' ? 'kernel' : partOf(object!, symbol!, program)] += Number(count);
+    samples[mark === 'k' ? kernelPart(symbol!) : partOf(object!, symbol!, program)] += Number(count);
     total += Number(count);
   }
   // Not everybody may look into the kernel, and perf falls back to leaving it out.
   if (samples.kernel === 0) throw new Error('perf sees nothing of the kernel: see kernel.perf_event_paranoid');
   for (const part of Object.keys(samples) as Part[]) samples[part] /= total;
   return samples;
+}
+
+/** Names of Linux on x86-64 and arm64, of several versions. */
+function kernelPart(symbol: string): Part {
+  return /^(rep_movs|copy_user|_copy_(to|from)_iter|copy_page_|__arch_copy_)/.test(symbol) ? 'copying' : 'kernel';
 }
 
 function partOf(object: string, symbol: string, program: string): Part {

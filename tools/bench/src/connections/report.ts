@@ -6,7 +6,7 @@ import { type Evidence, sum } from './evidence.js';
 import { type Figure, figuresOf, figureTitles, show } from './figures.js';
 import { type ConnectionsFinding, findings, ratios, roundsOf } from './findings.js';
 import { type Part, partTitles } from './perf-profile.js';
-import { ours } from './requirement.js';
+import { limit, ours } from './requirement.js';
 import type { Results } from './results.js';
 import { type ServerId, servers, serverTitle } from './servers.js';
 import { type Task, type Workload, workloads } from './workloads.js';
@@ -38,7 +38,7 @@ function requirementsTable(all: readonly ConnectionsFinding[]): string[] {
   );
   return rows.length === 0
     ? []
-    : [table(['', 'reached', 'required', 'holds', `reached by ${serverTitle('c-loop')}`], rows)];
+    : [table(['', 'reached', 'required', 'holds', `reached by ${serverTitle(limit)}`], rows)];
 }
 
 function workloadTable(results: Results, { id, title, task }: Workload): string[] {
@@ -129,15 +129,20 @@ function evidenceTables({ counts, traced, profiled }: Evidence): string[] {
 
 function profileTable(profiled: Evidence['profiled']): string[] {
   const parts = Object.keys(partTitles) as Part[];
-  const rows = (Object.keys(profiled) as ServerId[]).map((id) => {
-    const { cpuMicroseconds, shares } = profiled[id]!;
-    const cells = parts.map((part) => `${show(cpuMicroseconds * shares[part])} (${(100 * shares[part]).toFixed(1)}%)`);
-    return [serverTitle(id), show(cpuMicroseconds), ...cells];
+  const rows = workloads.flatMap(({ id, title }) => {
+    const times = profiled[id] ?? {};
+    return (Object.keys(times) as ServerId[]).map((server) => {
+      const { cpuMicroseconds, shares } = times[server]!;
+      const cells = parts.map(
+        (part) => `${show(cpuMicroseconds * shares[part])} (${(100 * shares[part]).toFixed(1)}%)`,
+      );
+      return [title, serverTitle(server), show(cpuMicroseconds), ...cells];
+    });
   });
   if (rows.length === 0) return [];
   return [
     'Where the CPU time of a message goes, in µs, as `perf record -e cpu-clock` finds the server:',
-    table(['', 'CPU, µs', ...parts.map((part) => partTitles[part])], rows),
+    table(['', '', 'CPU, µs', ...parts.map((part) => partTitles[part])], rows, 2),
   ];
 }
 

@@ -13,6 +13,9 @@ export type Task =
   | { readonly does: 'download'; readonly from: 'memory' | 'file' }
   | { readonly does: 'hold'; readonly connections: number };
 
+/** Messages of connections that stay. */
+export type ExchangeTask = Extract<Task, { depth: number }>;
+
 /** What a server is started as. */
 export type Behaviour = 'echo' | 'lines' | 'sink' | 'source' | 'file' | 'workers';
 
