@@ -42,8 +42,8 @@ export function writeTable(findings: Findings, bytes: number): void {
 Written by \`npm run matrix\` in \`tests/interop\`; the same trials run in \`npm test\` with 1 MiB, and in
 \`npm run test:nightly\` with 64 MiB.
 
-Every line is a conversation of \`bufferevent-openssl\` with a program that knows nothing of it, over TCP. In all of them the
-client verifies the server's chain (leaf, intermediate, trust anchor) and its name, and both ends agree on the SHA-256 of what
+Every line is a conversation of \`bufferevent-openssl\` with another implementation of TLS, over TCP: with its own programs where
+it has some, with small ones in \`programs/\` elsewhere. In all of them the client verifies the server's chain (leaf, intermediate, trust anchor) and its name, and both ends agree on the SHA-256 of what
 was sent and received.
 
 | peer | it is the | TLS | data each way | clean close seen by | resumption | ALPN | client certificate |
