@@ -57,6 +57,13 @@ napi_value ContextAddCa(Call& call) {
   return call.failed() ? nullptr : call.Answer(context->AddTrustAnchors(certificates, names));
 }
 
+napi_value ContextShareTrust(Call& call) {
+  Context* context = call.ContextAt(0);
+  Context* from = call.ContextAt(1);
+  if (!call.failed()) SSL_CTX_set1_cert_store(context->native(), SSL_CTX_get_cert_store(from->native()));
+  return nullptr;
+}
+
 napi_value ContextAddCrl(Call& call) {
   Context* context = call.ContextAt(0);
   const Bytes crl = call.BytesAt(1);
@@ -193,6 +200,7 @@ constexpr Function kFunctions[] = {
     {"contextUsePfx", Enter<ContextUsePfx>},
     {"contextCheckKey", Enter<ContextCheckKey>},
     {"contextAddCa", Enter<ContextAddCa>},
+    {"contextShareTrust", Enter<ContextShareTrust>},
     {"contextAddCrl", Enter<ContextAddCrl>},
     {"contextAllowPartialChain", Enter<Switch<&Context::AllowPartialChain>>},
     {"contextSetCiphers", Enter<SetList<SSL_CTX_set_cipher_list>>},

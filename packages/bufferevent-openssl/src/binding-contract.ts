@@ -115,6 +115,8 @@ export interface Binding {
   contextCheckKey(context: ContextId): boolean;
   /** Trust anchors: PEM, any number, or one in DER. Without any the peer is never trusted. `names`: also offered to clients as acceptable issuers. */
   contextAddCa(context: ContextId, certificates: Uint8Array, names: boolean): boolean;
+  /** The trust anchors and revocation lists of another context, instead of its own and without a copy; what either adds is for both. */
+  contextShareTrust(context: ContextId, from: ContextId): void;
   /** PEM or DER; turns on the checking of revocation, of the leaf or of the whole chain. */
   contextAddCrl(context: ContextId, crl: Uint8Array, wholeChain: boolean): boolean;
   contextAllowPartialChain(context: ContextId, allowed: boolean): void;

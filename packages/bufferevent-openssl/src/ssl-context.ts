@@ -16,6 +16,7 @@ import {
   readMaterials,
   type SslContextOptions,
   textBytes,
+  versionNumber,
 } from './context-options.js';
 import { defaultTrust } from './default-trust.js';
 import { freedError, type OpensslErrorCode } from './errors.js';
@@ -68,8 +69,8 @@ export class SslContext implements Disposable {
   /** @internal */
   readonly policy: ContextPolicy;
   #id: ContextId;
-  /** Whether clients still need the default trust anchors. */
-  #lacksTrust: boolean;
+  /** What clients still need of the default trust anchors: a share, or copies beside what they have. */
+  #lacksTrust: 'none' | 'share' | 'copies';
 
   /**
    * Reads the files that the options name while everything else in this thread waits; {@link load} does not.
@@ -94,7 +95,8 @@ export class SslContext implements Disposable {
       keyLog: chooseKeyLog(options),
       canServe: identities > 0 || options.psk !== undefined || onClientHello !== null,
     });
-    this.#lacksTrust = read.authorities.length === 0;
+    const addsTrust = read.revocations.length > 0 || (options.trustPfx === true && read.pfxs.length > 0);
+    this.#lacksTrust = read.authorities.length > 0 ? 'none' : addsTrust ? 'copies' : 'share';
     const { minVersion, maxVersion } = resolveCiphers(options);
     this.#id = native().contextNew(minVersion, maxVersion);
     if (this.#id === 0) throw nativeError('ERR_OPENSSL_SETTING', 'no context could be made');
@@ -188,11 +190,9 @@ export class SslContext implements Disposable {
 
   /** @internal Before the first connection as a client: whom it trusts when nobody has said. */
   prepareClient(): void {
-    if (!this.#lacksTrust) return;
-    if (!native().contextAddCa(this.id, defaultTrust(), false)) {
-      throw nativeError('ERR_OPENSSL_CERTIFICATE', 'the default trust anchors could not be read');
-    }
-    this.#lacksTrust = false;
+    if (this.#lacksTrust === 'share') native().contextShareTrust(this.id, trustHolder());
+    else if (this.#lacksTrust === 'copies') addDefaultTrust(this.id);
+    this.#lacksTrust = 'none';
   }
 
   /** Gives its memory back when the last connection made of it is freed. Nothing new can be made of it. */
@@ -206,6 +206,28 @@ export class SslContext implements Disposable {
   [Symbol.dispose](): void {
     this.free();
   }
+}
+
+/** A context of this thread that is never used but for its trust anchors: reading them takes long, and a megabyte. */
+let holder: ContextId = 0;
+
+function trustHolder(): ContextId {
+  if (holder !== 0) return holder;
+  const made = native().contextNew(versionNumber('TLSv1.2'), versionNumber('TLSv1.3'));
+  if (made === 0) throw nativeError('ERR_OPENSSL_SETTING', 'no context could be made');
+  try {
+    addDefaultTrust(made);
+  } catch (error) {
+    native().contextFree(made);
+    throw error;
+  }
+  holder = made;
+  return made;
+}
+
+function addDefaultTrust(id: ContextId): void {
+  const isAdded = native().contextAddCa(id, defaultTrust(), false);
+  check(isAdded, 'ERR_OPENSSL_CERTIFICATE', 'the default trust anchors could not be read');
 }
 
 function chooseKeyLog({ keyLog, keyLogFromEnvironment }: SslContextOptions): KeyLogFunction | null {
