@@ -1,7 +1,7 @@
 // asan.ts PACKAGE [--with FOLDER]… [FILE …]: runs the tests of a package over its addon with AddressSanitizer and
 // UndefinedBehaviorSanitizer, in vitest's processes and in every process that these start: all of them, or those named, for
-// wrong uses of memory, also those of packages that stand on it, then its `scripts/leak-scenes.ts` for what is leaked. Any
-// report fails the run, also one of a process whose end nobody looks at.
+// wrong uses of memory, then its `scripts/leak-scenes.ts` for what is leaked. Any report fails the run, also one of a process
+// whose end nobody looks at. The tests of folders that stand on the addon run so every night.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -34,6 +34,7 @@ const addon = compileAddon(name, `build/asan/${of.target.target_name}.node`, { w
 const reports = mkdtempSync(join(tmpdir(), `${name}-asan-`));
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const standing = process.env['NIGHTLY'] === undefined ? [] : values.with.map((folder) => join(root, folder));
 /** All but those that judge resident memory: the sanitizer keeps what was freed. */
 const tests = ['--testNamePattern', '^(?!.*costs bounded memory)'];
 
@@ -71,7 +72,7 @@ function isTakenByAddon(leak: string): boolean {
 
 try {
   const passed = [
-    ...[of.folder, ...values.with.map((folder) => join(root, folder))].map((folder) =>
+    ...[of.folder, ...standing].map((folder) =>
       runNode([vitest, 'run', '--config', '../../vitest.config.ts', ...tests, ...files], folder, {
         detectLeaks: false,
       }),

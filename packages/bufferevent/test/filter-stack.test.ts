@@ -63,9 +63,10 @@ onEveryBackend((world) => {
 
   it('FI-10, FR-4: end() of a filter that marks its end and gives back is clean while the one below goes on', async () => {
     const { client, server } = await world.pair({}, {});
-    const [near, far] = [client, server].map((bev) =>
-      world.keep(new FilterBufferevent(bev, { layer: new ToyLayer(), closeOnFree: false })),
-    ) as [Bufferevent, Bufferevent];
+    const over = (bev: Bufferevent) =>
+      world.keep(new FilterBufferevent(bev, { layer: new ToyLayer(), closeOnFree: false }));
+    const near = over(client);
+    const far = over(server);
     near.write('secret');
     const ended = near.end();
     expect(`${await everything(far)}`).toBe('secret');

@@ -1,5 +1,5 @@
 // The stages of `npm test`: `pipeline.ts [--nightly] [--asan] [stage…]`. All stages without a name, in this order, the one
-// with sanitizers only with `--asan`; the first that fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
+// with sanitizers only with `--asan` or `--nightly`; the first that fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
 import { ADDONS, checkAddonBinary } from './addon-binary.js';
 import { checkArm64 } from './arm64.js';
@@ -60,13 +60,16 @@ const stages: Record<string, () => void | Promise<void>> = {
   },
   ...(flags.nightly ? { arm64: checkArm64, 'node-versions': checkNodeVersions } : {}),
   'node-test': () => turbo('test:node', '--concurrency=1'),
-  'self-test': () =>
-    run(process.execPath, [
-      'apps/echo/dist/main.js',
-      'self-test',
-      ...['--connections', `${selfTestSize.connections}`, '--bytes', `${selfTestSize.mebibytes * 2 ** 20}`],
-    ]),
-  asan: () => turbo('test:asan'),
+  'self-test': async () => {
+    const size = ['--connections', `${selfTestSize.connections}`, '--bytes', `${selfTestSize.mebibytes * 2 ** 20}`];
+    await run(process.execPath, ['apps/echo/dist/main.js', 'self-test', ...size]);
+    const lacking = (await import('bufferevent-openssl')).unavailabilityReason();
+    if (lacking === null) await run(process.execPath, ['apps/echo/dist/main.js', 'self-test', '--tls', ...size]);
+    else if (process.env['REQUIRE_TOOLS'] === '1') throw new Error(lacking);
+    else console.log(`skipped: the self-test over TLS: ${lacking}`);
+  },
+  // One package at a time, as above.
+  asan: () => turbo('test:asan', '--concurrency=1'),
 };
 
 const unknown = wanted.filter((name) => !(name in stages));
@@ -77,7 +80,7 @@ if (unknown.length > 0) {
 
 const summary: string[] = [];
 for (const [name, stage] of Object.entries(stages)) {
-  const isWanted = wanted.length > 0 ? wanted.includes(name) : name !== 'asan' || flags.asan;
+  const isWanted = wanted.length > 0 ? wanted.includes(name) : name !== 'asan' || flags.asan || flags.nightly;
   if (!isWanted) continue;
   console.log(`\n── ${name}`);
   const startedMs = performance.now();
