@@ -230,7 +230,7 @@ describeOurs.each(everywhere)('on $name over $version, a server of ours', ({ bac
   });
 
   it.each(cuts)(
-    'has one outcome when the connection is cut at any record to the %s in the handshake, by a %s',
+    'has one outcome when the connection is cut at any record to the %s in the handshake (%s)',
     async (to, how) => {
       const server = await serve(backend, only(version));
       const stages: string[] = [];
@@ -293,9 +293,9 @@ describeOurs.each(everywhere)('on $name over $version, a server of ours', ({ bac
     ['untrusted', () => pki.untrustedClient, 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', /ALERT_UNKNOWN_CA$/],
     ['expired', () => expiredClient, 'CERT_HAS_EXPIRED', /ALERT_CERTIFICATE_EXPIRED$/],
     ['revoked', () => pki.revokedClient, 'CERT_REVOKED', /ALERT_CERTIFICATE_REVOKED$/],
-    ['server’s', () => pki.server, 'INVALID_PURPOSE', /ALERT_UNSUPPORTED_CERTIFICATE$/],
+    ['a server’s', () => pki.server, 'INVALID_PURPOSE', /ALERT_UNSUPPORTED_CERTIFICATE$/],
   ] as const)(
-    'refuses a client with an %s certificate, and tells it why',
+    'refuses a client whose certificate is %s, and tells it why',
     async (_what, certificate, verifyName, alert) => {
       const server = await serve(backend, {
         ...only(version),
@@ -470,7 +470,7 @@ describeOurs.each(everywhere)('on $name over $version, a client of ours', ({ bac
   });
 
   it.each(cuts)(
-    'has one outcome when the connection is cut at any record to the %s in the handshake, by a %s',
+    'has one outcome when the connection is cut at any record to the %s in the handshake (%s)',
     async (to, how) => {
       const port = await serveByNode(only(version));
       let refusals = 0;
@@ -497,9 +497,9 @@ describeOurs.each(everywhere)('on $name over $version, a client of ours', ({ bac
     ['not yet valid', () => pki.notYetValid, 'CERT_NOT_YET_VALID', /ALERT_BAD_CERTIFICATE$/],
     ['revoked', () => pki.revoked, 'CERT_REVOKED', /ALERT_CERTIFICATE_REVOKED$/],
     ['another host’s', () => pki.wrongHost, 'HOSTNAME_MISMATCH', /ALERT_BAD_CERTIFICATE$/],
-    ['client’s', () => pki.client, 'INVALID_PURPOSE', /ALERT_UNSUPPORTED_CERTIFICATE$/],
+    ['a client’s', () => pki.client, 'INVALID_PURPOSE', /ALERT_UNSUPPORTED_CERTIFICATE$/],
   ] as const)(
-    'refuses a server with a certificate that is %s, and tells it why',
+    'refuses a server whose certificate is %s, and tells it why',
     async (_what, certificate, verifyName, alert) => {
       const server = createServer({ ...identity(certificate()), ...only(version) });
       const port = await listening(server);
