@@ -309,10 +309,11 @@ export class TlsLayer implements Layer, HandshakeTaker {
     recent.push(now);
     this.#renegotiations = recent;
     if (recent.length <= allowed) return;
-    throw new OpensslError(
-      'ERR_OPENSSL_RENEGOTIATION',
-      `the peer has asked for more than ${allowed} renegotiations in a minute`,
-    );
+    const message =
+      allowed === 0
+        ? 'the peer has asked for a renegotiation, which is refused'
+        : `the peer has asked for more than ${allowed} renegotiations in a minute`;
+    throw new OpensslError('ERR_OPENSSL_RENEGOTIATION', message);
   }
 
   /** Whether a peer that reads nothing has made us answer so much that nothing more of it is read before. */
