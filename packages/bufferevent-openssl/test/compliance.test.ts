@@ -27,6 +27,7 @@ function faultySockets(name: string, plan: FaultPlan, bulkBytes: number): Flavou
     files: true,
     bulkBytes,
     transitBytes: 4 * KiB,
+    scripts: 6,
     timeoutMs: 50_000,
   });
 }
@@ -41,9 +42,9 @@ const systemSockets = systemBackends.map((backend) =>
 type Kind = (below: Flavour, version: Version, held?: Held) => Flavour;
 const kinds: readonly Kind[] = [tlsFilters, tlsSockets, upgraded];
 
-/** Where bytes move slowly, few of them can be on their way: the marks of two outputs, and a record or two. */
+/** Where bytes move slowly, few of them can be on their way: the mark of an output, and a record or two. */
 const slowKinds: readonly Kind[] = kinds.map(
-  (kind) => (below, version) => kind(below, version, { heldBytes: 192 * KiB }),
+  (kind) => (below, version) => kind(below, version, { heldBytes: 112 * KiB }),
 );
 
 const everywhere = (flavours: readonly Flavour[], chosen: readonly Kind[], version: Version): Flavour[] =>
