@@ -72,6 +72,8 @@ bool Connection::Build(Context* context) {
     SSL_set_accept_state(ssl.get());
   } else {
     SSL_set_connect_state(ssl.get());
+    X509_STORE* store = context->clientStore();
+    if (store != nullptr && SSL_set1_verify_cert_store(ssl.get(), store) != 1) return false;
     // Sessions of clients belong to no context, and may come from another one or from a pre-shared key.
     if (SSL_set_session_id_context(ssl.get(), reinterpret_cast<const unsigned char*>(""), 0) != 1) return false;
   }
@@ -124,13 +126,15 @@ void Connection::SetVerify(int mode) {
 }
 
 bool Connection::SetAlpn(Bytes protocols) {
-  if (!IsProtocolList(protocols)) {
+  // Another thread can write into shared memory, so it is the copy that is looked at.
+  Octets copy = protocols.Copy();
+  if (!IsProtocolList(copy)) {
     ERR_raise_data(ERR_LIB_SSL, SSL_R_BAD_EXTENSION, "not a list of protocols");
     return false;
   }
-  if (!isServer_ && SSL_set_alpn_protos(ssl_, protocols.data, static_cast<unsigned>(protocols.size)) != 0) return false;
+  if (!isServer_ && SSL_set_alpn_protos(ssl_, copy.data(), static_cast<unsigned>(copy.size())) != 0) return false;
   ownAlpn_ = true;
-  alpn_ = protocols.Copy();
+  alpn_ = std::move(copy);
   return true;
 }
 
@@ -160,8 +164,7 @@ bool Connection::Reset() {
   sessions.clear();
   keyLog.clear();
   established_ = failed_ = finishedSeen_ = false;
-  verifyError_ = X509_V_OK;
-  verifyDepth_ = 0;
+  verifyFaults_.clear();
   refusedCertificates_.clear();
   if (suspends_ != Suspends::kNever) {
     suspends_ = Suspends::kWanted;
@@ -219,11 +222,13 @@ void Connection::NoteKeyLog(const char* line) {
 }
 
 bool Connection::NoteVerificationError(X509_STORE_CTX* store) {
-  if (verifyError_ == X509_V_OK) {
-    verifyError_ = X509_STORE_CTX_get_error(store);
-    verifyDepth_ = X509_STORE_CTX_get_error_depth(store);
+  const VerifyFault fault{X509_STORE_CTX_get_error(store), X509_STORE_CTX_get_error_depth(store)};
+  if (std::find(verifyFaults_.begin(), verifyFaults_.end(), fault) == verifyFaults_.end()) verifyFaults_.push_back(fault);
+  if ((verifyMode(*context_) & kVerifyReportOnly) != 0) {
+    // The last one set goes into the session, which has room for no more.
+    X509_STORE_CTX_set_error(store, VerifyFaults().front().code);
+    return true;
   }
-  if ((verifyMode(*context_) & kVerifyReportOnly) != 0) return true;
   refusedCertificates_.clear();
   AppendDer(X509_STORE_CTX_get0_untrusted(store), &refusedCertificates_);
   return false;
@@ -241,27 +246,44 @@ std::vector<Octets> Connection::PeerCertificates() const {
   return list;
 }
 
-long Connection::VerifyResult(int* depth) const {
-  *depth = verifyDepth_;
-  if (verifyError_ != X509_V_OK) return verifyError_;
+std::vector<VerifyFault> Connection::VerifyFaults() const {
+  if (!verifyFaults_.empty()) {
+    std::vector<VerifyFault> faults = verifyFaults_;
+    std::stable_partition(faults.begin(), faults.end(), [](const VerifyFault& fault) { return !fault.IsAboutName(); });
+    return faults;
+  }
+  const auto code = static_cast<int>(VerifyResult());
+  if (code == X509_V_OK) return {};
+  return {{code, 0}};
+}
+
+long Connection::VerifyResult() const {
   if (SSL_get0_peer_certificate(ssl_) == nullptr) {
-    // Only with pre-shared keys does a server get by without one; in TLS 1.3 that looks like a resumption.
-    const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_);
-    const bool needsNone = isServer_ || cipher == nullptr || SSL_session_reused(ssl_) == 1 ||
-                           SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk;
+    // Only with a pre-shared key of ours does a server get by without one. A session may come from elsewhere, and proves
+    // nothing about who is named.
+    const bool needsNone = isServer_ || SSL_get_current_cipher(ssl_) == nullptr || context_->HasPsk();
     return needsNone ? X509_V_OK : X509_V_ERR_UNSPECIFIED;
   }
   return SSL_get_verify_result(ssl_);
 }
 
 bool Connection::IsResumptionTrusted() const {
-  if (session_ == nullptr || SSL_session_reused(ssl_) != 1) return true;
+  if (SSL_session_reused(ssl_) != 1) return true;
   const int mode = verifyMode(*context_);
   X509* certificate = SSL_get0_peer_certificate(ssl_);
-  if (certificate == nullptr || (mode & kVerifyPeer) == 0 || (mode & kVerifyReportOnly) != 0) return true;
+  if (isServer_) {
+    // OpenSSL asks only those for a certificate who resume nothing. TLS 1.3 takes pre-shared keys for sessions.
+    return certificate != nullptr || (mode & kVerifyFailIfNoCertificate) == 0 || !context_->pskIdentities.empty();
+  }
+  if ((mode & kVerifyPeer) == 0 || (mode & kVerifyReportOnly) != 0) return true;
+  if (certificate == nullptr) return context_->HasPsk();
+  // Verified in this handshake.
+  if (session_ == nullptr) return true;
   if (SSL_get_verify_result(ssl_) != X509_V_OK) return false;
   if (verifyName_.empty()) return true;
-  if (X509_check_ip_asc(certificate, verifyName_.c_str(), 0) == 1) return true;
+  constexpr int kNoAddress = -2;
+  const int address = X509_check_ip_asc(certificate, verifyName_.c_str(), 0);
+  if (address != kNoAddress) return address == 1;
   return X509_check_host(certificate, verifyName_.data(), verifyName_.size(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
 }
 

@@ -27,6 +27,19 @@ enum EventBits : uint32_t {
   kEventKeyUpdate = 16,
 };
 
+// Something that is wrong with the certificates of the peer.
+struct VerifyFault {
+  // An `X509_V_*` number, and where in the chain it was met.
+  int code;
+  int depth;
+
+  bool operator==(const VerifyFault& other) const { return code == other.code && depth == other.depth; }
+  // OpenSSL compares names before it looks at signatures, dates and revocation lists.
+  bool IsAboutName() const {
+    return code == X509_V_ERR_HOSTNAME_MISMATCH || code == X509_V_ERR_EMAIL_MISMATCH || code == X509_V_ERR_IP_ADDRESS_MISMATCH;
+  }
+};
+
 class Connection {
  public:
   // nullptr, with the reasons in the queue.
@@ -61,8 +74,8 @@ class Connection {
   bool Renegotiate();
   bool UpdateKeys(bool requestPeer);
 
-  // An `X509_V_*` number, and where in the chain it was met.
-  long VerifyResult(int* depth) const;
+  // All that was met, the gravest first: names come last.
+  std::vector<VerifyFault> VerifyFaults() const;
 
   // What the peer has sent, leaf first, also when it was refused.
   std::vector<Octets> PeerCertificates() const;
@@ -105,6 +118,8 @@ class Connection {
   // What a call has come to that has not succeeded.
   Status Outcome(int result);
   Status Fail();
+  // What OpenSSL keeps of a verification that may have been another connection's.
+  long VerifyResult() const;
   // A session that was given is as good as the verification it stands for.
   bool IsResumptionTrusted() const;
 
@@ -127,9 +142,8 @@ class Connection {
   Octets alpn_;
   OwnedSession session_;
 
-  // The first that was met.
-  int verifyError_ = X509_V_OK;
-  int verifyDepth_ = 0;
+  // Each once, as they were met.
+  std::vector<VerifyFault> verifyFaults_;
   std::vector<Octets> refusedCertificates_;
 };
 

@@ -195,7 +195,9 @@ napi_value SslTakeSessions(Call& call) {
   if (call.failed()) return nullptr;
   std::vector<Octets> sessions;
   sessions.swap(connection->sessions);
-  return ByteArrays(call.env(), sessions);
+  napi_value list = ByteArrays(call.env(), sessions);
+  for (Octets& session : sessions) OPENSSL_cleanse(session.data(), session.size());
+  return list;
 }
 
 napi_value SslTakeKeyLog(Call& call) {
@@ -206,6 +208,7 @@ napi_value SslTakeKeyLog(Call& call) {
   napi_value list = NewArray(call.env(), lines.size());
   for (size_t index = 0; index < lines.size(); index++) {
     napi_set_element(call.env(), list, static_cast<uint32_t>(index), Text(call.env(), lines[index]));
+    OPENSSL_cleanse(lines[index].data(), lines[index].size());
   }
   return list;
 }
@@ -287,20 +290,23 @@ napi_value SslVerifiedChain(Call& call) {
   Connection* connection = call.ConnectionAt(0);
   if (call.failed()) return nullptr;
   std::vector<Octets> list;
-  int depth = 0;
-  if (connection->VerifyResult(&depth) == X509_V_OK) AppendDer(SSL_get0_verified_chain(connection->ssl()), &list);
+  if (connection->VerifyFaults().empty()) AppendDer(SSL_get0_verified_chain(connection->ssl()), &list);
   return ByteArrays(call.env(), list);
 }
 
-napi_value SslVerifyResult(Call& call) {
+napi_value SslVerifyErrors(Call& call) {
   Connection* connection = call.ConnectionAt(0);
   if (call.failed()) return nullptr;
-  int depth = 0;
-  const long code = connection->VerifyResult(&depth);
-  napi_value list = NewArray(call.env(), 3);
-  napi_set_element(call.env(), list, 0, Number(call.env(), static_cast<double>(code)));
-  napi_set_element(call.env(), list, 1, Text(call.env(), X509_verify_cert_error_string(code)));
-  napi_set_element(call.env(), list, 2, Number(call.env(), depth));
+  const std::vector<VerifyFault> faults = connection->VerifyFaults();
+  napi_value list = NewArray(call.env(), faults.size());
+  for (uint32_t index = 0; index < faults.size(); index++) {
+    const VerifyFault& fault = faults[index];
+    napi_value entry = NewArray(call.env(), 3);
+    napi_set_element(call.env(), entry, 0, Number(call.env(), fault.code));
+    napi_set_element(call.env(), entry, 1, Text(call.env(), X509_verify_cert_error_string(fault.code)));
+    napi_set_element(call.env(), entry, 2, Number(call.env(), fault.depth));
+    napi_set_element(call.env(), list, index, entry);
+  }
   return list;
 }
 
@@ -327,7 +333,9 @@ napi_value SslExportKeyingMaterial(Call& call) {
   const bool exported =
       connection->established() && SSL_export_keying_material(connection->ssl(), material.data(), material.size(), label.data(),
                                                               label.size(), context.data, context.size, hasContext ? 1 : 0) == 1;
-  return call.Succeeded(exported) ? ByteArray(call.env(), material) : Null(call.env());
+  napi_value answer = call.Succeeded(exported) ? ByteArray(call.env(), material) : Null(call.env());
+  OPENSSL_cleanse(material.data(), material.size());
+  return answer;
 }
 
 napi_value SslFinished(Call& call) {
@@ -387,7 +395,7 @@ constexpr Function kFunctions[] = {
     {"sslSession", Enter<SslSession>},
     {"sslPeerCertificates", Enter<SslPeerCertificates>},
     {"sslVerifiedChain", Enter<SslVerifiedChain>},
-    {"sslVerifyResult", Enter<SslVerifyResult>},
+    {"sslVerifyErrors", Enter<SslVerifyErrors>},
     {"sslOcspResponse", Enter<SslOcspResponse>},
     {"sslExportKeyingMaterial", Enter<SslExportKeyingMaterial>},
     {"sslFinished", Enter<SslFinished>},

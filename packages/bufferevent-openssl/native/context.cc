@@ -68,19 +68,21 @@ void Context::SetServerPreference(bool serverChooses) {
   }
 }
 
-bool IsProtocolList(Bytes protocols) {
+bool IsProtocolList(const Octets& protocols) {
   size_t at = 0;
-  while (at < protocols.size && protocols.data[at] != 0) at += 1 + static_cast<size_t>(protocols.data[at]);
-  return at == protocols.size;
+  while (at < protocols.size() && protocols[at] != 0) at += 1 + static_cast<size_t>(protocols[at]);
+  return at == protocols.size();
 }
 
 bool Context::SetAlpn(Bytes protocols) {
+  // Another thread can write into shared memory, so it is the copy that is looked at.
+  Octets copy = protocols.Copy();
   // The extension counts its bytes with 16 bits.
-  if (!IsProtocolList(protocols) || protocols.size > 65533) {
+  if (!IsProtocolList(copy) || copy.size() > 65533) {
     ERR_raise_data(ERR_LIB_SSL, SSL_R_BAD_EXTENSION, "not a list of protocols");
     return false;
   }
-  alpn = protocols.Copy();
+  alpn = std::move(copy);
   return true;
 }
 

@@ -41,6 +41,10 @@ class Context {
   // The certificates with their chains, each in DER.
   std::vector<Octets> Certificates();
   bool AddTrustAnchors(Bytes certificates, bool names);
+  // Connections of clients made from now on trust those of `other` beside our own.
+  bool TrustAsClient(const Context& other);
+  // Whom clients trust, when that is not as servers do; else nullptr.
+  X509_STORE* clientStore() const { return clientStore_.get(); }
   bool AddCrl(Bytes crl, bool wholeChain);
   bool SetDhParameters(Bytes parameters);
 
@@ -53,6 +57,8 @@ class Context {
   bool SetTicketKeys(Bytes keys);
   bool SetPskIdentities(PskTable table, const std::string& hint);
   bool SetPsk(const std::string& identity, Bytes key);
+  // Of a client.
+  bool HasPsk() const { return !psk.identity.empty(); }
   // Before a connection of a server is made.
   void PrepareServer();
 
@@ -72,6 +78,7 @@ class Context {
   bool SetCertificate(X509* certificate);
 
   SSL_CTX* native_;
+  OwnedStore clientStore_;
   int references_ = 1;
   // Certificates that connections use, one for each kind of key.
   std::vector<OwnedCertificate> leaves_;
@@ -81,6 +88,6 @@ class Context {
 };
 
 // Whether these are names of protocols, each with its length in front.
-bool IsProtocolList(Bytes protocols);
+bool IsProtocolList(const Octets& protocols);
 
 }  // namespace bufferevent

@@ -57,11 +57,10 @@ napi_value ContextAddCa(Call& call) {
   return call.failed() ? nullptr : call.Answer(context->AddTrustAnchors(certificates, names));
 }
 
-napi_value ContextShareTrust(Call& call) {
+napi_value ContextTrustAsClient(Call& call) {
   Context* context = call.ContextAt(0);
-  Context* from = call.ContextAt(1);
-  if (!call.failed()) SSL_CTX_set1_cert_store(context->native(), SSL_CTX_get_cert_store(from->native()));
-  return nullptr;
+  Context* other = call.ContextAt(1);
+  return call.failed() ? nullptr : call.Answer(context->TrustAsClient(*other));
 }
 
 napi_value ContextAddCrl(Call& call) {
@@ -177,6 +176,8 @@ napi_value ContextSetPskIdentities(Call& call) {
     std::string name = call.StringOf(identity);
     table.Add(std::move(name), call.BytesOf(key));
   }
+  // Not before: elements of arrays can be getters, which can free it.
+  Context* context = call.ContextAt(0);
   return call.failed() ? nullptr : call.Answer(context->SetPskIdentities(std::move(table), hint));
 }
 
@@ -200,7 +201,7 @@ constexpr Function kFunctions[] = {
     {"contextUsePfx", Enter<ContextUsePfx>},
     {"contextCheckKey", Enter<ContextCheckKey>},
     {"contextAddCa", Enter<ContextAddCa>},
-    {"contextShareTrust", Enter<ContextShareTrust>},
+    {"contextTrustAsClient", Enter<ContextTrustAsClient>},
     {"contextAddCrl", Enter<ContextAddCrl>},
     {"contextAllowPartialChain", Enter<Switch<&Context::AllowPartialChain>>},
     {"contextSetCiphers", Enter<SetList<SSL_CTX_set_cipher_list>>},

@@ -129,6 +129,19 @@ bool AddChainOf(SSL_CTX* native, X509* leaf, STACK_OF(X509) * among) {
   return true;
 }
 
+// The certificates and revocation lists themselves are shared.
+bool CopyStore(X509_STORE* from, X509_STORE* to) {
+  STACK_OF(X509_OBJECT)* objects = X509_STORE_get0_objects(from);
+  for (int index = 0; index < sk_X509_OBJECT_num(objects); index++) {
+    const X509_OBJECT* object = sk_X509_OBJECT_value(objects, index);
+    X509* certificate = X509_OBJECT_get0_X509(object);
+    X509_CRL* list = X509_OBJECT_get0_X509_CRL(object);
+    if (certificate != nullptr && X509_STORE_add_cert(to, certificate) != 1) return false;
+    if (list != nullptr && X509_STORE_add_crl(to, list) != 1) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool Context::UseKey(Bytes bytes, const Bytes* passphrase) {
@@ -243,6 +256,22 @@ bool Context::AddTrustAnchors(Bytes certificates, bool names) {
     default:
       return false;
   }
+}
+
+bool Context::TrustAsClient(const Context& other) {
+  X509_STORE* own = SSL_CTX_get_cert_store(native_);
+  X509_STORE* others = SSL_CTX_get_cert_store(other.native_);
+  if (sk_X509_OBJECT_num(X509_STORE_get0_objects(own)) == 0) {
+    // Shared: the anchors that everybody trusts are a megabyte.
+    X509_STORE_up_ref(others);
+    clientStore_.reset(others);
+    return true;
+  }
+  OwnedStore both(X509_STORE_new());
+  if (both == nullptr || X509_STORE_set1_param(both.get(), X509_STORE_get0_param(own)) != 1) return false;
+  if (!CopyStore(own, both.get()) || !CopyStore(others, both.get())) return false;
+  clientStore_ = std::move(both);
+  return true;
 }
 
 bool Context::AddCrl(Bytes bytes, bool wholeChain) {

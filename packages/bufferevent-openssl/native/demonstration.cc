@@ -102,6 +102,9 @@ bool MakeSelfSigned(const std::vector<std::string>& names, int days, std::string
       PEM_write_bio_X509(certificateBio.get(), made) == 1;
   if (!done) return false;
   *keyPem = TextOf(keyBio.get());
+  char* left = nullptr;
+  const long bytes = BIO_get_mem_data(keyBio.get(), &left);
+  if (bytes > 0) OPENSSL_cleanse(left, static_cast<size_t>(bytes));
   *certificatePem = TextOf(certificateBio.get());
   return true;
 }

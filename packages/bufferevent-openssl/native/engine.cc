@@ -10,6 +10,7 @@ Status Connection::Fail() {
   return Status::kFailed;
 }
 
+// What an earlier call has left in the queue would count as a failure of this one: each starts with none.
 Status Connection::Outcome(int result) {
   switch (SSL_get_error(ssl_, result)) {
     case SSL_ERROR_WANT_READ:
@@ -34,7 +35,8 @@ Status Connection::Handshake() {
   if (result != 1) return Outcome(result);
   if (established_) return Status::kOk;
   if (!IsResumptionTrusted()) {
-    ERR_raise_data(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED, "the certificate of the session that was resumed");
+    ERR_raise_data(ERR_LIB_SSL, isServer_ ? SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE : SSL_R_CERTIFICATE_VERIFY_FAILED,
+                   "the certificate of the session that was resumed");
     return Fail();
   }
   established_ = true;
@@ -50,6 +52,7 @@ Status Connection::Read(uint8_t* plain, size_t room, size_t* produced) {
   }
   while (*produced < room) {
     size_t bytes = 0;
+    ERR_clear_error();
     const int result = SSL_read_ex(ssl_, plain + *produced, room - *produced, &bytes);
     if (result != 1) return Outcome(result);
     *produced += bytes;
@@ -74,6 +77,7 @@ Status Connection::Write(const uint8_t* plain, size_t bytes, size_t* consumed) {
   }
   while (*consumed < bytes) {
     size_t written = 0;
+    ERR_clear_error();
     const int result = SSL_write_ex(ssl_, plain + *consumed, bytes - *consumed, &written);
     if (result != 1) return Outcome(result);
     *consumed += written;

@@ -44,10 +44,11 @@ int OnClientHello(SSL* ssl, int*, void*) {
   if (connection->hello.known) return SSL_CLIENT_HELLO_SUCCESS;
   connection->hello.known = true;
   connection->hello.servername = ServernameOf(ssl);
+  if (!connection->suspendsAtHello()) return SSL_CLIENT_HELLO_SUCCESS;
   Bytes extension = ExtensionOf(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation);
-  const Bytes protocols = TakeVector(&extension);
-  if (IsProtocolList(protocols)) connection->hello.alpn = protocols.Copy();
-  return connection->suspendsAtHello() ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
+  Octets protocols = TakeVector(&extension).Copy();
+  if (IsProtocolList(protocols)) connection->hello.alpn = std::move(protocols);
+  return SSL_CLIENT_HELLO_RETRY;
 }
 
 }  // namespace bufferevent

@@ -10,7 +10,7 @@ namespace bufferevent {
 struct ClientHello {
   bool known = false;
   std::string servername;
-  // In the wire format.
+  // In the wire format. Kept only for those who are suspended at it: they are asked.
   Octets alpn;
 };
 

@@ -9,12 +9,15 @@ namespace bufferevent {
 
 namespace {
 
-// Of the process: made once, since the indices of methods are few. Used by every thread.
+// Of the process, until the addon is unloaded with the last thread that uses it. Used by every thread.
 BIO_METHOD* method = nullptr;
 CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 
 // The first flight of a handshake fits.
 constexpr size_t kLeastRoom = 4096;
+
+// OpenSSL takes a ClientHello of 128 KiB, and would take it in pieces of a byte with empty records between them.
+constexpr size_t kMostRecorded = 256 * 1024;
 
 }  // namespace
 
@@ -23,9 +26,9 @@ Wire::~Wire() { free(waiting_); }
 Wire* Wire::Of(BIO* bio) { return static_cast<Wire*>(BIO_get_data(bio)); }
 
 void Wire::MakeMethod() {
-  const int index = BIO_get_new_index();
-  if (index == -1) return;
-  method = BIO_meth_new(index | BIO_TYPE_SOURCE_SINK, "bufferevent memory");
+  // Without an index of its own: the process has 127 of them and gets none back, and an addon that workers load and unload
+  // takes one each time. Only who searches a chain of BIOs by type needs it.
+  method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "bufferevent memory");
   if (method == nullptr) return;
   BIO_meth_set_read(method, OnRead);
   BIO_meth_set_write(method, OnWrite);
@@ -52,6 +55,10 @@ int Wire::OnRead(BIO* bio, char* into, int bytes) {
   if (bytes <= 0) return 0;
   const size_t done = Of(bio)->Read(reinterpret_cast<uint8_t*>(into), static_cast<size_t>(bytes));
   if (done > 0) return static_cast<int>(done);
+  if (Of(bio)->recordFull_) {
+    ERR_raise_data(ERR_LIB_SSL, SSL_R_EXCESSIVE_MESSAGE_SIZE, "no ClientHello within %zu bytes", kMostRecorded);
+    return -1;
+  }
   BIO_set_retry_read(bio);
   return -1;
 }
@@ -86,6 +93,10 @@ size_t Wire::Read(uint8_t* into, size_t bytes) {
   }
   const size_t taken = std::min(bytes, unread());
   if (taken == 0) return 0;
+  if (recording_ == Recording::kOn && taken > kMostRecorded - record_.size()) {
+    recordFull_ = true;
+    return 0;
+  }
   memcpy(into, input_, taken);
   if (recording_ == Recording::kOn) record_.insert(record_.end(), input_, input_ + taken);
   input_ += taken;
@@ -149,6 +160,7 @@ void Wire::Rewind() {
 void Wire::ForgetRecord() {
   recording_ = Recording::kOff;
   Octets().swap(record_);
+  recordFull_ = false;
   replayed_ = 0;
 }
 

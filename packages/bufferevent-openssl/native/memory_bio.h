@@ -31,7 +31,8 @@ class Wire {
   // Moves at most `room` of the waiting bytes.
   size_t TakeWaiting(uint8_t* into, size_t room);
 
-  // What is read from now on is kept, to be read once more by another SSL after `Rewind`.
+  // What is read from now on is kept, to be read once more by another SSL after `Rewind`. Reading fails where that would be
+  // more than a ClientHello needs.
   void Record();
   void Rewind();
   void ForgetRecord();
@@ -64,6 +65,7 @@ class Wire {
   size_t waitingRoom_ = 0;
 
   Octets record_;
+  bool recordFull_ = false;
   size_t replayed_ = 0;
   enum class Recording : uint8_t { kOff, kOn, kReplaying } recording_ = Recording::kOff;
 };

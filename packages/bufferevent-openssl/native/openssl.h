@@ -35,6 +35,7 @@ using OwnedKey = Owned<EVP_PKEY, EVP_PKEY_free>;
 using OwnedCertificate = Owned<X509, X509_free>;
 using OwnedCertificates = Owned<STACK_OF(X509), FreeCertificates>;
 using OwnedSession = Owned<SSL_SESSION, SSL_SESSION_free>;
+using OwnedStore = Owned<X509_STORE, X509_STORE_free>;
 
 using Octets = std::vector<uint8_t>;
 

@@ -12,7 +12,8 @@ namespace {
 
 // OpenSSL 3.0 keeps room for 256 bytes of a key where it copies them for TLS 1.3.
 constexpr size_t kMostKeyBytes = 256;
-constexpr size_t kMostIdentityBytes = PSK_MAX_IDENTITY_LEN;
+// OpenSSL counts the zero byte behind an identity of a client.
+constexpr size_t kMostIdentityBytes = PSK_MAX_IDENTITY_LEN - 1;
 
 }  // namespace
 

@@ -67,7 +67,7 @@ export const VerifyMode = {
   peer: 1,
   /** A server refuses clients without one. */
   failIfNoPeerCertificate: 2,
-  /** Verified, but what is wrong only shows in `sslVerifyResult`: somebody above decides. */
+  /** Verified, but what is wrong only shows in `sslVerifyErrors`: somebody above decides. */
   reportOnly: 4,
 } as const;
 
@@ -115,8 +115,11 @@ export interface Binding {
   contextCheckKey(context: ContextId): boolean;
   /** Trust anchors: PEM, any number, or one in DER. Without any the peer is never trusted. `names`: also offered to clients as acceptable issuers. */
   contextAddCa(context: ContextId, certificates: Uint8Array, names: boolean): boolean;
-  /** The trust anchors and revocation lists of another context, instead of its own and without a copy; what either adds is for both. */
-  contextShareTrust(context: ContextId, from: ContextId): void;
+  /**
+   * Clients made from now on trust the anchors of `other` beside its own; servers go on with its own, which is to have all it
+   * will ever have. Nothing is parsed again, and `other` is not to change any more.
+   */
+  contextTrustAsClient(context: ContextId, other: ContextId): boolean;
   /** PEM or DER; turns on the checking of revocation, of the leaf or of the whole chain. */
   contextAddCrl(context: ContextId, crl: Uint8Array, wholeChain: boolean): boolean;
   contextAllowPartialChain(context: ContextId, allowed: boolean): void;
@@ -154,7 +157,7 @@ export interface Binding {
   contextSetOcspResponse(context: ContextId, response: Uint8Array): boolean;
   /** Whether lines of the NSS key log format are kept for `sslTakeKeyLog`. */
   contextSetKeyLog(context: ContextId, enabled: boolean): void;
-  /** What a server knows: identities (at most 256 bytes) and keys (at most 256), in pairs; none: no longer. `hint` for TLS 1.2, or empty. May change any time. TLS 1.2 and 1.3. */
+  /** What a server knows: identities (at most 255 bytes) and keys (at most 256), in pairs; none: no longer. `hint` for TLS 1.2, or empty. May change any time. TLS 1.2 and 1.3. */
   contextSetPskIdentities(
     context: ContextId,
     identities: readonly string[],
@@ -251,10 +254,12 @@ export interface Binding {
   /** As verified, leaf first, up to the trust anchor; empty when something is wrong with it, and after a resumption. */
   sslVerifiedChain(ssl: SslId): Uint8Array[];
   /**
-   * An `X509_V_*` number (0: fine), its text, and the depth it was met at: of several things the first. 0 without a certificate
-   * where none is needed: from a client, and with a pre-shared key.
+   * All that is wrong with the peer's certificates, each an `X509_V_*` number, its text, and the depth it was met at; empty
+   * when nothing is. As they were met, but names (62, 63, 64) behind all else; one only where the handshake was given up for it,
+   * and for a session that was resumed. Empty without a certificate where none is needed: from a client, and with a
+   * pre-shared key.
    */
-  sslVerifyResult(ssl: SslId): readonly [code: number, text: string, depth: number];
+  sslVerifyErrors(ssl: SslId): readonly (readonly [code: number, text: string, depth: number])[];
   /** The peer's stapled OCSP answer, DER; null when none came. */
   sslOcspResponse(ssl: SslId): Uint8Array | null;
   sslExportKeyingMaterial(ssl: SslId, length: number, label: string, context: Uint8Array | null): Uint8Array | null;

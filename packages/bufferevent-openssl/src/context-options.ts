@@ -76,7 +76,10 @@ export interface SslContextOptions {
 
   // Whom we trust
 
-  /** Trust anchors, instead of the default: those of Node for clients, none for servers. */
+  /**
+   * Trust anchors, instead of the default: those of Node for clients, none for servers, also when one context is used for
+   * both. An empty list trusts nobody.
+   */
   readonly ca?: OneOrMore<Encoded>;
   readonly caFile?: OneOrMore<FilePath>;
   /** Take the other certificates in `pfx` for trust anchors beside these, as `node:tls` does. Default false. */
@@ -135,8 +138,9 @@ export interface SslContextOptions {
   // Sessions
 
   /**
-   * Sessions are resumed only where this is the same; at most 32 bytes. Default: made of what decides on clients (`ca`,
-   * `requestCert`, `rejectUnauthorized`), so that nobody resumes a session into a server that would have refused it.
+   * Sessions are resumed only where this is the same; at most 32 bytes. What decides on clients (`requestCert`,
+   * `rejectUnauthorized`, whether there is a `verify`, `ca`, `crl`, bundles with `trustPfx`, `securityLevel`, …) has to be
+   * the same in any case, so that nobody resumes a session into a server that would have refused it.
    */
   readonly sessionIdContext?: string | Uint8Array;
   /** How long a session can be resumed, in seconds. Default 300. */

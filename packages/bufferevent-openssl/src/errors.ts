@@ -113,6 +113,11 @@ export const HOSTNAME_MISMATCH = 62;
 /** @internal `X509_V_ERR_IP_ADDRESS_MISMATCH` */
 export const IP_ADDRESS_MISMATCH = 64;
 
+/** @internal Whether all that is said is that the certificate is somebody else's. */
+export function isAboutName({ verifyCode }: OpensslVerifyError): boolean {
+  return verifyCode === HOSTNAME_MISMATCH || verifyCode === IP_ADDRESS_MISMATCH;
+}
+
 /** `X509_V_ERR_*` without that. */
 const verifyNames: ReadonlyMap<number, string> = new Map([
   [2, 'UNABLE_TO_GET_ISSUER_CERT'],

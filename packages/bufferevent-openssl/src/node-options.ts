@@ -8,7 +8,7 @@ import type {
   SslContextOptions,
   TlsVersion,
 } from './context-options.js';
-import { HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH, unsupportedError } from './errors.js';
+import { isAboutName, unsupportedError } from './errors.js';
 import { ticketKeyOfNode } from './ticket-keys.js';
 import type { VerifyFunction } from './verify.js';
 
@@ -200,13 +200,12 @@ function verifyBy(checkServerIdentity: CheckIdentity): VerifyFunction {
   if (typeof checkServerIdentity !== 'function') {
     throw argumentTypeError('options.checkServerIdentity', 'a function', checkServerIdentity);
   }
-  return (ssl, { chain, error, servername }) => {
+  return (ssl, { chain, errors, servername, verifyName }) => {
     const [certificate] = chain;
     // Of clients nobody has ever asked it.
     if (ssl.isServer === true || certificate === undefined) return undefined;
-    const isName = error?.verifyCode === HOSTNAME_MISMATCH || error?.verifyCode === IP_ADDRESS_MISMATCH;
-    if (error !== null && !isName) return undefined;
-    return checkServerIdentity(servername ?? '', certificate.toLegacyObject()) ?? true;
+    if (!errors.every(isAboutName)) return undefined;
+    return checkServerIdentity(verifyName ?? servername ?? '', certificate.toLegacyObject()) ?? true;
   };
 }
 

@@ -69,8 +69,8 @@ export class SslContext implements Disposable {
   /** @internal */
   readonly policy: ContextPolicy;
   #id: ContextId;
-  /** What clients still need of the default trust anchors: a share, or copies beside what they have. */
-  #lacksTrust: 'none' | 'share' | 'copies';
+  /** Clients trust whom Node trusts by default, and have not been told of them yet. */
+  #needsDefaultTrust: boolean;
 
   /**
    * Reads the files that the options name while everything else in this thread waits; {@link load} does not.
@@ -95,8 +95,7 @@ export class SslContext implements Disposable {
       keyLog: chooseKeyLog(options),
       canServe: identities > 0 || options.psk !== undefined || onClientHello !== null,
     });
-    const addsTrust = read.revocations.length > 0 || (options.trustPfx === true && read.pfxs.length > 0);
-    this.#lacksTrust = read.authorities.length > 0 ? 'none' : addsTrust ? 'copies' : 'share';
+    this.#needsDefaultTrust = options.ca === undefined && options.caFile === undefined;
     const { minVersion, maxVersion } = resolveCiphers(options);
     this.#id = native().contextNew(minVersion, maxVersion);
     if (this.#id === 0) throw nativeError('ERR_OPENSSL_SETTING', 'no context could be made');
@@ -188,11 +187,12 @@ export class SslContext implements Disposable {
     setPsk(this.id, psk);
   }
 
-  /** @internal Before the first connection as a client: whom it trusts when nobody has said. */
+  /** @internal Before the first connection as a client: whom clients trust when nobody has said. Servers never do. */
   prepareClient(): void {
-    if (this.#lacksTrust === 'share') native().contextShareTrust(this.id, trustHolder());
-    else if (this.#lacksTrust === 'copies') addDefaultTrust(this.id);
-    this.#lacksTrust = 'none';
+    if (!this.#needsDefaultTrust) return;
+    const isTrusted = native().contextTrustAsClient(this.id, trustHolder());
+    check(isTrusted, 'ERR_OPENSSL_CERTIFICATE', 'the default trust anchors could not be used');
+    this.#needsDefaultTrust = false;
   }
 
   /** Gives its memory back when the last connection made of it is freed. Nothing new can be made of it. */
@@ -216,18 +216,14 @@ function trustHolder(): ContextId {
   const made = native().contextNew(versionNumber('TLSv1.2'), versionNumber('TLSv1.3'));
   if (made === 0) throw nativeError('ERR_OPENSSL_SETTING', 'no context could be made');
   try {
-    addDefaultTrust(made);
+    const isAdded = native().contextAddCa(made, defaultTrust(), false);
+    check(isAdded, 'ERR_OPENSSL_CERTIFICATE', 'the default trust anchors could not be read');
   } catch (error) {
     native().contextFree(made);
     throw error;
   }
   holder = made;
   return made;
-}
-
-function addDefaultTrust(id: ContextId): void {
-  const isAdded = native().contextAddCa(id, defaultTrust(), false);
-  check(isAdded, 'ERR_OPENSSL_CERTIFICATE', 'the default trust anchors could not be read');
 }
 
 function chooseKeyLog({ keyLog, keyLogFromEnvironment }: SslContextOptions): KeyLogFunction | null {
@@ -329,10 +325,10 @@ export function verifyMode(policy: ContextPolicy, isServer: boolean): number {
 
 function setSessions(id: ContextId, options: SslContextOptions, materials: Materials, policy: ContextPolicy): void {
   const addon = native();
-  const { sessionIdContext, ticketKeys } = options;
+  const { ticketKeys } = options;
   const isSet = addon.contextSetSessions(
     id,
-    sessionIdContext === undefined ? defaultIdContext(materials, policy) : textBytes(sessionIdContext),
+    sessionIdContextOf(options, materials, policy),
     options.sessionCacheSize ?? 1024,
     options.sessionTimeout ?? 300,
     options.sessionTickets ?? true,
@@ -344,14 +340,26 @@ function setSessions(id: ContextId, options: SslContextOptions, materials: Mater
   check(areSet, 'ERR_OPENSSL_SETTING', 'OpenSSL refuses the option ticketKeys');
 }
 
-/** The same in each process with the same options. */
-function defaultIdContext(materials: Materials, policy: ContextPolicy): Uint8Array {
+/**
+ * The same in each process with the same options. Everything that decides on clients is in it, also beside what the user
+ * has said: whoever resumes a session is not verified again.
+ */
+function sessionIdContextOf(options: SslContextOptions, materials: Materials, policy: ContextPolicy): Uint8Array {
+  const { sessionIdContext = '', crlCheck = 'chain', allowPartialTrustChain = false, securityLevel = 2, trustPfx } = options;
   const hash = createHash('sha256');
-  hash.update(`bufferevent-openssl ${verifyMode(policy, true)}`);
-  for (const bytes of [...materials.authorities, ...materials.revocations]) {
-    hash.update(`\n${bytes.length}\n`);
-    hash.update(bytes);
-  }
+  const add = (kind: string, parts: readonly Uint8Array[]): void => {
+    hash.update(`\n${kind} ${parts.length}\n`);
+    for (const bytes of parts) {
+      hash.update(`${bytes.length}\n`);
+      hash.update(bytes);
+    }
+  };
+  const asksUser = policy.verify !== null;
+  hash.update(`bufferevent-openssl ${verifyMode(policy, true)} ${asksUser} ${crlCheck} ${allowPartialTrustChain} ${securityLevel}`);
+  add('user', [textBytes(sessionIdContext)]);
+  add('ca', materials.authorities);
+  add('crl', materials.revocations);
+  add('pfx', trustPfx === true ? materials.pfxs.map(({ bytes }) => bytes) : []);
   return new Uint8Array(hash.digest());
 }
 

@@ -9,6 +9,7 @@ import {
   freedError,
   HOSTNAME_MISMATCH,
   IP_ADDRESS_MISMATCH,
+  isAboutName,
   isVerifyFailure,
   OpensslError,
   type OpensslErrorCode,
@@ -65,6 +66,9 @@ const HANDSHAKE_DONE = 1;
 const CLOSE_SENT = 2;
 const CLOSE_RECEIVED = 4;
 
+/** {@link Ssl.stateText} between handshakes: `TLS_ST_OK` in all versions of OpenSSL. */
+const BETWEEN_HANDSHAKES = 'SSL negotiation finished successfully';
+
 /** Entries of the error list that are kept; what comes after them is in the errors that are thrown. */
 const MAX_ERRORS = 32;
 
@@ -87,12 +91,16 @@ export class Ssl implements Disposable {
    */
   onSession: SessionFunction | null;
   readonly #options: SslOptions;
+  /** The context that it was made with, and goes back to. */
+  readonly #ownContext: SslContext;
   #context: SslContext;
   /** 0 until it is known whether it is a client or a server, and after `free()`. */
   #id: SslId = 0;
   #isServer: boolean | null = null;
   #freed = false;
   #errors: OpensslErrorEntry[] = [];
+  /** By whom it is used now: its bytes are those of one connection. */
+  #user: object | null = null;
 
   /**
    * Throws `TypeError` and `RangeError` for what is malformed. What only OpenSSL can judge (a session) throws when the
@@ -101,6 +109,7 @@ export class Ssl implements Disposable {
   constructor(context: SslContext, options: SslOptions = {}) {
     if (!(context instanceof SslContext)) throw argumentTypeError('context', 'an SslContext', context);
     checkSslOptions(options);
+    this.#ownContext = context;
     this.#context = context;
     this.#options = { ...options };
     this.onSession = options.onSession ?? null;
@@ -174,6 +183,12 @@ export class Ssl implements Disposable {
     return orNull(native().sslServername(this.#id));
   }
 
+  /** Of a client: the host or the numeric address that the certificate of the server has to name. */
+  get verifyName(): string | null {
+    const { servername = null, verifyName = servername } = this.#options;
+    return this.#isServer === true ? null : verifyName;
+  }
+
   /** Of the peer. */
   get peerCertificate(): X509Certificate | null {
     return this.peerCertificateChain[0] ?? null;
@@ -192,9 +207,18 @@ export class Ssl implements Disposable {
   /**
    * What is wrong with the certificate of the peer, `null` when nothing is; also `null` when there is none, or when
    * nothing was asked. It has refused the connection already unless `rejectUnauthorized` is false or `verify` was lenient.
+   * Of several things the first, but a wrong name only when nothing else is wrong: see {@link verifyErrors}.
    */
   get verifyError(): OpensslVerifyError | null {
-    return this.#verifyError([]);
+    return this.verifyErrors[0] ?? null;
+  }
+
+  /**
+   * All that is wrong with the certificates of the peer, in the order in which OpenSSL has met it, but names last; empty
+   * when nothing is. Where OpenSSL has given the connection up, and of a resumed session, not more than the gravest.
+   */
+  get verifyErrors(): OpensslVerifyError[] {
+    return this.#verifyErrors([]);
   }
 
   /** What can be resumed now, see {@link SessionFunction}; with TLS 1.3 only once the server has sent a ticket. */
@@ -269,20 +293,29 @@ export class Ssl implements Disposable {
   }
 
   /**
-   * As new, for another connection: nothing of the last one is left but the options, and errors that nobody has taken.
-   * Throws `ERR_OPENSSL_FREED`.
+   * As new, for another connection: nothing of the last one is left but the options, whether it is a client or a server,
+   * and errors that nobody has taken. Its context is the one that it was made with, whatever `onClientHello` has chosen.
+   * Throws `ERR_OPENSSL_FREED`, `ERR_OPENSSL_STATE` while a connection uses it.
    */
   reset(): void {
     const id = this.#aliveId();
+    if (this.#user !== null) throw new OpensslError('ERR_OPENSSL_STATE', 'the Ssl is used by a connection');
     if (id === 0) return;
-    if (!native().sslReset(id)) throw this.takeFailure('ERR_OPENSSL_STATE', 'the Ssl could not be reset');
+    if (this.#context !== this.#ownContext) {
+      // Made anew with its own by the next start().
+      this.#context = this.#ownContext;
+      this.#letGo();
+    } else if (!native().sslReset(id)) throw this.takeFailure('ERR_OPENSSL_STATE', 'the Ssl could not be reset');
   }
 
   /** Gives its memory back; nothing can be done with it any more. No `close_notify` is sent: that is for `end()` (TL-10). */
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
-    if (this.#id === 0) return;
+    if (this.#id !== 0) this.#letGo();
+  }
+
+  #letGo(): void {
     forgotten.unregister(this);
     this.#takeNativeErrors();
     native().sslFree(this.#id);
@@ -307,14 +340,31 @@ export class Ssl implements Disposable {
       return id;
     }
     const isServer = state === 'accepting';
-    if (id === 0) return this.#begin(isServer);
-    if (this.#isServer !== isServer) {
+    if (this.#isServer !== null && this.#isServer !== isServer) {
       const kind = isServer ? 'client' : 'server';
       throw new OpensslError('ERR_OPENSSL_STATE', `state '${state}': the Ssl was a ${kind} before`);
     }
     if (isOpen)
       throw new OpensslError('ERR_OPENSSL_STATE', `state '${state}': the handshake of the Ssl is done already`);
-    return id;
+    return id === 0 ? this.#begin(isServer) : id;
+  }
+
+  /** @internal Throws `ERR_OPENSSL_STATE` when something else uses it. */
+  claim(user: object): void {
+    if (this.#user !== null && this.#user !== user) {
+      throw new OpensslError('ERR_OPENSSL_STATE', 'the Ssl is used by another connection');
+    }
+    this.#user = user;
+  }
+
+  /** @internal */
+  disclaim(user: object): void {
+    if (this.#user === user) this.#user = null;
+  }
+
+  /** @internal Whether the handshake was done before and another one is under way, in which nothing can be written or ended. */
+  get isRenegotiating(): boolean {
+    return this.#hasFlag(HANDSHAKE_DONE) && this.protocol !== 'TLSv1.3' && this.stateText !== BETWEEN_HANDSHAKES;
   }
 
   /** @internal What the client has said, when the handshake is suspended at it, and later. */
@@ -348,7 +398,7 @@ export class Ssl implements Disposable {
   /** @internal Why a call of this connection has failed; also leaves the reasons in {@link errors}. */
   takeFailure(code: OpensslErrorCode, what: string): OpensslError {
     const entries = this.#takeNativeErrors();
-    return (isVerifyFailure(entries) ? this.#verifyError(entries) : null) ?? opensslError(code, what, entries);
+    return (isVerifyFailure(entries) ? this.#verifyErrors(entries)[0] : null) ?? opensslError(code, what, entries);
   }
 
   /** @internal Throws when this connection can't renegotiate at all. */
@@ -437,19 +487,20 @@ export class Ssl implements Disposable {
     if (this.#isServer === true && this.#context.policy.onClientHello !== null) native().sslSuspendAtHello(id);
   }
 
-  #verifyError(opensslErrors: readonly OpensslErrorEntry[]): OpensslVerifyError | null {
-    if (this.#id === 0) return null;
-    const [code, text, depth] = native().sslVerifyResult(this.#id);
-    if (code !== 0) return new OpensslVerifyError(code, text, depth, { opensslErrors });
-    if (this.#isServer !== false || !this.isSessionReused) return null;
+  #verifyErrors(opensslErrors: readonly OpensslErrorEntry[]): OpensslVerifyError[] {
+    if (this.#id === 0) return [];
+    const errors = native()
+      .sslVerifyErrors(this.#id)
+      .map(([code, text, depth]) => new OpensslVerifyError(code, text, depth, { opensslErrors }));
+    if (this.#isServer !== false || !this.isSessionReused || errors.some(isAboutName)) return errors;
     // OpenSSL compares names when it verifies a certificate, and a resumed session has none verified: it could have been
     // made for another name.
-    const { servername, verifyName = servername } = this.#options;
+    const { verifyName } = this;
     const certificate = this.peerCertificate;
-    if (verifyName === undefined || verifyName === null || certificate === null) return null;
-    if (certificateNames(certificate, verifyName)) return null;
+    if (verifyName === null || certificate === null || certificateNames(certificate, verifyName)) return errors;
     const mismatch = isIP(verifyName) === 0 ? HOSTNAME_MISMATCH : IP_ADDRESS_MISMATCH;
-    return new OpensslVerifyError(mismatch, native().verifyText(mismatch), 0, { opensslErrors });
+    errors.push(new OpensslVerifyError(mismatch, native().verifyText(mismatch), 0, { opensslErrors }));
+    return errors;
   }
 
   /** Of calls that move bytes with the connection, of others by themselves. */
@@ -472,10 +523,10 @@ function checkServes(context: SslContext): void {
   throw new OpensslError('ERR_OPENSSL_CERTIFICATE', lacking);
 }
 
-/** A certificate that anybody could have got for a name of his own proves nothing. */
+/** A certificate that anybody could have got for a name of his own proves nothing; `verify` may say no more of it. */
 function checkNamesPeer({ policy }: SslContext, { servername, verifyName }: SslOptions): void {
   if (servername !== undefined || verifyName !== undefined) return;
-  if (!policy.rejectUnauthorized || policy.verify !== null) return;
+  if (!policy.rejectUnauthorized) return;
   throw argumentTypeError('options.verifyName', 'given, or servername: whom the certificate has to name', undefined);
 }
 

@@ -6,10 +6,20 @@ import type { Ssl } from './ssl.js';
 export interface PeerIdentity {
   /** What the peer sent, its own certificate first; empty when it sent none. */
   readonly chain: readonly X509Certificate[];
-  /** What OpenSSL found wrong, names included; `null` when nothing is. */
+  /**
+   * What OpenSSL found wrong, names included; `null` when nothing is. Of several things the first, but a wrong name only
+   * when nothing else is wrong. Who forgives an error has to look at all of {@link errors}.
+   */
   readonly error: OpensslVerifyError | null;
+  /** Everything that OpenSSL found wrong, in its order, but names last; `error` is the first. See `ssl.verifyErrors`. */
+  readonly errors: readonly OpensslVerifyError[];
   /** The name that was asked for (SNI), by us or by the client; `null` without one. */
   readonly servername: string | null;
+  /**
+   * Of a server: the host or the numeric address that the certificate has to name, that of `verifyName` or else `servername`;
+   * `null` when any name will do, and for clients.
+   */
+  readonly verifyName: string | null;
 }
 
 /** `undefined` leaves the judgement to OpenSSL; see {@link VerifyFunction}. */
@@ -34,12 +44,14 @@ export type VerifyFunction = (ssl: Ssl, peer: PeerIdentity) => VerifyAnswer | Pr
 export function judgePeer(ssl: Ssl): OpensslError | null | Promise<OpensslError | null> {
   const { requestCert, rejectUnauthorized, verify } = ssl.context.policy;
   if (ssl.isServer === true && !requestCert) return null;
-  const error = ssl.verifyError;
+  const errors = ssl.verifyErrors;
+  const error = errors[0] ?? null;
   const byOpenssl = rejectUnauthorized ? error : null;
   if (verify === null) return byOpenssl;
   let answer: unknown;
   try {
-    answer = verify(ssl, { chain: ssl.peerCertificateChain, error, servername: ssl.servername });
+    const { peerCertificateChain: chain, servername, verifyName } = ssl;
+    answer = verify(ssl, { chain, error, errors, servername, verifyName });
   } catch (cause) {
     return refusal(cause);
   }
@@ -59,6 +71,7 @@ function refusal(cause: unknown): OpensslVerifyError {
   return new OpensslVerifyError(APPLICATION_VERIFICATION, text, -1, cause === undefined ? {} : { cause });
 }
 
-function isPromise(value: unknown): value is PromiseLike<unknown> {
+/** @internal */
+export function isPromise<Value>(value: Value | PromiseLike<Value>): value is PromiseLike<Value> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

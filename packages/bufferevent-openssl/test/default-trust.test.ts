@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { writePki } from 'certificates';
+import { createPfx, hasOpensslProgram, writePki } from 'certificates';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { defaultAnchors, defaultTrust } from '../src/default-trust.js';
 import { describeWithOpenssl, pki } from './in-memory.js';
@@ -38,12 +38,28 @@ describe('default trust anchors', () => {
 describeWithOpenssl('a client without `ca`', () => {
   const script = fileURLToPath(new URL('./default-trust.mjs', import.meta.url));
 
-  function run(extra: string, crl = '', server = files.server): string[] {
+  /** How clients without `ca` judge a server; how contexts that are clients first, and then servers, judge; and `ca: []`. */
+  interface Judgements {
+    readonly clients: readonly string[];
+    readonly both: Readonly<Record<string, readonly [asClient: string, asServer: string]>>;
+    readonly nobody: readonly string[];
+  }
+
+  // Carries another authority than the one that is trusted by default.
+  const pfx = hasOpensslProgram('PKCS#12 and default trust')
+    ? Buffer.from(createPfx(pki.untrusted, 'secret', pki.otherCa.certPem)).toString('base64')
+    : null;
+  const client = { cert: pki.client.chainPem, key: pki.client.keyPem };
+  const input = JSON.stringify({ client, pfx });
+
+  function judge(extra: string, crl = '', server = files.server): Judgements {
     const words = [script, server.chain, server.key, crl];
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: extra };
-    const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', env });
-    return stdout === '' ? [stderr] : (JSON.parse(stdout) as string[]);
+    const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', env, input });
+    return stdout === '' ? { clients: [stderr], both: {}, nobody: [] } : (JSON.parse(stdout) as Judgements);
   }
+
+  const run = (...words: Parameters<typeof judge>): readonly string[] => judge(...words).clients;
 
   it('trusts whom Node trusts, in each of its contexts', () => {
     expect(run(files.ca)).toEqual(['accepted', 'accepted']);
@@ -59,5 +75,20 @@ describeWithOpenssl('a client without `ca`', () => {
     expect(run(files.ca, files.crl)).toEqual(['accepted', 'accepted']);
     expect(run(files.ca, files.crl, files.revoked)).toEqual(['CERT_REVOKED', 'CERT_REVOKED']);
     expect(run(files.ca, join(folder, 'nowhere'))[0]).toContain('ENOENT');
+  });
+
+  it('keeps them to itself: a server of the same context does not trust them, whichever way it asks for clients', () => {
+    const { both } = judge(files.ca);
+    expect(Object.keys(both)).toHaveLength(pfx === null ? 2 : 3);
+    for (const [name, [asClient, asServer]] of Object.entries(both)) {
+      expect([name, asClient]).toEqual([name, 'accepted']);
+      expect(asServer, name).toMatch(/^UNABLE_TO_GET_ISSUER/);
+    }
+  });
+
+  it('trusts nobody with a list of authorities that is empty', () => {
+    const { nobody } = judge(files.ca);
+    expect(nobody).toHaveLength(3);
+    for (const judgement of nobody) expect(judgement).toMatch(/^UNABLE_TO_GET_ISSUER/);
   });
 });
