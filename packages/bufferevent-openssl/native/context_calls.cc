@@ -160,7 +160,6 @@ napi_value ContextSetOcspResponse(Call& call) {
 }
 
 napi_value ContextSetPskIdentities(Call& call) {
-  Context* context = call.ContextAt(0);
   uint32_t identityCount = 0;
   uint32_t keyCount = 0;
   napi_value identities = call.ArrayAt(1, &identityCount);

@@ -345,7 +345,13 @@ function setSessions(id: ContextId, options: SslContextOptions, materials: Mater
  * has said: whoever resumes a session is not verified again.
  */
 function sessionIdContextOf(options: SslContextOptions, materials: Materials, policy: ContextPolicy): Uint8Array {
-  const { sessionIdContext = '', crlCheck = 'chain', allowPartialTrustChain = false, securityLevel = 2, trustPfx } = options;
+  const {
+    sessionIdContext = '',
+    crlCheck = 'chain',
+    allowPartialTrustChain = false,
+    securityLevel = 2,
+    trustPfx,
+  } = options;
   const hash = createHash('sha256');
   const add = (kind: string, parts: readonly Uint8Array[]): void => {
     hash.update(`\n${kind} ${parts.length}\n`);
@@ -355,7 +361,9 @@ function sessionIdContextOf(options: SslContextOptions, materials: Materials, po
     }
   };
   const asksUser = policy.verify !== null;
-  hash.update(`bufferevent-openssl ${verifyMode(policy, true)} ${asksUser} ${crlCheck} ${allowPartialTrustChain} ${securityLevel}`);
+  hash.update(
+    `bufferevent-openssl ${verifyMode(policy, true)} ${asksUser} ${crlCheck} ${allowPartialTrustChain} ${securityLevel}`,
+  );
   add('user', [textBytes(sessionIdContext)]);
   add('ca', materials.authorities);
   add('crl', materials.revocations);

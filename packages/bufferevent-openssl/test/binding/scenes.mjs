@@ -3,7 +3,7 @@
 // in workers, and under sanitizers.
 import assert from 'node:assert/strict';
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
-import { bytes, Event, none, protocolList, Status, text, tls12, tls13, Verify } from './peer.mjs';
+import { bytes, End, Event, none, protocolList, Status, text, tls12, tls13, Verify } from './peer.mjs';
 
 /** @typedef {import('./peer.mjs').World} World */
 
@@ -245,11 +245,12 @@ sceneOfEach('a report says what is wrong, and the handshake goes on', (world, ve
   assert.equal(world.binding.sslVerifyErrors(pair.client.id)[0]?.[0], 62);
   assert.deepEqual(world.binding.sslVerifiedChain(pair.client.id), []);
   assert.equal(world.binding.sslPeerCertificates(pair.client.id).length, 2);
-  // Of several things the first.
+  // All of it, names last.
   const both = world.pair(world.serverContext(version, world.pki.untrusted), client, 'example.com');
   world.binding.sslSetVerify(both.client.id, Verify.peer | Verify.reportOnly);
   both.established();
-  assert.equal(world.binding.sslVerifyErrors(both.client.id)[0]?.[0], 20);
+  const codes = world.binding.sslVerifyErrors(both.client.id).map(([code]) => code);
+  assert.deepEqual(codes, [20, 21, 62]);
 });
 
 sceneOfEach('the chains are as sent and as verified', (world, version) => {
@@ -296,6 +297,43 @@ sceneOfEach('a revoked certificate is refused', (world, version) => {
   assert.deepEqual(binding.sslVerifyErrors(lacking.client.id), [[3, 'unable to get certificate CRL', 1]]);
   world.check(binding.contextAddCrl(client, bytes(pki.caCrl), true));
   world.pair(world.serverContext(version), client).established();
+});
+
+sceneOfEach('a context trusts those of another as a client only', (world, version) => {
+  const { binding, pki } = world;
+  const other = world.clientContext(version);
+  const [key, chain] = /** @type {[string, string]} */ (binding.selfSignedCertificate(['localhost'], 1));
+  /** @param {{key: string, chain: string}} certificate @param {number} context */
+  const trusts = (certificate, context) => {
+    const pair = world.pair(world.serverContext(version, certificate), context).handshake();
+    const isTrusted = pair.client.status !== Status.failed;
+    pair.free();
+    return isTrusted;
+  };
+  for (const own of ['nothing', 'an anchor', 'a list']) {
+    const context = world.serverContext(version);
+    binding.contextSetVerify(context, Verify.peer | Verify.failIfNoPeerCertificate, -1);
+    if (own === 'an anchor') world.check(binding.contextAddCa(context, bytes(chain), false));
+    if (own === 'a list') world.check(binding.contextAddCrl(context, bytes(pki.crl), false));
+    assert.equal(trusts(pki.server, context), false);
+    world.check(binding.contextTrustAsClient(context, other));
+    assert.equal(trusts(pki.server, context), true);
+    assert.equal(trusts({ key, chain }, context), own === 'an anchor');
+    assert.equal(trusts(pki.revoked, context), own !== 'a list');
+
+    const client = world.clientContext(version);
+    world.check(binding.contextUseCertificate(client, bytes(pki.client.chain)));
+    world.check(binding.contextUseKey(client, bytes(pki.client.key), null));
+    const asServer = world.pair(context, client).handshake();
+    assert.equal(asServer.server.status, Status.failed);
+    assert.equal(binding.sslVerifyErrors(asServer.server.id)[0]?.[0], own === 'a list' ? 3 : 20);
+  }
+  // What was taken over outlives whom it was taken from.
+  const last = binding.contextNew(version, version);
+  binding.contextSetVerify(last, Verify.peer, -1);
+  world.check(binding.contextTrustAsClient(last, other));
+  binding.contextFree(other);
+  assert.equal(trusts(pki.server, last), true);
 });
 
 scene('an intermediate certificate can be trusted by itself when that is allowed', (world) => {
@@ -604,13 +642,109 @@ sceneOfEach('a pre-shared key stands for certificates', (world, version) => {
 scene('pre-shared keys and identities have their bounds', (world) => {
   const { binding } = world;
   const context = binding.contextNew(tls12, tls13);
-  world.check(binding.contextSetPsk(context, 'i'.repeat(256), new Uint8Array(256).fill(1)));
-  world.reasons(binding.contextSetPsk(context, 'i'.repeat(257), new Uint8Array(1)));
+  world.reasons(binding.contextSetPsk(context, 'i'.repeat(256), new Uint8Array(1)));
   world.reasons(binding.contextSetPsk(context, 'i', none));
   world.reasons(binding.contextSetPsk(context, 'i', new Uint8Array(257)));
   world.reasons(binding.contextSetPskIdentities(context, ['', 'a'], [bytes('k'), bytes('k')], ''));
   world.reasons(binding.contextSetPskIdentities(context, ['a\0b'], [bytes('k')], ''));
   world.check(binding.contextSetPsk(context, '', none));
+});
+
+scene('the longest pre-shared key under the longest identity serves', (world) => {
+  const { binding } = world;
+  const [identity, key] = ['i'.repeat(255), randomBytes(256)];
+  const server = binding.contextNew(tls13, tls13);
+  world.check(binding.contextSetPskIdentities(server, [identity], [key], ''));
+  const client = binding.contextNew(tls13, tls13);
+  world.check(binding.contextSetPsk(client, identity, key));
+  world.pair(server, client).established().echo();
+});
+
+scene('a context that the arguments of a call free themselves is refused', (world) => {
+  const { binding } = world;
+  const context = binding.contextNew(tls12, tls13);
+  /** @type {string[]} */
+  const identities = [];
+  Object.defineProperty(identities, 0, {
+    get() {
+      binding.contextFree(context);
+      return 'mia';
+    },
+  });
+  const call = () => binding.contextSetPskIdentities(context, identities, [randomBytes(16)], 'hint');
+  assert.throws(call, { code: 'ERR_OPENSSL_FREED' });
+});
+
+scene('TLS 1.3: a session of a pre-shared key stands for no certificate', (world) => {
+  const { binding } = world;
+  const key = randomBytes(32);
+  const server = binding.contextNew(tls13, tls13);
+  world.check(binding.contextSetPskIdentities(server, ['mia'], [key], ''));
+  const known = binding.contextNew(tls13, tls13);
+  world.check(binding.contextSetPsk(known, 'mia', key));
+  binding.contextSetVerify(known, Verify.peer, -1);
+  const first = world.pair(server, known).established();
+  const session = binding.sslTakeSessions(first.client.id).at(-1) ?? none;
+  const again = world.pair(server, known);
+  world.check(binding.sslSetSession(again.client.id, session));
+  again.established().echo();
+  const strict = world.pair(server, world.clientContext());
+  world.check(binding.sslSetSession(strict.client.id, session));
+  strict.handshake();
+  assert.equal(strict.client.status, Status.failed);
+  assert.deepEqual(strict.client.reasons(), ['certificate verify failed']);
+  assert.equal(binding.sslVerifyErrors(strict.client.id).length, 1);
+});
+
+sceneOfEach('a server that insists on certificates resumes no session without one', (world, version) => {
+  const { binding, pki } = world;
+  const keys = randomBytes(80);
+  const lax = world.serverContext(version);
+  const strict = world.serverContext(version);
+  world.check(binding.contextAddCa(strict, bytes(pki.ca), true));
+  binding.contextSetVerify(strict, Verify.peer | Verify.failIfNoPeerCertificate, -1);
+  for (const context of [lax, strict]) world.check(binding.contextSetTicketKeys(context, keys));
+  const client = world.clientContext(version);
+  const first = world.pair(lax, client).established();
+  const session = binding.sslTakeSessions(first.client.id).at(-1) ?? none;
+  const resumed = world.pair(lax, client);
+  world.check(binding.sslSetSession(resumed.client.id, session));
+  assert.equal(binding.sslIsSessionReused(resumed.established().server.id), true);
+  const refused = world.pair(strict, client);
+  world.check(binding.sslSetSession(refused.client.id, session));
+  assert.equal(refused.handshake().server.status, Status.failed);
+  assert.deepEqual(refused.server.reasons(), ['peer did not return a certificate']);
+});
+
+scene('what a client says in front of its ClientHello is not kept without end', (world) => {
+  const { binding } = world;
+  const server = world.serverContext();
+  /** @param {Uint8Array} body */
+  const record = (body) => Uint8Array.from([22, 3, 1, body.length >> 8, body.length & 255, ...body]);
+  const empty = record(none);
+  // A piece of a long ClientHello, and as many empty records as OpenSSL lets pass.
+  const hello = new Uint8Array(4 + 131_000);
+  hello.set([1, 131_000 >> 16, (131_000 >> 8) & 255, 131_000 & 255, 3, 3]);
+  const { id } = world.end(server, true);
+  const end = new End(world, id);
+  binding.sslSuspendAtHello(id);
+  let sent = 0;
+  for (let at = 0; end.status === Status.wantInput && at < hello.length - 1; at++) {
+    const piece = [...record(hello.subarray(at, at + 1)), ...Array.from({ length: 32 }, () => [...empty]).flat()];
+    end.handshake(Uint8Array.from(piece));
+    sent += end.consumed;
+  }
+  assert.equal(end.status, Status.failed);
+  assert.deepEqual(end.reasons(), ['excessive message size']);
+  assert.ok(sent <= 256 * 1024 && sent > 200 * 1024, String(sent));
+});
+
+scene('protocols of a ClientHello are kept for those who are suspended at it', (world) => {
+  const { binding } = world;
+  const pair = world.simplePair();
+  world.check(binding.sslSetAlpn(pair.client.id, protocolList('a', 'bc')));
+  pair.established();
+  assert.deepEqual(binding.sslClientHello(pair.server.id)?.alpn, none);
 });
 
 sceneOfEach('an OCSP answer is stapled for those who ask, and can be replaced', (world, version) => {
