@@ -30,7 +30,8 @@ export interface ContextChoice extends SslContextOptions {
 export interface ClientOptions extends ContextChoice, Omit<TlsLayerOptions, 'closeOnFree'> {
   /**
    * The name that is asked for (SNI) and that the certificate has to have. Numeric addresses are verified but not asked
-   * for, since SNI has no place for them (RFC 6066 §3). Default: the host that is connected to.
+   * for, since SNI has no place for them (RFC 6066 §3), nor for the dot at the end of an absolute name, which is left out
+   * here and in `verifyName`. Default: the host that is connected to.
    */
   readonly servername?: string;
   /** The name that the certificate has to have, when it is not `servername`; with `null` its names are not looked at. */
@@ -88,9 +89,16 @@ function bareHost(host: string): string {
   return typeof host === 'string' && host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
 }
 
+/** Names in certificates have no dot at the end. */
+function withoutRoot<Name extends string | null | undefined>(name: Name): Name | string {
+  return typeof name === 'string' && name.endsWith('.') ? name.slice(0, -1) : name;
+}
+
 /** @internal The layer of a client that wants to reach `host`, or did not say whom. */
 export function clientLayer(options: ClientOptions, host: string | undefined): TlsLayer {
-  const { context: given, servername = host, verifyName = servername, session, onSession, requestOcsp } = options;
+  const { context: given, servername: asked = host, verifyName: named = asked } = options;
+  const { session, onSession, requestOcsp } = options;
+  const [servername, verifyName] = [withoutRoot(asked), withoutRoot(named)];
   const contextOptions = takeOptions<SslContextOptions>({ ...options }, isContextOption);
   const context = contextOf(given, contextOptions);
   const sslOptions: SslOptions = {

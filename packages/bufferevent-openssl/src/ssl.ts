@@ -23,7 +23,7 @@ import { SslContext, verifyMode } from './ssl-context.js';
 import type { TlsState } from './tls-layer.js';
 
 export interface SslOptions {
-  /** Clients: the host name to ask for (SNI). No numeric address: RFC 6066 does not allow one. */
+  /** Clients: the host name to ask for (SNI). No numeric address, and no dot at the end: RFC 6066 does not allow them. */
   readonly servername?: string;
   /**
    * Clients: whom the certificate of the server has to name, a host or a numeric address; checked by OpenSSL. Default
@@ -550,8 +550,14 @@ function checkSslOptions(options: SslOptions): void {
   }
 }
 
+/** With a dot in front OpenSSL would take the name of any host of that domain. */
 function checkHostName(name: string, value: unknown): void {
   if (typeof value !== 'string') throw argumentTypeError(name, 'a host name', value);
-  const isName = value.length > 0 && value.length <= 255 && /^[\x21-\x7e]+$/.test(value) && isIP(value) === 0;
-  if (!isName) throw argumentRangeError(name, 'a host name in ASCII, of at most 255 characters, and no address', value);
+  const isName = value.length <= 255 && /^[\x21-\x2d\x2f-\x7e][\x21-\x7e]*$/.test(value) && isIP(value) === 0;
+  if (isName) return;
+  throw argumentRangeError(
+    name,
+    'a host name in ASCII, of at most 255 characters, no address, and without a dot in front',
+    value,
+  );
 }

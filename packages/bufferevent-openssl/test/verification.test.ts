@@ -1,7 +1,15 @@
 import { issue, makeAuthority, type TestCertificate } from 'certificates';
 import { expect, it, vi } from 'vitest';
-import { type OpensslVerifyError, type PeerIdentity, SslContext, type VerifyFunction } from '../src/index.js';
-import { clientContext, connectInMemory, describeWithOpenssl, pki, serverContext } from './in-memory.js';
+import { clientLayer } from '../src/connect-tls.js';
+import {
+  type OpensslVerifyError,
+  type PeerIdentity,
+  Ssl,
+  SslContext,
+  type SslOptions,
+  type VerifyFunction,
+} from '../src/index.js';
+import { clientContext, connectInMemory, describeWithOpenssl, pki, serverContext, thrownBy } from './in-memory.js';
 
 const { ca, otherCa } = pki;
 
@@ -84,4 +92,59 @@ describeWithOpenssl('a certificate with a wrong name', () => {
     expect(verify).toHaveBeenCalledWith(ssl, expect.objectContaining({ error: null, errors: [] }));
     expect(ssl.verifyErrors).toEqual([]);
   });
+});
+
+describeWithOpenssl('the name that is verified', () => {
+  it.each<[string, SslOptions, string]>([
+    ['the one asked for', { servername: 'localhost' }, 'localhost'],
+    ['another than the one asked for', { servername: 'front.example', verifyName: 'localhost' }, 'localhost'],
+    ['a numeric address', { verifyName: '127.0.0.1' }, '127.0.0.1'],
+    ['none', { servername: 'localhost', verifyName: null }, 'localhost'],
+    ['none, and none asked for', { verifyName: null }, ''],
+  ])('is what checkServerIdentity is asked about: %s', async (_, options, asked) => {
+    using server = serverContext();
+    const check = vi.fn(() => undefined);
+    using client = SslContext.fromNodeOptions({ ca: ca.certPem, checkServerIdentity: check });
+    expect((await connectInMemory(client, server, options)).client.isOpen).toBe(true);
+    expect(check).toHaveBeenCalledExactlyOnceWith(asked, expect.anything());
+  });
+
+  it('is told to verify(), beside the name that was asked for; of clients there is none', async () => {
+    const verify = vi.fn<VerifyFunction>(() => true);
+    using server = serverContext({ requestCert: true, rejectUnauthorized: false, verify });
+    using client = clientContext({ verify });
+    const options = { servername: 'front.example', verifyName: '127.0.0.1' };
+    const connection = await connectInMemory(client, server, options);
+    const { ssl } = connection.client;
+    const asked = { servername: 'front.example' };
+    expect(verify).toHaveBeenCalledWith(ssl, expect.objectContaining({ ...asked, verifyName: '127.0.0.1' }));
+    expect(verify).toHaveBeenCalledWith(
+      connection.server.ssl,
+      expect.objectContaining({ ...asked, verifyName: null, chain: [] }),
+    );
+    expect([ssl.verifyName, connection.server.ssl.verifyName]).toEqual(['127.0.0.1', null]);
+  });
+
+  it.each(['servername', 'verifyName'])('has no dot in front, which OpenSSL would take for any host: %s', (option) => {
+    using context = clientContext();
+    for (const name of ['.example.com', '.']) {
+      const error = thrownBy(() => new Ssl(context, { [option]: name }));
+      expect(error).toMatchObject({ code: 'ERR_OUT_OF_RANGE', message: expect.stringContaining(`options.${option}`) });
+    }
+  });
+
+  it.each([
+    ['host', {}, 'localhost.', 'localhost', 'localhost'],
+    ['servername', { servername: 'localhost.' }, '127.0.0.1', 'localhost', 'localhost'],
+    ['verifyName', { verifyName: 'localhost.' }, '127.0.0.1', null, 'localhost'],
+  ])(
+    'is without the dot that ends an absolute one, as in SNI (RFC 6066 section 3): %s',
+    (_, options, host, asked, verified) => {
+      using context = clientContext();
+      const layer = clientLayer({ context, ...options }, host);
+      expect([layer.ssl.servername, layer.ssl.verifyName]).toEqual([asked, verified]);
+      layer.free();
+      for (const name of ['.', '..', '.com.']) expect(() => clientLayer({ context }, name)).toThrow(RangeError);
+    },
+  );
 });
