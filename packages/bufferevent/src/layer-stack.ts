@@ -143,8 +143,12 @@ export class LayerStack implements StageOwner {
     return !this.#running && this.#stages.every(({ layer }) => layer.renew !== undefined);
   }
 
-  /** Another transport comes, or none for now: all layers begin anew with the next {@link start}. */
+  /**
+   * Another transport comes, or none for now: all layers begin anew with the next {@link start}. What one of them throws
+   * leaves this; nothing is called any more then, until another `renew()`.
+   */
   renew(): void {
+    this.#failed = true;
     for (const stage of this.#stages) stage.renew();
     this.#started = false;
     this.#shaken = false;
@@ -166,9 +170,14 @@ export class LayerStack implements StageOwner {
     const bottom = this.#bottom();
     if (this.#failed || bottom.decodingEnded || bottom.incomingEnded) return 0;
     // Behind the end of the top layer come the end markers of those below.
-    if (!wanted && this.isOpen && !this.#top().decodingEnded) return 0;
+    if (!wanted && this.isOpen && !this.#top().decodingEnded && !this.#wantsInput()) return 0;
     const held = bottom.incoming.length;
     return bottom.decoderStarved ? STAGE_BYTES : Math.max(0, STAGE_BYTES - held);
+  }
+
+  #wantsInput(): boolean {
+    for (const { layer, decodingEnded } of this.#stages) if (layer.wantsInput === true && !decodingEnded) return true;
+    return false;
   }
 
   /** The buffer that bytes from the transport are added to; then {@link arrived}. */
@@ -320,12 +329,14 @@ export class LayerStack implements StageOwner {
     if (!stage.isOpen && !this.#shake(stage)) return 0;
     let delivered = 0;
     while (!stage.decodingEnded && !this.#over() && delivered < budget) {
-      const room = Math.min(this.#roomAbove(stage), budget - delivered);
-      if (room <= 0) break;
+      const room = Math.max(0, Math.min(this.#roomAbove(stage), budget - delivered));
+      if (room === 0 && (stage.layer.wantsInput !== true || this.#over())) break;
       const finishing = stage.incomingEnded && (stage.incoming.length === 0 || stage.decoderStarved);
       const hasNew = stage.incoming.length > 0 && !stage.decoderStarved;
       if (!hasNew && !stage.decodeAgain && !finishing) break;
       const outcome = this.#tryDecode(stage, room, finishing ? 'finished' : 'normal');
+      // It may have had no room for what it has.
+      if (room === 0) stage.decodeAgain = true;
       if (outcome === null) break;
       const { result, consumed, produced } = outcome;
       delivered += produced;

@@ -103,7 +103,7 @@ export class LayerStage implements LayerHost {
     return { result, consumed: before - this.outgoing.length, produced: this.toPeer.length - filled };
   }
 
-  /** For another transport: as new, except payload that waits to be encoded. */
+  /** For another transport: as new, except payload that waits to be encoded. Throws what the layer throws. */
   renew(): void {
     this.layer.renew?.();
     this.incoming.clear();

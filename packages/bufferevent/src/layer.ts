@@ -25,6 +25,8 @@ export interface LayerHost {
   readonly base: EventBase;
   /** Bytes for the peer's layer of the same kind; may be added to in every call of the layer, and before {@link wake}. */
   readonly toPeer: Evbuffer;
+  /** Whether nothing more comes from below. Mode `finished` of `decode` says so too, but also comes of a user's `flush()`. */
+  readonly incomingEnded: boolean;
   /** Asks for the layer to be called again, in this turn or the next: `pending` work is done, or `toPeer` has grown. */
   wake(): void;
   /** Gives the connection up, with one `error` event. */
@@ -46,6 +48,13 @@ export interface Layer {
   readonly name: string;
   /** How long the handshake may take, in milliseconds; 0 for no limit. Default `limits.handshakeMs`. */
   readonly handshakeMs?: number;
+  /**
+   * Whether the layer has to hear from its peer although the user may want no payload, in a handshake of its own after the
+   * first one for instance. Bytes are read then whatever is enabled, and `decode` is called with the limit 0 where there is
+   * no room above: it adds nothing to `target` then, and is called again when there is room. {@link LayerHost.wake} after
+   * it has changed outside a call.
+   */
+  readonly wantsInput?: boolean;
   /** First of all calls, when the layer is inserted. What it throws leaves `insertLayer`, and nothing was inserted. */
   attach?(host: LayerHost): void;
   /**
@@ -56,7 +65,8 @@ export interface Layer {
   /**
    * Turns bytes of the peer into bytes for the user. `limit` is the room above in bytes: a layer may exceed it by what
    * it can't cut (a record), and is called again when there is room. `end`: the peer has ended this layer; nothing is
-   * decoded any more. Mode `finished`: the transport has ended; a layer that can tell that bytes are missing throws.
+   * decoded any more. Mode `finished`: nothing is to be held back; where {@link LayerHost.incomingEnded}, a layer that can
+   * tell that bytes are missing throws.
    */
   decode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult | 'end';
   /** Turns bytes of the user into bytes for the peer. `limit` is the room below, `Infinity` except in mode `normal`. */
@@ -65,7 +75,8 @@ export interface Layer {
   end?(target: Evbuffer): void;
   /**
    * The connection goes on over another transport (`setDescriptor`): back to before the first handshake. What the layer has
-   * decoded or encoded before is not its business any more. A connection with a layer that has no such call refuses.
+   * decoded or encoded before is not its business any more. A connection with a layer that has no such call refuses. What
+   * it throws leaves `setDescriptor`, and the connection has failed.
    */
   renew?(): void;
   /** The connection lets go of the layer. Called once. */

@@ -175,7 +175,9 @@ export class SocketBufferevent extends Bufferevent {
    * what they had encoded or not decoded is dropped. Never rejects.
    *
    * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED`, `ERR_BUFFEREVENT_CLOSED` for a connection that is over,
-   *   `ERR_BUFFEREVENT_ALREADY_CONNECTED` for one with layers that can't begin anew; the system's error for what is no connected stream. Nothing has changed then
+   *   `ERR_BUFFEREVENT_ALREADY_CONNECTED` for one with layers that can't begin anew; the system's error for what is no
+   *   connected stream. Nothing has changed then. What a layer throws that should begin anew: the connection has failed
+   *   with it then, and `descriptor` stays the caller's
    */
   setDescriptor(descriptor: number): Promise<void> {
     return this.#changeDescriptor(descriptor, false);
@@ -200,9 +202,16 @@ export class SocketBufferevent extends Bufferevent {
       throw new BuffereventError('ERR_BUFFEREVENT_ALREADY_CONNECTED', 'another descriptor under open layers');
     }
     const handle = descriptor === -1 ? 0 : this.base.port.adopt(descriptor);
+    try {
+      this.layerStack?.renew();
+    } catch (error) {
+      if (handle !== 0) this.#giveBack(handle);
+      if (this.#state === 'connecting') this.#connectFailed(error as Error);
+      else this.failed(undefined, error as Error);
+      throw error;
+    }
     if (this.#state === 'connecting') this.#stopConnecting();
-    const released = this.#state === 'open' ? this.#giveUpHandle(closeOld) : Promise.resolve();
-    this.layerStack?.renew();
+    const released = this.#state === 'open' ? this.#giveUpHandle(this.#handle, closeOld) : Promise.resolve();
     this.timeouts.rest();
     this.renewed();
     this.inputSide.ended = false;
@@ -219,13 +228,20 @@ export class SocketBufferevent extends Bufferevent {
     return released;
   }
 
-  #giveUpHandle(close: boolean): Promise<void> {
+  #giveUpHandle(handle: Handle, close: boolean): Promise<void> {
     const released = withResolvers<void>();
     this.#former ??= new Map();
-    this.#former.set(this.#handle, released);
-    if (close) this.base.port.close(this.#handle);
-    else this.base.port.detach(this.#handle);
+    this.#former.set(handle, released);
+    if (close) this.base.port.close(handle);
+    else this.base.port.detach(handle);
     return released.promise;
+  }
+
+  /** One that was adopted and not used. */
+  #giveBack(handle: Handle): void {
+    this.base.enter(this);
+    this.base.own(handle, this);
+    void this.#giveUpHandle(handle, false);
   }
 
   override get descriptor(): number {

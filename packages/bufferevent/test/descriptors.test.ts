@@ -530,6 +530,37 @@ describe('setDescriptor under layers', () => {
       bev.free();
     });
 
+    it('what one throws that should begin anew is thrown, and an error of the connection; the descriptor is not taken', async () => {
+      const { bev, mine, peer } = await onDescriptor(world, { handlers: world.record('bev') });
+      let fails = true;
+      const made = greeting();
+      void bev.insertLayer({
+        ...made,
+        renew() {
+          if (fails) throw new Error('not again');
+          made.renew?.();
+        },
+      });
+      peer.write('hi!');
+      expect(text(await peer.read(3))).toBe('hi!');
+      await world.until(() => count(world.log, 'bev connected') === 1, 'the handshake');
+      const [next, other] = await world.socketPair();
+      expect(() => bev.setDescriptor(next)).toThrow('not again');
+      expect(bev.descriptor).toBe(mine);
+      await world.until(() => world.log.length === 2, 'the error');
+      expect(world.log[1]).toContain('bev error');
+      await turns(5);
+      // Neither descriptor was closed, and the layer can try again.
+      fails = false;
+      await bev.setDescriptor(next);
+      const newPeer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
+      newPeer.write('hi!new');
+      expect(text(await bev.read(3))).toBe('new');
+      const again = world.keep(new SocketBufferevent(world.base, { descriptor: mine }));
+      for (const one of [bev, peer, newPeer, again]) one.free();
+      await world.until(() => world.openDescriptors === 0, 'every descriptor to be closed');
+    });
+
     it('with one that can’t, a connection that is open keeps what it has', async () => {
       const { bev, mine, peer } = await onDescriptor(world);
       const { renew: _, ...stubborn } = greeting();

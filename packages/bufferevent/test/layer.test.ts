@@ -535,6 +535,82 @@ describe('limits', () => {
   });
 });
 
+describe('a layer that has to hear from its peer while the user wants nothing', () => {
+  inMemory((world) => {
+    it('is given bytes with the limit 0, and its payload when there is room; without the wish nothing is read', async () => {
+      let host: LayerHost | null = null;
+      let inside = '';
+      const limits: number[] = [];
+      const made: Layer & { wantsInput: boolean } = {
+        ...layer({}),
+        wantsInput: false,
+        attach(given) {
+          host = given;
+        },
+        decode(source, target, limit) {
+          limits.push(limit);
+          inside += text(source.remove(source.length));
+          if (limit === 0 || inside === '') return 'need-more';
+          target.add(inside);
+          inside = '';
+          return 'ok';
+        },
+      };
+      const { near, far } = bare(world, made);
+      far.write('one ');
+      await world.settle();
+      expect([limits, near.stats().bytesReceived]).toEqual([[], 0]);
+      made.wantsInput = true;
+      (host as unknown as LayerHost).wake();
+      await world.settle();
+      far.write('two');
+      await world.settle();
+      expect(inside).toBe('one two');
+      expect(new Set(limits)).toEqual(new Set([0]));
+      expect(limits.length).toBeLessThan(10);
+      expect(near.input.length).toBe(0);
+      made.wantsInput = false;
+      expect(text(await near.read(7))).toBe('one two');
+    });
+
+    it('a flush that says finished is told apart from the end of what is below', async () => {
+      let host: LayerHost | null = null;
+      const told: [FlushMode, boolean][] = [];
+      const { near, far } = bare(
+        world,
+        layer({
+          attach(given) {
+            host = given;
+          },
+          decode(source, target, limit, mode) {
+            told.push([mode, (host as unknown as LayerHost).incomingEnded]);
+            return passing.decode(source, target, limit);
+          },
+        }),
+      );
+      near.enable('read');
+      near.flush('read', 'finished');
+      expect(told).toEqual([['finished', false]]);
+      far.halfClose();
+      await world.settle();
+      expect(told.at(-1)).toEqual(['finished', true]);
+    });
+
+    it('FI-3: a flush of reading that says finished cuts nothing of a layer with an end marker', async () => {
+      const [near, far] = createPair(world.base);
+      for (const end of [near, far]) {
+        world.keep(end);
+        void end.insertLayer(new ToyLayer());
+      }
+      far.write('first');
+      expect(text(await near.read(5))).toBe('first');
+      near.flush('read', 'finished');
+      far.write('second');
+      expect(text(await near.read(6))).toBe('second');
+    });
+  });
+});
+
 describe('a small write mark', () => {
   inEveryFlavour(
     (flavour) => {

@@ -105,7 +105,7 @@ export class ToyLayer implements Layer {
           return 'ok';
         }
       }
-      if (mode === 'finished') throw new ToyLayerError('ERR_TOY_TRUNCATED');
+      if (mode === 'finished' && this.#host?.incomingEnded === true) throw new ToyLayerError('ERR_TOY_TRUNCATED');
       return 'need-more';
     });
   }
