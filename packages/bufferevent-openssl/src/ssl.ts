@@ -215,7 +215,8 @@ export class Ssl implements Disposable {
 
   /**
    * All that is wrong with the certificates of the peer, in the order in which OpenSSL has met it, but names last; empty
-   * when nothing is. Where OpenSSL has given the connection up, and of a resumed session, not more than the gravest.
+   * when nothing is. Where OpenSSL has given the connection up, one; of a resumed session the gravest of when it was made,
+   * and a name that is wrong now.
    */
   get verifyErrors(): OpensslVerifyError[] {
     return this.#verifyErrors([]);
