@@ -227,6 +227,8 @@ bool Connection::NoteVerificationError(X509_STORE_CTX* store) {
   if ((verifyMode(*context_) & kVerifyReportOnly) != 0) {
     // The last one set goes into the session, which has room for no more.
     X509_STORE_CTX_set_error(store, VerifyFaults().front().code);
+    // The reasons would count as a failure of the handshake where that waits for input in the same call.
+    ERR_clear_error();
     return true;
   }
   refusedCertificates_.clear();

@@ -50,6 +50,7 @@ describeWithOpenssl('an Ssl', () => {
 
   it('as a client wants to know whom the certificate has to name, unless that does not matter', async () => {
     expect(() => new Ssl(clientContext()).start('connecting')).toThrow(TypeError);
+    expect(() => new Ssl(clientContext({ verify: () => undefined })).start('connecting')).toThrow(TypeError);
     using server = serverContext();
     const { client } = await connectInMemory(clientContext(), server, { verifyName: null });
     expect(client.isOpen).toBe(true);

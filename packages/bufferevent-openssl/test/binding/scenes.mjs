@@ -1108,6 +1108,35 @@ scene('TL-23: the errors of the thread are empty after calls that fail, and Node
   }
 });
 
+sceneOfEach(
+  'a forged signature that is only reported ends no handshake, in whatever pieces it comes',
+  (world, version) => {
+    const { binding, pki } = world;
+    const leaf = toDer(firstOf(pki.client.chain));
+    // In the last number of the signature.
+    const last = leaf.length - 1;
+    leaf[last] = (leaf[last] ?? 0) ^ 1;
+    const forged = `-----BEGIN CERTIFICATE-----\n${Buffer.from(leaf).toString('base64')}\n-----END CERTIFICATE-----\n`;
+    const chain = pki.client.chain.replace(firstOf(pki.client.chain), forged);
+    for (const step of [Number.POSITIVE_INFINITY, 100, 1]) {
+      const server = world.serverContext(version);
+      world.check(binding.contextAddCa(server, bytes(pki.ca), true));
+      binding.contextSetVerify(server, Verify.peer | Verify.reportOnly, -1);
+      const client = world.clientContext(version);
+      world.check(binding.contextUseCertificate(client, bytes(chain)));
+      world.check(binding.contextUseKey(client, bytes(pki.client.key), null));
+      const pair = world.pair(server, client).established(step);
+      pair.echo();
+      assert.deepEqual(
+        binding.sslVerifyErrors(pair.server.id).map(([code]) => code),
+        [7],
+        String(step),
+      );
+      assert.deepEqual(pair.server.errors(), []);
+    }
+  },
+);
+
 scene('a list of errors is bounded, and keeps the newest', (world) => {
   const pair = world.simplePair().established();
   const { binding } = world;
