@@ -1,6 +1,7 @@
 import { OpensslError } from './errors.js';
 import type { Ssl } from './ssl.js';
 import type { SslContext } from './ssl-context.js';
+import { isPromise } from './verify.js';
 
 /**
  * @internal Asks `onClientHello` of the context, when the handshake is suspended there, and puts the connection on what it
@@ -10,14 +11,15 @@ export function chooseContext(ssl: Ssl, signal: AbortSignal): Error | null | Pro
   const { onClientHello } = ssl.context.policy;
   const hello = ssl.clientHello();
   if (onClientHello === null || hello === null) return null;
-  let answer: SslContext | null | undefined | PromiseLike<SslContext | null>;
+  let answer: SslContext | null | undefined | PromiseLike<SslContext | null | undefined>;
   try {
     answer = onClientHello(hello, signal);
   } catch (cause) {
     return refusal(cause);
   }
-  if (answer !== null && answer !== undefined && 'then' in answer) {
-    return Promise.resolve(answer).then((chosen) => change(ssl, chosen), refusal);
+  if (isPromise(answer)) {
+    // A late answer is about a handshake that is over: the Ssl may be in another one by then.
+    return Promise.resolve(answer).then((chosen) => (signal.aborted ? null : change(ssl, chosen)), refusal);
   }
   return change(ssl, answer);
 }

@@ -65,9 +65,10 @@ export class HandshakeTurns {
     return true;
   }
 
-  /** The step that was taken cost nothing: too little had come for it. */
+  /** The step that was taken cost nothing: too little had come for it. Who has waited longest gets it. */
   giveBack(): void {
     this.#left++;
+    this.#grant();
   }
 
   /** Takes no part any more. */
@@ -85,6 +86,11 @@ export class HandshakeTurns {
   #refill(): void {
     this.#refilling = false;
     this.#left = this.#perTurn;
+    this.#grant();
+    if (this.#waiting.size > 0) this.#refillSoon();
+  }
+
+  #grant(): void {
     for (const taker of this.#waiting) {
       if (this.#left <= 0) break;
       this.#left--;
@@ -92,7 +98,6 @@ export class HandshakeTurns {
       this.#granted.add(taker);
       taker.granted();
     }
-    if (this.#waiting.size > 0) this.#refillSoon();
   }
 }
 

@@ -61,10 +61,12 @@ export class TlsListener implements AsyncDisposable {
   #context: SslContext;
   #handlers: ListenTlsHandlers | null;
   #listener: Listener | null = null;
-  #handshaking = 0;
+  #closed = false;
   #handshakeErrors = 0;
+  /** Not handed out: in the handshake, or parked. */
+  readonly #handshaking: Set<SocketBufferevent> = new Set();
   /** Secure, while there is nobody to hand them to. */
-  readonly #parked: Set<SocketBufferevent> = new Set();
+  #parked: Set<SocketBufferevent> = new Set();
 
   /** @internal */
   constructor(
@@ -129,7 +131,9 @@ export class TlsListener implements AsyncDisposable {
   }
 
   stats(): TlsListenerStats {
-    return { ...this.#below.stats(), handshaking: this.#handshaking, handshakeErrors: this.#handshakeErrors };
+    // The end of the base frees them without a word.
+    for (const bev of this.#handshaking) if (bev.freed) this.#handshaking.delete(bev);
+    return { ...this.#below.stats(), handshaking: this.#handshaking.size, handshakeErrors: this.#handshakeErrors };
   }
 
   /** Whether connections are accepted. */
@@ -152,9 +156,10 @@ export class TlsListener implements AsyncDisposable {
     this.#handlers = handlers;
     this.#below.setHandlers(handlers === null ? null : this.lowerHandlers);
     if (handlers === null) return;
+    const parked = this.#parked;
+    this.#parked = new Set();
     // Told again, since users are not called inside a call of theirs.
-    for (const bev of this.#parked) bev.triggerEvent({ kind: 'connected' });
-    this.#parked.clear();
+    for (const bev of parked) if (!bev.freed) bev.triggerEvent({ kind: 'connected' });
   }
 
   ref(): void {
@@ -165,8 +170,13 @@ export class TlsListener implements AsyncDisposable {
     this.#below.unref();
   }
 
-  /** Stops listening; resolves when the address is free again. Connections live on, also in the handshake. Idempotent. */
+  /**
+   * Stops listening; resolves when the address is free again. Connections live on, also in the handshake, but not those for
+   * whom there are no handlers by then. Idempotent.
+   */
   close(): Promise<void> {
+    this.#closed = true;
+    if (this.#handlers === null) for (const bev of this.#parked) this.#drop(bev);
     return this.#below.close();
   }
 
@@ -175,7 +185,7 @@ export class TlsListener implements AsyncDisposable {
   }
 
   #accepted(bev: SocketBufferevent): void {
-    this.#handshaking++;
+    this.#handshaking.add(bev);
     try {
       void bev.insertLayer(new TlsLayer(new Ssl(this.#context), 'accepting', this.#options));
     } catch (error) {
@@ -192,22 +202,28 @@ export class TlsListener implements AsyncDisposable {
   #secured(bev: SocketBufferevent): void {
     const handlers = this.#handlers;
     if (handlers === null) {
-      this.#parked.add(bev);
+      // Nobody would ever ask for it.
+      if (this.#closed) this.#drop(bev);
+      else this.#parked.add(bev);
       return;
     }
-    this.#handshaking--;
+    this.#handshaking.delete(bev);
     bev.setHandlers(handlers);
     if (this.#enable === undefined ? handlers.onRead !== undefined : this.#enable.includes('read')) bev.enable('read');
     handlers.onConnection?.(bev, this);
   }
 
   #failed(bev: SocketBufferevent, error: Error): void {
-    this.#parked.delete(bev);
-    this.#handshaking--;
     this.#handshakeErrors++;
     const { peer } = bev.address;
-    bev.free();
+    this.#drop(bev);
     this.#handlers?.onHandshakeError?.(error, peer, this);
+  }
+
+  #drop(bev: SocketBufferevent): void {
+    this.#parked.delete(bev);
+    this.#handshaking.delete(bev);
+    bev.free();
   }
 }
 

@@ -183,7 +183,8 @@ export function getOpensslErrors(bev: Bufferevent): readonly OpensslErrorEntry[]
 
 /**
  * Asks the peer for a new handshake on the connection (TLS 1.2 and below), which most peers refuse. When it is done there
- * is one more `connected` event; payload may pass meanwhile or wait. (M9, TL-14)
+ * is one more `connected` event; payload may pass meanwhile or wait. It goes on whatever is enabled (TL-1), unless more than
+ * 64 KiB of payload that nobody wants come before its end. (M9, TL-14)
  *
  * The peer is judged again, also when it was the peer that asked; `verify` of the context has to answer at once then.
  *
@@ -208,8 +209,8 @@ export type TlsOutcome =
 
 /**
  * How a connection ended, as `bev.closed`, with one outcome more: `clean`, when both sides have said their end in TLS,
- * `truncated`, also where `allowDirtyShutdown` made it no error, `reset`; or else a failure, a time-out, `free()`. Never
- * rejects.
+ * `truncated`, also where `allowDirtyShutdown` made it no error and all went well afterwards, `reset`; or else a failure, a
+ * time-out, `free()`. Never rejects.
  */
 export async function tlsOutcome(bev: Bufferevent): Promise<TlsOutcome> {
   const layer = tlsLayerOf(bev);
@@ -217,6 +218,6 @@ export async function tlsOutcome(bev: Bufferevent): Promise<TlsOutcome> {
   if (cause.kind === 'error' && cause.error instanceof OpensslError && cause.error.code === 'ERR_OPENSSL_TRUNCATED') {
     return { kind: 'truncated', error: cause.error };
   }
-  if (!layer.truncated || cause.kind === 'reset') return cause;
+  if (!layer.truncated || cause.kind !== 'clean') return cause;
   return { kind: 'truncated', error: truncatedError() };
 }

@@ -5,7 +5,7 @@ import { Engine } from './engine.js';
 import { OpensslError } from './errors.js';
 import { Handshake, judgeAgain } from './handshake.js';
 import type { Ssl } from './ssl.js';
-import { checkSsl, checkTlsState, claim, disclaim, type TlsState, truncatedError } from './tls-layer.js';
+import { checkSsl, checkTlsState, type TlsState, truncatedError } from './tls-layer.js';
 
 export interface SslBioPairOptions {
   /** Free the `Ssl` with the pair (the default), or leave it to its user. */
@@ -44,6 +44,8 @@ export class SslBioPair implements Disposable {
   readonly #unsent: Evbuffer = new Evbuffer();
   #isOpen: boolean;
   #isShut = false;
+  /** Our end waits for a renegotiation. */
+  #owesEnd = false;
   #freed = false;
 
   /**
@@ -58,7 +60,7 @@ export class SslBioPair implements Disposable {
     if (typeof closeOnFree !== 'boolean') throw argumentTypeError('closeOnFree', 'a boolean', closeOnFree);
     if (typeof onReady !== 'function') throw argumentTypeError('onReady', 'a function', onReady);
     const id = ssl.start(state);
-    claim(ssl, this);
+    ssl.claim(this);
     this.ssl = ssl;
     this.#engine = new Engine(id, ssl.pending);
     this.#handshake = new Handshake(ssl, this.#engine, onReady);
@@ -118,6 +120,7 @@ export class SslBioPair implements Disposable {
       throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what the peer has sent could not be decrypted');
     }
     if (this.#unsent.length > 0) this.#encrypt();
+    if (this.#owesEnd) this.#sayEnd();
     if (status === Status.closed) return 'closed';
     return status === Status.ok ? 'more' : 'need-input';
   }
@@ -137,12 +140,23 @@ export class SslBioPair implements Disposable {
     this.#encrypt();
   }
 
-  /** Says our end: `close_notify` at the back of `output`. Reading goes on until the peer's. Idempotent. */
+  /**
+   * Says our end: `close_notify` at the back of `output`, or of that of a later `read()`, behind a renegotiation. Reading goes
+   * on until the peer's. Idempotent.
+   *
+   * @throws OpensslError `ERR_OPENSSL_STATE` before the handshake is done, `ERR_OPENSSL_PROTOCOL` after a failure
+   */
   shutdown(): void {
     this.#checkOpen();
     if (this.#isShut) return;
     this.#isShut = true;
-    this.#engine.shutdown(this.output);
+    this.#sayEnd();
+  }
+
+  #sayEnd(): void {
+    this.#owesEnd = this.#unsent.length > 0 || this.ssl.isRenegotiating;
+    if (this.#owesEnd || this.#engine.shutdown(this.output) !== Status.failed) return;
+    throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'our end could not be said');
   }
 
   /**
@@ -178,7 +192,7 @@ export class SslBioPair implements Disposable {
     this.#input.clear();
     this.#unsent.clear();
     this.output.clear();
-    disclaim(this.ssl, this);
+    this.ssl.disclaim(this);
     if (this.#closeOnFree) this.ssl.free();
   }
 

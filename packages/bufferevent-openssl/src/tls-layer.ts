@@ -1,6 +1,6 @@
 import type { FlushMode, Layer, LayerHost, LayerResult } from 'bufferevent';
 import { argumentTypeError } from 'bufferevent-backend';
-import type { Evbuffer, EvbufferWatch } from 'evbuffer';
+import { Evbuffer, type EvbufferWatch } from 'evbuffer';
 import { EngineEvent, type SslId, Status } from './binding-contract.js';
 import { Engine, RECORD_BYTES } from './engine.js';
 import { OpensslError } from './errors.js';
@@ -35,26 +35,13 @@ export interface TlsLayerOptions {
 /** What may wait for the peer of that which reading alone has made: answers to key updates, renegotiations. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
+/** What may wait for the user of the payload that came before the end of a renegotiation, while none was wanted. */
+const MAX_EARLY_BYTES = 64 * 1024;
+
 const MINUTE_MS = 60_000;
 
 /** How long little room below is waited with, in turns of the loop, before it is taken for all there is. */
 const ROOM_WAIT_TURNS = 8;
-
-/** The layers by whom an `Ssl` is used now: its bytes are those of one connection. */
-const users: WeakMap<Ssl, object> = new WeakMap();
-
-/** @internal Throws `ERR_OPENSSL_STATE` when something else uses the `Ssl`. */
-export function claim(ssl: Ssl, user: object): void {
-  const present = users.get(ssl);
-  if (present !== undefined && present !== user)
-    throw new OpensslError('ERR_OPENSSL_STATE', 'the Ssl is used by another connection');
-  users.set(ssl, user);
-}
-
-/** @internal */
-export function disclaim(ssl: Ssl, user: object): void {
-  if (users.get(ssl) === user) users.delete(ssl);
-}
 
 /** @internal */
 export function truncatedError(): OpensslError {
@@ -95,6 +82,12 @@ export class TlsLayer implements Layer, HandshakeTaker {
   #awaitsTurn = false;
   /** Our own renegotiation is under way: who waits for its end. */
   #renegotiating: (() => void) | null = null;
+  /** A handshake is under way after the first one, whose side ever has begun it. */
+  #shakesAgain = false;
+  /** Payload that was decrypted on the way through a renegotiation, while the user wanted none. */
+  #early: Evbuffer | null = null;
+  /** What has ended the decryption behind it. */
+  #afterEarly: { readonly failure: Error | null } | null = null;
   /** When the peer began renegotiations, within the last minute. */
   #renegotiations: number[] | null = null;
 
@@ -123,13 +116,13 @@ export class TlsLayer implements Layer, HandshakeTaker {
   /** @internal Makes the `Ssl` this layer's, so that {@link attach} can't fail any more. Throws as that. */
   claim(): SslId {
     const id = this.ssl.start(this.#state);
-    claim(this.ssl, this);
+    this.ssl.claim(this);
     return id;
   }
 
   /** @internal Takes {@link claim} back. */
   disclaim(): void {
-    disclaim(this.ssl, this);
+    this.ssl.disclaim(this);
   }
 
   /** @throws OpensslError `ERR_OPENSSL_STATE` for an `Ssl` that does not suit the state, or is in use */
@@ -151,10 +144,14 @@ export class TlsLayer implements Layer, HandshakeTaker {
     this.#handshake?.abandon();
     HandshakeTurns.of((this.#host as LayerHost).base).leave(this);
     this.#turnsAwaited = 0;
+    this.disclaim();
     this.ssl.reset();
     this.#open = false;
     this.#truncated = false;
     this.#answers = 0;
+    this.#early = null;
+    this.#afterEarly = null;
+    this.#shakesAgain = false;
     this.#renegotiating = null;
     this.#renegotiations = null;
     this.#begin(this.#host as LayerHost);
@@ -178,8 +175,48 @@ export class TlsLayer implements Layer, HandshakeTaker {
     this.#host?.wake();
   }
 
+  /** Both sides have to be heard in a renegotiation, whatever the user has enabled (TL-1). */
+  get wantsInput(): boolean {
+    if (!this.#shakesAgain && this.#renegotiating === null) return false;
+    return this.#afterEarly === null && (this.#early === null || this.#early.length < MAX_EARLY_BYTES);
+  }
+
   decode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult | 'end' {
-    const { toPeer } = this.#host as LayerHost;
+    if (limit === 0) return this.#decodeAhead(source, mode);
+    if (this.#early !== null && this.#early.length > 0) {
+      this.#early.moveTo(target, limit);
+      return 'ok';
+    }
+    if (this.#afterEarly !== null) {
+      if (this.#afterEarly.failure === null) return 'end';
+      throw this.#afterEarly.failure;
+    }
+    return this.#decrypt(source, target, limit, mode);
+  }
+
+  /** Nobody wants payload, and the renegotiation has to go on: what comes before its end waits here. */
+  #decodeAhead(source: Evbuffer, mode: FlushMode): LayerResult | 'end' {
+    if (!this.wantsInput) return 'pending';
+    this.#early ??= new Evbuffer();
+    // Apart: a refused peer's part of it is thrown away.
+    const payload = new Evbuffer();
+    let result: LayerResult | 'end';
+    try {
+      result = this.#decrypt(source, payload, RECORD_BYTES, mode);
+    } catch (error) {
+      this.#early.addBuffer(payload);
+      if (this.#early.length === 0) throw error;
+      this.#afterEarly = { failure: error as Error };
+      return 'pending';
+    }
+    this.#early.addBuffer(payload);
+    if (result !== 'end' || this.#early.length === 0) return result;
+    this.#afterEarly = { failure: null };
+    return 'pending';
+  }
+
+  #decrypt(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult | 'end' {
+    const { toPeer, incomingEnded } = this.#host as LayerHost;
     if (this.#answers > MAX_ANSWER_BYTES && this.#isFlooded(toPeer)) return 'pending';
     const engine = this.#engine as Engine;
     const before = toPeer.length;
@@ -191,7 +228,8 @@ export class TlsLayer implements Layer, HandshakeTaker {
       case Status.ok:
         return 'ok';
       case Status.wantInput:
-        if (mode !== 'finished') return 'need-more';
+        // A user's flush() says so too, and has cut nothing.
+        if (mode !== 'finished' || !incomingEnded) return 'need-more';
         this.#truncated = true;
         if (this.allowDirtyShutdown) return 'end';
         throw truncatedError();
@@ -204,7 +242,10 @@ export class TlsLayer implements Layer, HandshakeTaker {
 
   encode(source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode): LayerResult {
     const { length } = source;
-    if (length === 0) return 'need-more';
+    if (length === 0) {
+      // Inside a handshake no end can be said: its end wakes us.
+      return mode === 'finished' && this.#shakesAgain && this.ssl.isRenegotiating ? 'pending' : 'need-more';
+    }
     const { batchWrites } = this;
     // There would be more to encrypt if there were more room: then whole records only, as long as there will be more.
     const cut = batchWrites && mode === 'normal' && length >= limit;
@@ -244,7 +285,8 @@ export class TlsLayer implements Layer, HandshakeTaker {
   }
 
   end(target: Evbuffer): void {
-    (this.#engine as Engine).shutdown(target);
+    if ((this.#engine as Engine).shutdown(target) !== Status.failed) return;
+    throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'our end could not be said');
   }
 
   /** @internal A context that was made for this layer alone, and is freed with it. */
@@ -258,7 +300,8 @@ export class TlsLayer implements Layer, HandshakeTaker {
     this.#watch?.dispose();
     this.#handshake?.abandon();
     if (this.#host !== null) HandshakeTurns.of(this.#host.base).leave(this);
-    disclaim(this.ssl, this);
+    this.disclaim();
+    this.#early?.clear();
     if (this.#closeOnFree) this.ssl.free();
     this.#ownContext?.free();
   }
@@ -280,14 +323,18 @@ export class TlsLayer implements Layer, HandshakeTaker {
       throw this.ssl.takeFailure('ERR_OPENSSL_RENEGOTIATION', 'the renegotiation could not begin');
     }
     (this.#engine as Engine).takeEvents();
+    this.#shakesAgain = true;
     host.wake();
   }
 
   /** @param decrypted what came in the same call */
   #happened(events: number, decrypted?: Evbuffer): void {
     this.ssl.happened(events);
-    if ((events & EngineEvent.handshakeStarted) !== 0 && this.#renegotiating === null) this.#countRenegotiation();
-    if ((events & EngineEvent.handshakeDone) !== 0) {
+    const began = (events & EngineEvent.handshakeStarted) !== 0;
+    const ended = (events & EngineEvent.handshakeDone) !== 0;
+    if (began || ended) this.#shakesAgain = this.ssl.isRenegotiating;
+    if (began && this.#renegotiating === null) this.#countRenegotiation();
+    if (ended) {
       const refusal = judgeAgain(this.ssl);
       if (refusal !== null) {
         decrypted?.clear();

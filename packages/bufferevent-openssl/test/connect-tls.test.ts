@@ -294,6 +294,53 @@ function over(backend: Backend): void {
       await listener.close();
     });
 
+    it('LI-6: close() without handlers ends those that wait for some, and those that come later', async () => {
+      for (const early of [true, false]) {
+        let release: () => void = () => {};
+        const asked = new Promise<void>((resolve) => {
+          release = resolve;
+        });
+        const listener = await serve({
+          ...identity,
+          async onClientHello() {
+            listener.setHandlers(null);
+            if (!early) await asked;
+            return null;
+          },
+        });
+        const dialled = dial(listener);
+        await until(() => !listener.enabled || listener.stats().handshaking === 1, 'the connection');
+        if (early) await dialled;
+        for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+        await listener.close();
+        release();
+        await until(() => listener.connections === 0, 'its end');
+        expect(listener.stats().handshaking).toBe(0);
+        expect(accepted).toHaveLength(0);
+        (await dialled.catch(() => null))?.free();
+      }
+    });
+
+    it('LI-6: those that are gone with their base count no more, and are not handed out', async () => {
+      const own = new EventBase({ backend });
+      const listener = await serve({
+        base: own,
+        ...identity,
+        async onClientHello() {
+          listener.setHandlers(null);
+          return null;
+        },
+      });
+      const client = await dial(listener);
+      await until(() => listener.stats().handshaking === 1, 'the connection');
+      for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+      await own[Symbol.asyncDispose]();
+      expect(listener.stats().handshaking).toBe(0);
+      expect(() => listener.setHandlers(handlers())).not.toThrow();
+      expect(log).toEqual([]);
+      client.free();
+    });
+
     it('M13: connections that end, are freed, fail or are refused leave nothing of OpenSSL behind', async () => {
       const before = native().liveCounts();
       const listener = await serve(

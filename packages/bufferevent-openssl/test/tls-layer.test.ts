@@ -88,6 +88,24 @@ describeWithOpenssl('the end', () => {
         expect(log).toEqual(['server connected', 'server eof']);
       });
 
+      it('the outcome is what ended the connection later: a time-out, or free(), is not hidden by the truncation', async () => {
+        for (const outcome of ['timeout', 'freed'] as const) {
+          const { bev, peer } = withHandPeer(base, version, { layer: { allowDirtyShutdown: true } });
+          await peer.shake();
+          peer.bev.halfClose();
+          expect(await bev.read()).toBeNull();
+          if (outcome === 'freed') bev.free();
+          else {
+            // Nobody takes what is left.
+            bev.write(pattern(1024 * KiB));
+            bev.setTimeouts({ closeMs: 10 });
+            void bev.end();
+            await test.advance(20);
+          }
+          expect(await tlsOutcome(bev)).toMatchObject({ kind: outcome });
+        }
+      });
+
       it('TL-9: a reset is a reset, not an end, also with allowDirtyShutdown', async () => {
         const { bev, peer } = withHandPeer(base, version, { layer: { allowDirtyShutdown: true } });
         bev.setHandlers(events(log, 'server'));
@@ -374,6 +392,20 @@ describeWithOpenssl('what users have to say', () => {
           expect(log.toSorted()).toEqual(['client error ERR_OPENSSL_HANDSHAKE', 'server error ERR_OPENSSL_HANDSHAKE']);
           expect(await client.closed).toMatchObject({ error: { alert: 80 } });
           expect(await server.closed).toMatchObject({ error: { cause: { message: 'unknown' } } });
+        }
+      });
+
+      it('what onClientHello must not answer with refuses the client, who gets an alert', async () => {
+        for (const answer of [5, 'context', true, {}]) {
+          const { opened, client, server } = securePair(base, version, {
+            server: { onClientHello: () => answer as never },
+          });
+          expect(await rejection(opened)).toBeInstanceOf(OpensslError);
+          await test.settle();
+          expect(await client.closed).toMatchObject({ error: { alert: 80 } });
+          expect(await server.closed).toMatchObject({
+            error: { code: 'ERR_OPENSSL_HANDSHAKE', cause: expect.any(TypeError) },
+          });
         }
       });
 
