@@ -76,6 +76,8 @@ export class SocketBufferevent extends Bufferevent {
   #peer: Address | null = null;
   readonly #closeOnFree: boolean;
   #acceptor: Acceptor | null = null;
+  /** The one that the acceptor knows of. */
+  #accepted: Handle = 0;
   #unreferenced = false;
   #dirty = false;
   /** The `max` of the recv in flight, 0 for none. */
@@ -112,6 +114,7 @@ export class SocketBufferevent extends Bufferevent {
   ): SocketBufferevent {
     const bev = new SocketBufferevent(base);
     bev.#acceptor = acceptor;
+    bev.#accepted = handle;
     bev.callbacks.setHandlers(handlers, context);
     bev.#attach(handle);
     return bev;
@@ -239,7 +242,6 @@ export class SocketBufferevent extends Bufferevent {
 
   /** One that was adopted and not used. */
   #giveBack(handle: Handle): void {
-    this.base.enter(this);
     this.base.own(handle, this);
     void this.#giveUpHandle(handle, false);
   }
@@ -613,7 +615,7 @@ export class SocketBufferevent extends Bufferevent {
     this.#former = null;
     if (this.#state === 'gone') this.#gone();
     else {
-      this.#leaveAcceptor();
+      if (this.#handle !== this.#accepted) this.#leaveAcceptor();
       this.wake();
     }
   }

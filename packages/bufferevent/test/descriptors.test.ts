@@ -550,6 +550,7 @@ describe('setDescriptor under layers', () => {
       await world.until(() => world.log.length === 2, 'the error');
       expect(world.log[1]).toContain('bev error');
       await turns(5);
+      expect(bev.freed).toBe(false);
       // Neither descriptor was closed, and the layer can try again.
       fails = false;
       await bev.setDescriptor(next);
