@@ -296,7 +296,8 @@ export class Ssl implements Disposable {
   /**
    * As new, for another connection: nothing of the last one is left but the options, whether it is a client or a server,
    * and errors that nobody has taken. Its context is the one that it was made with, whatever `onClientHello` has chosen.
-   * Throws `ERR_OPENSSL_FREED`, `ERR_OPENSSL_STATE` while a connection uses it.
+   * Throws `ERR_OPENSSL_FREED`, `ERR_OPENSSL_STATE` while a connection uses it. After another context was chosen, the next
+   * connection throws `ERR_OPENSSL_FREED` when its own was freed meanwhile.
    */
   reset(): void {
     const id = this.#aliveId();
