@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 /** @typedef {import('../../src/binding-contract.js').RawError} RawError */
 /**
  * What the scenes need of a public key infrastructure, in a form that can be sent to another process.
- * @typedef {Record<'server' | 'serverRsa' | 'expired' | 'wrongHost' | 'otherHost' | 'revoked' | 'client' | 'untrusted',
+ * @typedef {Record<'server' | 'serverRsa' | 'expired' | 'wrongHost' | 'otherHost' | 'revoked' | 'client' | 'untrusted' | 'addressInSubject',
  *   { key: string, chain: string }> & { ca: string, crl: string, caCrl: string, pfx: string | null }} Pki
  */
 

@@ -1,4 +1,4 @@
-import { createPfx, createTestPki, hasOpensslProgram, type TestCertificate } from 'certificates';
+import { createPfx, createTestPki, hasOpensslProgram, issue, type TestCertificate } from 'certificates';
 import type { Pki } from './peer.mjs';
 
 const pair = ({ keyPem, chainPem }: TestCertificate): { key: string; chain: string } => ({
@@ -21,6 +21,7 @@ export async function makePki(): Promise<Pki> {
     revoked: pair(pki.revoked),
     client: pair(pki.client),
     untrusted: pair(pki.untrusted),
+    addressInSubject: pair(await issue(pki.intermediate, { commonName: '127.0.0.1' })),
     ca: pki.ca.certPem,
     crl: pki.crlPem,
     caCrl: pki.caCrlPem,

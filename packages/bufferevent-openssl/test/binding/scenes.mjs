@@ -3,7 +3,7 @@
 // in workers, and under sanitizers.
 import assert from 'node:assert/strict';
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
-import { bytes, End, Event, none, protocolList, Status, text, tls12, tls13, Verify } from './peer.mjs';
+import { bytes, End, Event, none, Pair, protocolList, Status, text, tls12, tls13, Verify } from './peer.mjs';
 
 /** @typedef {import('./peer.mjs').World} World */
 
@@ -694,6 +694,19 @@ scene('TLS 1.3: a session of a pre-shared key stands for no certificate', (world
   assert.equal(strict.client.status, Status.failed);
   assert.deepEqual(strict.client.reasons(), ['certificate verify failed']);
   assert.equal(binding.sslVerifyErrors(strict.client.id).length, 1);
+});
+
+sceneOfEach('an address to be verified is not found in the subject of a resumed session', (world, version) => {
+  const { binding, pki } = world;
+  const server = world.serverContext(version, pki.addressInSubject);
+  const client = world.clientContext(version);
+  const first = new Pair(world, world.end(server, true), world.end(client, false)).established();
+  const session = binding.sslTakeSessions(first.client.id).at(-1) ?? none;
+  const resumed = new Pair(world, world.end(server, true), world.end(client, false));
+  world.check(binding.sslSetVerifyName(resumed.client.id, '127.0.0.1'));
+  world.check(binding.sslSetSession(resumed.client.id, session));
+  assert.equal(resumed.handshake().client.status, Status.failed);
+  assert.deepEqual(resumed.client.reasons(), ['certificate verify failed']);
 });
 
 sceneOfEach('a server that insists on certificates resumes no session without one', (world, version) => {
