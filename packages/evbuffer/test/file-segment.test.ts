@@ -209,6 +209,17 @@ test('looking at pinned bytes of a file keeps it open until unpin', async () => 
   await cleanedUp;
 });
 
+test('looking exactly 64 KiB into a file shows what begins there, in no empty piece', async () => {
+  const [segment, cleanedUp] = await opened(fileOf(`${'x'.repeat(65_536)}yz`));
+  const buffer = new Evbuffer();
+  buffer.addFileSegment(segment);
+  segment.close();
+  expect(buffer.peek({ start: 65_536 }).map((view) => Buffer.from(view).toString())).toEqual(['yz']);
+  expect(buffer.fileBytes).toBe(65_536);
+  buffer.drain();
+  await cleanedUp;
+});
+
 test('files of more than 4 GiB: offsets beyond are right, and adding reads nothing', async () => {
   const path = fileOf('');
   const size = 5 * 2 ** 30 + 3;
@@ -233,6 +244,32 @@ test('files of more than 4 GiB: offsets beyond are right, and adding reads nothi
   validate(buffer);
   buffer.drain();
   await cleanedUp;
+});
+
+test('a segment that its opener closes during a read stays open until the read is done', async () => {
+  const [segment, cleanedUp] = await opened(fileOf('0123456789'));
+  const target = Buffer.alloc(10);
+  const reading = segment.read(target, 0, 0, 10);
+  segment.close();
+  expect(segment.closed).toBe(false);
+  await reading;
+  expect(segment.closed).toBe(true);
+  expect(target.toString()).toBe('0123456789');
+  await cleanedUp;
+});
+
+test('a system that gives less than was asked for is asked again for the rest', async () => {
+  const handle = await open(fileOf('0123456789'), 'r');
+  const read = handle.read.bind(handle) as (...words: unknown[]) => unknown;
+  const little = (target: unknown, at: unknown, bytes: number, from: unknown) =>
+    read(target, at, Math.min(bytes, 3), from);
+  Object.assign(handle, { read: little });
+  const segment = await FileSegment.open(handle, { offset: 1 });
+  const target = Buffer.alloc(10, '.');
+  await segment.read(target, 1, 0, 8);
+  expect(target.toString()).toBe('.12345678.');
+  segment.close();
+  await handle.close();
 });
 
 test('a file that shrank gives a typed error, and nothing before the end is lost', async () => {
