@@ -48,6 +48,10 @@ export class BuffereventTimeoutError extends BuffereventError {
     this.timeout = timeout;
     this.timeoutMs = timeoutMs;
   }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof BuffereventError && value.code === 'ERR_BUFFEREVENT_TIMEOUT';
+  }
 }
 
 /** @internal */

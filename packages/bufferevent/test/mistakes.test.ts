@@ -2,6 +2,7 @@
 import {
   type Address,
   BuffereventError,
+  BuffereventTimeoutError,
   connect,
   type Direction,
   EventBase,
@@ -188,6 +189,9 @@ describe('mistakes', () => {
       expect(error).toMatchObject({ name: 'BuffereventError', code: 'ERR_BUFFEREVENT_FREED' });
       expect(error.message).not.toBe('');
       expect(new Error('x')).not.toBeInstanceOf(BuffereventError);
+      expect(error).not.toBeInstanceOf(BuffereventTimeoutError);
+      expect(new BuffereventTimeoutError('read', 1)).toBeInstanceOf(BuffereventTimeoutError);
+      expect(new BuffereventTimeoutError('read', 1)).toBeInstanceOf(BuffereventError);
     });
 
     it('B63: a descriptor is refused where the backend has none', async () => {
