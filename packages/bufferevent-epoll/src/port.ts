@@ -193,7 +193,7 @@ export class EpollPort implements Port {
 
   send(stream: Handle, segments: readonly Segment[], count: number = segments?.length): void {
     const entry = this.#stream(stream);
-    checkSegments(segments, count, this.#memory.registeredBytes === 0 ? undefined : this.#lengthOf);
+    checkSegments(segments, count, this.#isSpoilt);
     this.#checkFree(entry, Operation.send);
     if (count === 1) {
       const { memory, start, end } = segments[0] as Segment;
@@ -386,8 +386,7 @@ export class EpollPort implements Port {
   // Submitting
 
   /** Registered memory that was detached fails its sends later, in order. */
-  readonly #lengthOf = (memory: Uint8Array): number =>
-    this.#memory.isSpoilt(memory) ? Number.MAX_SAFE_INTEGER : memory.length;
+  readonly #isSpoilt = (memory: Uint8Array): boolean => this.#memory.isSpoilt(memory);
 
   #checkFree(entry: EpollHandle, operation: Operation): void {
     if (!entry.isBusyWith(operation)) return;

@@ -22,8 +22,8 @@ export function describeNode(node: ChainNode): string {
     const { offset } = node.extent;
     return `file[${offset + node.start}, ${offset + node.end})${pin}`;
   }
-  const marks = pin + (node.end > node.memory.length ? ' detached' : '');
-  return `${OWNERSHIP_NAMES[node.ownership]}[${node.start}, ${node.end}) of ${node.memory.length}${marks}`;
+  const marks = pin + (node.end > node.memory.byteLength ? ' detached' : '');
+  return `${OWNERSHIP_NAMES[node.ownership]}[${node.start}, ${node.end}) of ${node.memory.byteLength}${marks}`;
 }
 
 /** The nodes of a list, an arrow between them; the middle of a long list is left out. */

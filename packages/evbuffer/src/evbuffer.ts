@@ -20,7 +20,7 @@ import type { FileRange, FileSource } from './file-source.js';
 import { inspectChain } from './inspect.js';
 import { checkStyle, type EolMatch, type EolStyle, findEol, terminatorBytes } from './line.js';
 import { batchBytes, LineReader, readBatch, textAt } from './line-reader.js';
-import { allocate, MAX_SLAB_BYTES } from './memory.js';
+import { allocate, bytesIn, MAX_SLAB_BYTES } from './memory.js';
 import {
   type ChainNode,
   checkReadable,
@@ -143,7 +143,7 @@ export class Evbuffer {
     }
     checkBytes(data, 'data');
     this.#checkBack();
-    const bytes = data.length;
+    const bytes = bytesIn(data);
     if (bytes === 0) return;
     const chain = this.#chain;
     appendBytes(chain, data, 0, bytes);
@@ -189,13 +189,16 @@ export class Evbuffer {
     for (const part of parts) {
       pieces.push(bytesOf(part, encoding, 'each part'));
     }
-    for (const piece of pieces) bytes += piece.length;
+    for (const piece of pieces) bytes += bytesIn(piece);
     this.#checkBack();
     if (bytes === 0) return 0;
     const chain = this.#chain;
     // All the room there has to be is made first: that can fail.
     reserveNodes(chain, bytes, Infinity);
-    for (const piece of pieces) if (piece.length > 0) appendBytes(chain, piece, 0, piece.length);
+    for (const piece of pieces) {
+      const size = bytesIn(piece);
+      if (size > 0) appendBytes(chain, piece, 0, size);
+    }
     changed(chain);
     this.#notifyAdded(bytes);
     return bytes;
@@ -215,7 +218,7 @@ export class Evbuffer {
     checkBytes(bytes, 'bytes');
     if (onRelease !== undefined) checkType(onRelease, 'function', 'onRelease');
     this.#checkBack();
-    if (bytes.length === 0) onRelease?.(bytes);
+    if (bytesIn(bytes) === 0) onRelease?.(bytes);
     else this.#addNode(referenceNode(bytes, onRelease ?? null));
   }
 
@@ -230,7 +233,7 @@ export class Evbuffer {
     checkBytes(memory, 'memory');
     checkType(owner?.release, 'function', 'owner.release');
     checkType(lease, 'number', 'lease');
-    checkPosition(end, memory.length, 'end');
+    checkPosition(end, bytesIn(memory), 'end');
     checkPosition(start, end, 'start');
     this.#checkBack();
     if (start === end) owner.release(lease);
@@ -390,7 +393,7 @@ export class Evbuffer {
    */
   prepend(data: Uint8Array | string, encoding: EvbufferEncoding = 'utf8'): void {
     const bytes = bytesOf(data, encoding, 'data');
-    const added = bytes.length;
+    const added = bytesIn(bytes);
     if (added === 0) return;
     this.#checkFront();
     const chain = this.#chain;
@@ -416,7 +419,7 @@ export class Evbuffer {
     if (byCount) checkCount(what, 'bytes');
     else checkBytes(what, 'into');
     const chain = this.#chain;
-    const bytes = Math.min(byCount ? what : what.length, chain.length);
+    const bytes = Math.min(byCount ? what : bytesIn(what), chain.length);
     if (bytes > 0) this.#checkFront();
     const target = byCount ? allocate(bytes) : what;
     if (bytes > 0) {
@@ -435,7 +438,7 @@ export class Evbuffer {
   copyOut(into: Uint8Array, from: EvbufferIndex = 0): number {
     checkBytes(into, 'into');
     const start = findIndex(this.#chain, from, 'from');
-    const bytes = Math.min(into.length, this.#chain.length - start);
+    const bytes = Math.min(bytesIn(into), this.#chain.length - start);
     if (bytes > 0) copyFrom(foundNode, start - foundBase, bytes, into);
     return bytes;
   }
@@ -643,7 +646,7 @@ export class Evbuffer {
     const bytes = bytesOf(needle, 'utf8', 'needle');
     const to = this.#endIndex(end);
     const from = findIndex(chain, start, 'start');
-    if (bytes.length === 0) return from;
+    if (bytesIn(bytes) === 0) return from;
     return findBytes(chain, foundNode, foundBase, bytes, from, to);
   }
 

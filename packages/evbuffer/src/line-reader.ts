@@ -1,5 +1,6 @@
 import { type Chain, copyOf } from './chain.js';
 import { type EolStyle, findEol, terminatorBytes } from './line.js';
+import { reaches } from './memory.js';
 import { type ChainNode, checkReadable } from './node.js';
 import { foundBase, foundNode, Place } from './place.js';
 import { decodeText, type EvbufferEncoding } from './text.js';
@@ -26,7 +27,7 @@ let blockBytes = 0;
 /** Text of the lines that lie whole in the first `limit` bytes from `start` on, in memory of `node`; '' when there are none. */
 function blockAt(node: ChainNode, start: number, limit: number, encoding: EvbufferEncoding): string {
   const { memory } = node;
-  if (node.end > memory.length || node.doubtful) return '';
+  if (!reaches(memory, node.end) || node.doubtful) return '';
   let end = Math.min(node.end, start + limit);
   while (end > start && memory[end - 1] !== LF) end--;
   blockBytes = end - start;

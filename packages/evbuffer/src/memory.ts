@@ -30,6 +30,22 @@ export function allocate(bytes: number): Uint8Array {
   }
 }
 
+/**
+ * Whether memory still reaches to `end` (at least 1): what is not ours can be transferred away or shrunk. Asked of its last
+ * byte, since V8 of Node 20 and 22 gets `length` wrong: optimised code that has met an array over a resizable
+ * `ArrayBuffer` takes detached ordinary ones to be as long as they were. `byteLength` is right, and costs 25 ns there. Our
+ * own memory is never resizable: where no other comes by, `length` does.
+ */
+export function reaches(memory: Uint8Array, end: number): boolean {
+  return memory[end - 1] !== undefined;
+}
+
+/** How many bytes a user's memory has, 0 when it was detached; see `reaches`. */
+export function bytesIn(memory: Uint8Array): number {
+  const bytes = memory.length;
+  return bytes === 0 || reaches(memory, bytes) ? bytes : 0;
+}
+
 /** More than the engine allows in one piece, of memory or of text. */
 export function tooLarge(bytes: number, cause: unknown): EvbufferError {
   return new EvbufferError('ERR_EVBUFFER_TOO_LARGE', `cannot allocate ${bytes} contiguous bytes`, { cause });

@@ -7,6 +7,7 @@ import {
   MAX_RETAINED_BYTES,
   MAX_SLAB_BYTES,
   MIN_SLAB_BYTES,
+  reaches,
   SIZE_CLASSES,
   sizeClass,
 } from './memory.js';
@@ -271,7 +272,7 @@ export function releaseNode(node: ChainNode): void {
  * after a transfer or a resize), and no other thread can write it.
  */
 export function checkReadable(node: ChainNode): void {
-  if (node.end > node.memory.length) throw detached();
+  if (!reaches(node.memory, node.end)) throw detached();
   if (!node.doubtful) return;
   if (isSharedMemory(node.memory)) {
     throw new EvbufferError('ERR_EVBUFFER_SHARED', 'memory is shared between threads');

@@ -3,6 +3,7 @@ import { copyOf } from './chain.js';
 import { chainOf, checkEvbuffer, type Evbuffer } from './evbuffer.js';
 import { checkStyle, type EolStyle, findEol, terminatorBytes } from './line.js';
 import { textAt } from './line-reader.js';
+import { bytesIn } from './memory.js';
 import { decodeNumber, type NumberFormat, type NumberOf, numberBytes } from './numbers.js';
 import { foundBase, foundNode, Place } from './place.js';
 import { findBytes } from './search.js';
@@ -122,7 +123,7 @@ export class EvbufferReader {
     const place = this.#place;
     const { chain, index } = place;
     place.find();
-    if (bytes.length === 0) return 0;
+    if (bytesIn(bytes) === 0) return 0;
     const found = findBytes(chain, foundNode, foundBase, bytes, index, chain.length);
     return found < 0 ? -1 : found - index;
   }

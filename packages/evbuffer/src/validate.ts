@@ -16,7 +16,7 @@ function fail(chain: Chain, why: string): never {
 
 /** Memory that its user detached or may shrink: the next use of its bytes reports it (ERR_EVBUFFER_DETACHED), not we. */
 function canVanish(memory: Uint8Array): boolean {
-  return memory.length === 0 || (memory.buffer as { readonly resizable?: boolean }).resizable === true;
+  return memory.byteLength === 0 || (memory.buffer as { readonly resizable?: boolean }).resizable === true;
 }
 
 function checkNode(chain: Chain, node: ChainNode, seen: Set<ChainNode>, writable: Set<ArrayBufferLike>): void {
@@ -35,7 +35,7 @@ function checkNode(chain: Chain, node: ChainNode, seen: Set<ChainNode>, writable
   if ((node.ownership === FILE) !== (node.extent !== null))
     fail(chain, 'a node of a file needs an extent, no other has one');
   if (node.start < 0 || node.start > node.end) fail(chain, 'a node ends before it starts');
-  if (node.end > node.memory.length && !canVanish(node.memory)) fail(chain, 'a node reaches beyond its memory');
+  if (node.end > node.memory.byteLength && !canVanish(node.memory)) fail(chain, 'a node reaches beyond its memory');
 }
 
 /**

@@ -42,16 +42,18 @@ test('reserved room arrives by commit, and is gone then', () => {
 });
 
 test('recycled memory is poisoned, and writing it is found at its next use', () => {
-  const buffer = Evbuffer.from('secret');
-  const segments: EvbufferSegment[] = [];
-  buffer.peekInto(segments, 6);
-  const { memory } = segments[0] as EvbufferSegment;
-  buffer.drain();
-  expect([...memory.subarray(0, 6)]).toEqual(Array(6).fill(POISON));
-  memory[3] = 1;
-  expect(() => buffer.add('next')).toThrow('byte 3 of recycled memory was written');
-  buffer.add('next');
-  expect(buffer.toString()).toBe('next');
+  for (const at of [0, 3, 1023]) {
+    const buffer = Evbuffer.from('secret');
+    const segments: EvbufferSegment[] = [];
+    buffer.peekInto(segments, 6);
+    const { memory } = segments[0] as EvbufferSegment;
+    buffer.drain();
+    expect([...memory.subarray(0, 6)]).toEqual(Array(6).fill(POISON));
+    memory[at] = 1;
+    expect(() => buffer.add('next')).toThrow(`byte ${at} of recycled memory was written`);
+    buffer.add('next');
+    expect(buffer.toString()).toBe('next');
+  }
 });
 
 test('loans are listed with the place that made them until they are released', () => {

@@ -71,3 +71,12 @@ test('the slab pool keeps a bounded amount, however much was queued', () => {
   expect(retainedBytes()).toBeLessThanOrEqual(7 * 512 * 1024);
   expect(retainedBytes()).toBeGreaterThan(0);
 });
+
+test('the slab pool keeps 512 KiB of each size, and not one piece more', () => {
+  for (let size = 1024; size <= 65_536; size *= 2) {
+    const block = new Uint8Array(size);
+    const buffers = Array.from({ length: (512 * 1024) / size + 2 }, () => Evbuffer.from(block));
+    for (const buffer of buffers) buffer.drain();
+  }
+  expect(retainedBytes()).toBe(7 * 512 * 1024);
+});

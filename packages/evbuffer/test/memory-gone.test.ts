@@ -117,6 +117,46 @@ test('memory at the very front is refused like any other, by the framing tools t
   }
 });
 
+test('lines that lie whole in memory that was shrunk, or that threads share, are refused too', () => {
+  const resizable = new ResizableArrayBuffer(16, { maxByteLength: 64 });
+  const shrunk = new Uint8Array(resizable);
+  const shared = new Uint8Array(new SharedArrayBuffer(16));
+  for (const [memory, code] of [
+    [shrunk, 'ERR_EVBUFFER_DETACHED'],
+    [shared, 'ERR_EVBUFFER_SHARED'],
+  ] as const) {
+    memory.set(bytes('a\nb\n'));
+    const buffer = new Evbuffer();
+    buffer.addReference(memory);
+    if (memory === shrunk) {
+      // Looked at once before: nobody doubts it any more.
+      buffer.peek();
+      resizable.resize(8);
+    }
+    const refused = expect.objectContaining({ code });
+    expect(() => buffer.readLine()).toThrow(refused);
+    expect(() => buffer.readLine('lf', 'latin1')).toThrow(refused);
+    expect(() => buffer.readLines()).toThrow(refused);
+    expect(buffer.length).toBe(16);
+  }
+});
+
+test('a copy that begins inside a piece and ends in memory that is gone is refused before a byte is written', () => {
+  const memory = bytes('gone');
+  const buffer = new Evbuffer();
+  buffer.addReference(bytes('abcdefgh'));
+  buffer.addReference(memory);
+  structuredClone(memory.buffer, { transfer: [memory.buffer as ArrayBuffer] });
+  const into = bytes('......');
+  const gone = expect.objectContaining({ code: 'ERR_EVBUFFER_DETACHED' });
+  expect(() => buffer.copyOut(into, 4)).toThrow(gone);
+  expect(into).toEqual(bytes('......'));
+  expect(() => buffer.toUint8Array(7, 9)).toThrow(gone);
+  expect(() => buffer.toString('latin1', 7, 9)).toThrow(gone);
+  expect(() => getNumber(buffer, 7, 'u16be')).toThrow(gone);
+  expect(buffer.toString('latin1', 4, 8)).toBe('efgh');
+});
+
 test('memory that other threads can write is refused when its bytes are looked at, also after it was split or shared', () => {
   const buffer = around(new Uint8Array(new SharedArrayBuffer(16)));
   expectGone(buffer, 'ERR_EVBUFFER_SHARED');

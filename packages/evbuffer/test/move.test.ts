@@ -159,6 +159,8 @@ test('a cut copies at most 1 KiB, and only what goes', () => {
   expect(cut(1000)).toEqual([false, true]);
   expect(cut(2500)).toEqual([true, true]);
   expect(cut(4000)).toEqual([true, true]);
+  expect(cut(1024)).toEqual([false, true]);
+  expect(cut(1025)).toEqual([true, true]);
 });
 
 test('after a cut both buffers write memory of their own', () => {

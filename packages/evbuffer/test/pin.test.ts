@@ -71,6 +71,26 @@ test('pullup refuses to move pinned bytes, but may fill the room behind them', (
   own.unpin();
 });
 
+test('pullup may fill the room behind pinned bytes to its end, but not with what is pinned itself', () => {
+  const filling = (rest: number): Evbuffer => {
+    const buffer = new Evbuffer();
+    const { length } = buffer.reserve(1000);
+    buffer.add('x'.repeat(length - 3));
+    buffer.addReference(bytes('def'.padEnd(rest, 'g')));
+    return buffer;
+  };
+  const exactly = filling(3);
+  exactly.pin(1);
+  expect(text(exactly.pullup())?.slice(-4)).toBe('xdef');
+  exactly.unpin();
+  const beyond = filling(4);
+  beyond.pin(1);
+  expectRefused('ERR_EVBUFFER_PINNED', [beyond], () => beyond.pullup());
+  const both = filling(3);
+  both.pin(both.length);
+  expectRefused('ERR_EVBUFFER_PINNED', [both], () => both.pullup());
+});
+
 test('prepending fills the gap before pinned bytes, but never what was pinned and drained', () => {
   const buffer = new Evbuffer();
   buffer.add('0123456789');

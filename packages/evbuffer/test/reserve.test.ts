@@ -1,9 +1,18 @@
 import { Evbuffer } from 'evbuffer';
 import { validate } from 'evbuffer/debug';
+import { setNumber } from 'evbuffer/framing';
 import { expect, test } from 'vitest';
 import { bytes, expectRefused, expectText, pieces } from './support/check.js';
 
-const place = (view: Uint8Array | undefined): unknown[] => [view?.buffer, view?.byteOffset];
+const memories: unknown[] = [];
+
+/** Memory by a number of its own, since two of the same content are equal to `toEqual`, and an offset in it. */
+function at(memory: ArrayBufferLike | undefined, offset: number | undefined): unknown[] {
+  if (!memories.includes(memory)) memories.push(memory);
+  return [memories.indexOf(memory), offset];
+}
+
+const place = (view: Uint8Array | undefined): unknown[] => at(view?.buffer, view?.byteOffset);
 
 test('reserved room follows the data and becomes data by commit (regress A9, rows 32 and 33)', () => {
   const buffer = new Evbuffer();
@@ -19,7 +28,7 @@ test('reserved room follows the data and becomes data by commit (regress A9, row
 
   room = buffer.reserve(32, 2);
   expect(room.segments).toHaveLength(1);
-  expect(place(room.segments[0])).toEqual([start.buffer, start.byteOffset + 512]);
+  expect(place(room.segments[0])).toEqual(at(start.buffer, start.byteOffset + 512));
   expect(room.length).toBe(start.length - 512);
   room.segments[0]?.fill(0x59);
   room.commit(8);
@@ -62,7 +71,7 @@ test('asking again without a commit gives the same memory, and fewer pieces join
     const wanted = first === 'all' ? 1 : 2;
     expect(two.segments).toHaveLength(wanted);
     if (first === 'all') expect(two.segments[0]?.buffer).not.toBe(start.buffer);
-    else expect(place(two.segments[0])).toEqual([start.buffer, start.byteOffset + size - room]);
+    else expect(place(two.segments[0])).toEqual(at(start.buffer, start.byteOffset + size - room));
 
     let three = buffer.reserve(two.length + 128, 3);
     expect(three.segments).toHaveLength(wanted + 1);
@@ -76,6 +85,15 @@ test('asking again without a commit gives the same memory, and fewer pieces join
     if (first === 'one byte') expect(place(again.segments[0])).toEqual(place(two.segments[0]));
     expect(buffer.length).toBe({ nothing: 0, 'one byte': 1, all: size }[first]);
     validate(buffer);
+  }
+});
+
+test('room that fits exactly is the same again when it is asked for again', () => {
+  const buffer = new Evbuffer();
+  const { length } = buffer.reserve(1);
+  const [first] = buffer.reserve(length).segments;
+  for (const bytesWanted of [length, length - 1, 1]) {
+    expect(place(buffer.reserve(bytesWanted).segments[0])).toEqual(place(first));
   }
 });
 
@@ -115,6 +133,8 @@ test('committing more than was reserved, twice, or after a change is refused', (
     (b) => b.ensureSpace(5),
     (b) => b.addBuffer(pieces('x')),
     (b) => b.prependBuffer(pieces('x')),
+    (b) => setNumber(b, 0, 'u8', 0x58),
+    (b) => new Evbuffer().addBufferReference(b),
     (b) => new Evbuffer().addBuffer(b),
     (b) => b.clear(),
     (b) => b.clear(),
@@ -166,7 +186,7 @@ test('ensureSpace makes contiguous room once, then does nothing (regress A15a, r
   buffer.add(new Uint8Array(1024));
   expect(buffer.peek()[0]?.buffer).toBe(room.segments[0]?.buffer);
   buffer.ensureSpace(1024);
-  expect(place(buffer.reserve(1).segments[0])).toEqual([room.segments[0]?.buffer, 1024]);
+  expect(place(buffer.reserve(1).segments[0])).toEqual(at(room.segments[0]?.buffer, 1024));
 });
 
 test('ensureSpace shifts a few bytes to the start of their memory rather than allocate (regress A15b)', () => {
@@ -177,8 +197,23 @@ test('ensureSpace shifts a few bytes to the start of their memory rather than al
   buffer.drain(memory.byteLength - 2);
   buffer.ensureSpace(40);
   const view = buffer.peek()[0];
-  expect(place(view)).toEqual([memory, 0]);
+  expect(place(view)).toEqual(at(memory, 0));
   expectText(buffer, 'y');
+});
+
+test('ensureSpace shifts up to 2 KiB, and leaves more where it is (row 31)', () => {
+  for (const [left, shifted] of [
+    [2048, true],
+    [2049, false],
+  ] as const) {
+    const buffer = new Evbuffer();
+    buffer.ensureSpace(16_384);
+    buffer.add(new Uint8Array(16_384));
+    const memory = buffer.peek()[0]?.buffer;
+    buffer.drain(buffer.length - left);
+    buffer.ensureSpace(1000);
+    expect(place(buffer.peek()[0])).toEqual(at(memory, shifted ? 0 : 16_384 - left));
+  }
 });
 
 test('space between additions changes nothing that can be read (regress A15c, A17, A18, A20)', () => {
@@ -238,6 +273,22 @@ test('more room than can exist is refused without harm (regress A16)', () => {
   expectRefused('ERR_EVBUFFER_OUT_OF_RANGE', [buffer], () => buffer.ensureSpace(Number.POSITIVE_INFINITY));
   buffer.add('2');
   expectText(buffer, '12');
+});
+
+test('a buffer that was emptied holds no memory, whether its bytes were drained or moved away', () => {
+  const ways: readonly ((buffer: Evbuffer) => unknown)[] = [
+    (b) => b.drain(),
+    (b) => new Evbuffer().addBuffer(b),
+    (b) => new Evbuffer().prependBuffer(b),
+    (b) => b.take(),
+  ];
+  for (const empty of ways) {
+    const buffer = Evbuffer.from('x'.repeat(1024));
+    buffer.ensureSpace(5000);
+    const kept = buffer.reserve(5000).segments[0]?.buffer;
+    empty(buffer);
+    expect(new Evbuffer().reserve(5000).segments[0]?.buffer, String(empty)).toBe(kept);
+  }
 });
 
 test('an empty buffer that was drained holds no memory', () => {

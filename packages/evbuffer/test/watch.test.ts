@@ -82,6 +82,35 @@ test('BU-4: a watcher may remove itself, its neighbours and add others while a c
   expect(seen).toEqual(['a', 'b', 'd']);
 });
 
+test('BU-4: a watcher that was disposed of stays so, also when it is enabled again in the same report', () => {
+  const buffer = new Evbuffer();
+  const seen: string[] = [];
+  const watches: EvbufferWatch[] = [];
+  buffer.watch(() => {
+    for (const watch of watches) {
+      watch.dispose();
+      watch.enabled = true;
+    }
+  });
+  watches.push(buffer.watch(() => seen.push('disposed of')));
+  buffer.add('x');
+  buffer.add('x');
+  expect(seen).toEqual([]);
+});
+
+test('BU-4: a removal is reported with the length before it, whatever a release callback did to the buffer meanwhile', () => {
+  const buffer = new Evbuffer();
+  buffer.addReference(bytes('abc'), () => buffer.add('xy'));
+  buffer.add('d');
+  const changes: EvbufferChange[] = [];
+  buffer.watch((_, change) => changes.push({ ...change }));
+  buffer.drain(3);
+  expect(changes).toEqual([
+    { originalLength: 1, added: 2, removed: 0 },
+    { originalLength: 4, added: 0, removed: 3 },
+  ]);
+});
+
 test('BU-4: a watcher that throws does not silence the others; the change has happened', () => {
   const buffer = new Evbuffer();
   let called = 0;

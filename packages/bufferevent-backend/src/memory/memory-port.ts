@@ -149,13 +149,12 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     stream.lowerRecvMax(max);
   }
 
-  /** Registered memory that was detached since has length 0: its send fails with EFAULT, it is no caller's mistake. */
-  readonly #sendableLength = (memory: Uint8Array): number =>
-    this.#memory.isSpoilt(memory) ? Number.MAX_SAFE_INTEGER : memory.length;
+  /** The send of registered memory that was detached since fails with EFAULT: it is no caller's mistake. */
+  readonly #isSpoilt = (memory: Uint8Array): boolean => this.#memory.isSpoilt(memory);
 
   send(handle: Handle, segments: readonly Segment[], count: number = segments?.length): void {
     const stream = this.#stream(handle);
-    checkSegments(segments, count, this.#sendableLength);
+    checkSegments(segments, count, this.#isSpoilt);
     this.#demandSendFree(stream);
     stream.send(this.#strictMemory ? this.#memory.copyForeign(segments, count) : segments, count);
   }

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { reaches } from '../arguments.js';
 import type { Segment } from '../contract.js';
 import { argumentRangeError, argumentTypeError } from '../errors.js';
 
@@ -39,7 +40,7 @@ export class RegisteredMemory {
 
   /** Whether bytes up to `end` can be read, and the memory is the one that was registered. */
   isIntact(memory: Uint8Array, end: number): boolean {
-    return end <= memory.length && !this.isSpoilt(memory);
+    return reaches(memory, end) && !this.isSpoilt(memory);
   }
 
   /** Segments as a native backend takes them: registered memory by reference, the rest copied now. */
