@@ -250,8 +250,12 @@ std::vector<Octets> Connection::PeerCertificates() const {
 
 std::vector<VerifyFault> Connection::VerifyFaults() const {
   if (!verifyFaults_.empty()) {
-    std::vector<VerifyFault> faults = verifyFaults_;
-    std::stable_partition(faults.begin(), faults.end(), [](const VerifyFault& fault) { return !fault.IsAboutName(); });
+    std::vector<VerifyFault> faults;
+    for (const bool aboutName : {false, true}) {
+      for (const VerifyFault& fault : verifyFaults_) {
+        if (fault.IsAboutName() == aboutName) faults.push_back(fault);
+      }
+    }
     return faults;
   }
   const auto code = static_cast<int>(VerifyResult());
