@@ -31,6 +31,8 @@ struct BlockedSend {
 
 enum class Kind : uint8_t { kFree, kStream, kListener };
 
+constexpr uint32_t kCameUnitBytes = 64;
+
 // A socket file that a listener made, to be removed with it unless somebody else's stands there by then.
 struct SocketFile {
   std::string path;
@@ -56,7 +58,10 @@ struct Handle {
   // Asked for by the recv in flight; 0 when there is none.
   uint32_t recvMax = 0;
   // Bytes that the next read asks for.
-  uint32_t readBytes = 0;
+  uint32_t readBytes : 17 = 0;
+  // The most that has come lately, halved with each read since, in units of `kCameUnitBytes`: the tail of a message says
+  // little of the next one.
+  uint32_t cameUnits : 15 = 0;
   int16_t readFailure = 0;
   int16_t writeFailure = 0;
   // What ended the connection, found out by looking: reading meets it behind the last byte.

@@ -82,12 +82,12 @@ int32_t MemoryTable::OpenSlab(int kind, size_t bytes) {
   return -1;
 }
 
-int32_t MemoryTable::Room(size_t bytes, uint32_t* start, uint32_t* room, uint8_t** memory) {
-  int kind = bytes <= kSmallReadBytes ? 0 : 1;
-  int32_t id = OpenSlab(kind, bytes);
+int32_t MemoryTable::Room(size_t wanted, size_t least, uint32_t* start, uint32_t* room, uint8_t** memory) {
+  int kind = wanted <= kSmallReadBytes ? 0 : 1;
+  int32_t id = OpenSlab(kind, kind == 0 ? wanted : least);
   if (id < 0) {
     kind = 1 - kind;
-    id = OpenSlab(kind, kind == 0 ? kSmallReadBytes : bytes);
+    id = OpenSlab(kind, kind == 0 ? kSmallReadBytes : wanted);
   }
   if (id < 0) return -1;
   *start = static_cast<uint32_t>(Fill(id));

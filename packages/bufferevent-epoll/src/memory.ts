@@ -3,8 +3,8 @@ import { ControlWord, LARGE_SLAB_BYTES, SMALL_SLAB_BYTES } from 'bufferevent-bac
 import type { Binding, NativePort } from './binding.js';
 import { LeaseTable } from './lease-table.js';
 
-/** Free slabs of each size that a wake-up may fill, and that are kept at most. */
-const READY_SLABS = { small: 8, large: 4 };
+/** Free slabs of each size that a wake-up may fill, which takes 256 KiB and fills none to the brim, and that are kept at most. */
+const READY_SLABS = { small: 8, large: 6 };
 const MAX_FREE_SLABS = { small: 128, large: 32 };
 
 const INITIAL_IDS = 64;

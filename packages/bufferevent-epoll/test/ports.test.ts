@@ -170,3 +170,30 @@ itOnEpoll('the loop has its turn every few milliseconds, however much there is t
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(5);
 });
+
+itOnEpoll(
+  'a message a little larger than 16 KiB takes one read, from many streams at once, when it comes again',
+  async () => {
+    const stage = opened();
+    stage.keepsReceived = false;
+    const pairs: { left: Handle; right: Handle }[] = [];
+    for (let count = 0; count < 64; count++) pairs.push(await stage.pair());
+    const memory = new Uint8Array(16 * 1024 + 22);
+    const exchange = async (): Promise<void> => {
+      for (const { left } of pairs) stage.port.send(left, [{ memory, start: 0, end: memory.length }]);
+      for (const { left } of pairs) await stage.taken(left, Operation.send);
+      for (const { right } of pairs) stage.port.recv(right, 64 * 1024);
+      for (const { right } of pairs) {
+        for (let missing = memory.length; missing > 0; ) {
+          missing -= await stage.taken(right, Operation.recv);
+          if (missing > 0) stage.port.recv(right, 64 * 1024);
+        }
+      }
+    };
+    // How much is read at once grows with what comes.
+    for (let round = 0; round < 8; round++) await exchange();
+    const before = stage.port.stats().systemCalls.reads;
+    for (let round = 0; round < 5; round++) await exchange();
+    expect(stage.port.stats().systemCalls.reads - before).toBe(5 * pairs.length);
+  },
+);

@@ -20,6 +20,8 @@ export class Stage {
    * @type {{ handle: Handle, lease: Lease, memory: Uint8Array, start: number, end: number }[]}
    */
   received = [];
+  /** Otherwise what is received is given back in the sink, as by who has no use for it any more. */
+  keepsReceived = true;
 
   /** @type {import('bufferevent-epoll').EpollPort} */
   port = epollBackend.createPort((batch) => {
@@ -32,13 +34,15 @@ export class Stage {
       if (operation === Operation.recv && result > 0) {
         const start = batch.start(index);
         const lease = batch.lease(index);
-        this.received.push({
-          handle: batch.handle(index),
-          lease,
-          memory: batch.memory(index),
-          start,
-          end: start + result,
-        });
+        if (!this.keepsReceived) this.port.release(lease);
+        else
+          this.received.push({
+            handle: batch.handle(index),
+            lease,
+            memory: batch.memory(index),
+            start,
+            end: start + result,
+          });
       }
       const key = `${batch.handle(index)}:${operation}`;
       const waiter = this.#waiting.get(key);
