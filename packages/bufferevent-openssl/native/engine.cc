@@ -52,7 +52,7 @@ Status Connection::Read(uint8_t* plain, size_t room, size_t* produced) {
   }
   while (*produced < room) {
     size_t bytes = 0;
-    ERR_clear_error();
+    EmptyQueue();
     const int result = SSL_read_ex(ssl_, plain + *produced, room - *produced, &bytes);
     if (result != 1) return Outcome(result);
     *produced += bytes;
@@ -77,7 +77,7 @@ Status Connection::Write(const uint8_t* plain, size_t bytes, size_t* consumed) {
   }
   while (*consumed < bytes) {
     size_t written = 0;
-    ERR_clear_error();
+    EmptyQueue();
     const int result = SSL_write_ex(ssl_, plain + *consumed, bytes - *consumed, &written);
     if (result != 1) return Outcome(result);
     *consumed += written;

@@ -32,18 +32,18 @@ class ErrorList {
   std::vector<ErrorEntry> entries_;
 };
 
+// Empty already, nearly always, and clearing goes through all of it.
+inline void EmptyQueue() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 // Around everything that calls OpenSSL.
 class QueueGuard {
  public:
-  QueueGuard() { Empty(); }
-  ~QueueGuard() { Empty(); }
+  QueueGuard() { EmptyQueue(); }
+  ~QueueGuard() { EmptyQueue(); }
   QueueGuard(const QueueGuard&) = delete;
   QueueGuard& operator=(const QueueGuard&) = delete;
-
- private:
-  static void Empty() {
-    if (ERR_peek_error() != 0) ERR_clear_error();
-  }
 };
 
 }  // namespace bufferevent

@@ -168,7 +168,7 @@ export class Engine {
   }
 }
 
-/** The first bytes of a buffer, as far as they lie in one piece of memory; none when it is empty. The same object each time. */
+/** The first bytes of a buffer that lie side by side in one piece of memory; none when it is empty. The same object each time. */
 function firstPiece(source: Evbuffer): EvbufferSegment {
   const { length } = source;
   if (length === 0) {
@@ -177,15 +177,25 @@ function firstPiece(source: Evbuffer): EvbufferSegment {
     piece.end = 0;
     return piece;
   }
-  if (source.peekInto(segments, length, 1) === 0) {
+  let count = source.peekInto(segments, length, RECORDS_PER_CALL);
+  if (count === 0) {
     // In a file: read from there.
     source.pullup(Math.min(length, RECORD_BYTES));
-    source.peekInto(segments, length, 1);
+    count = source.peekInto(segments, length, 1);
   }
   const first = segments[0] as EvbufferSegment;
   piece.memory = first.memory;
   piece.start = first.start;
   piece.end = first.end;
+  // Records that were made in a row lie so in one slab.
+  let joins = true;
+  for (let index = 1; index < count; index++) {
+    const segment = segments[index] as EvbufferSegment;
+    joins &&= segment.memory === piece.memory && segment.start === piece.end;
+    if (joins) piece.end = segment.end;
+    // What is kept here would keep memory.
+    segment.memory = noBytes;
+  }
   first.memory = noBytes;
   return piece;
 }

@@ -407,6 +407,24 @@ describeWithOpenssl('little room below', () => {
   });
 
   for (const version of versions) {
+    it(`as many records as the mark below has room for leave in one step, frames and all, ${version}`, async () => {
+      const [a, b] = createPair(test.base);
+      const client = OpensslBufferevent.filter(a, newSsl(version, 'connecting'), 'connecting');
+      const server = OpensslBufferevent.filter(b, newSsl(version, 'accepting'), 'accepting');
+      await opened(client, server);
+      server.enable('read');
+      await test.settle();
+      const before = a.stats().sends;
+      for (let at = 0; at < 64 * KiB; at += 16 * KiB) client.write(pattern(16 * KiB, at));
+      await test.settle();
+      expect(a.stats().sends - before).toBe(1);
+      for (let at = 0; at < 64 * KiB; at += 16 * KiB) {
+        const piece = await server.read(16 * KiB);
+        expect(pattern(16 * KiB, at).equals(piece as Uint8Array)).toBe(true);
+      }
+      for (const end of [client, server]) end.free();
+    });
+
     it(`TL-17: small writes still leave in whole records, ${version}`, async () => {
       const narrow = createTestBase({ network: { capacity: 10_000 } });
       try {

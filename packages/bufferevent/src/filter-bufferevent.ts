@@ -251,14 +251,18 @@ export class FilterBufferevent extends Bufferevent {
     }
   }
 
-  /** Hands down what is encoded, within the mark below unless `flushing`, then the end. */
+  /**
+   * Hands down what is encoded, where there is room below or `flushing` asks for it, then the end. All of it: how much was
+   * encoded the room has bounded (FI-6), and a cut through what a layer has added, a record's frame for instance, would only
+   * make two writes of one.
+   */
   #send(flushing = false): void {
     const covered = this.#covered;
     if (covered === null) return;
     const { output } = this.#underlying;
     const { high } = this.#underlying.getWatermarks('write');
-    const room = flushing || high === 0 ? Infinity : Math.max(0, high - output.length);
-    const count = Math.min(this.writeAllowance(), room);
+    const isFull = !flushing && high > 0 && output.length >= high;
+    const count = isFull ? 0 : this.writeAllowance();
     if (count > 0) {
       if (covered.writeClosed) this.failed('write', covered.closedError());
       else this.takeSendable(output, count);

@@ -6,8 +6,11 @@ import type { Direction } from './events.js';
 import type { FlushMode, Layer } from './layer.js';
 import { LayerStage, type StageOwner, type StepOutcome } from './layer-stage.js';
 
-/** What waits between two layers, or in front of the first, before the side that it comes from has to rest. */
-const STAGE_BYTES: number = 64 * 1024;
+/**
+ * What waits between two layers, or in front of the first, before the side that it comes from has to rest: 64 KiB, the
+ * usual mark, and what a layer below adds to them, so that a frame is not cut off from those it came with.
+ */
+const STAGE_BYTES: number = 66 * 1024;
 
 /** What the stack asks of the connection around it. */
 export interface StackHost {
@@ -324,6 +327,12 @@ export class LayerStack implements StageOwner {
     return this.#stages[this.#stages.indexOf(stage) + 1];
   }
 
+  #below(stage: LayerStage): LayerStage | undefined {
+    const index = this.#stages.indexOf(stage);
+    // −1 would be looked up as the name of a property, which is slow.
+    return index > 0 ? this.#stages[index - 1] : undefined;
+  }
+
   /** @returns the bytes that went up */
   #decodeStage(stage: LayerStage, budget: number): number {
     if (!stage.isOpen && !this.#shake(stage)) return 0;
@@ -536,7 +545,7 @@ export class LayerStack implements StageOwner {
   }
 
   #roomBelow(stage: LayerStage): number {
-    const below = this.#stages[this.#stages.indexOf(stage) - 1];
+    const below = this.#below(stage);
     if (below === undefined) return this.#host.wireRoom();
     return this.#roomIn(below.outgoing.length + stage.toPeer.length, below.encoderStarved, 'write');
   }

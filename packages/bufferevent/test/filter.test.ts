@@ -328,6 +328,24 @@ describe('marks', () => {
       expect(world.log).toEqual(['write 0']);
     });
 
+    it('FI-6: what a filter has added beyond the mark leaves with the rest, in one step', async () => {
+      const framing: FilterFunction = (source, target, limit) => {
+        if (source.length === 0) return 'need-more';
+        target.add('<');
+        source.moveTo(target, limit);
+        target.add('>');
+        return 'ok';
+      };
+      const { filter, under, peer } = overPair(world, { output: framing });
+      under.setWatermarks('write', { high: 4 });
+      filter.write('01234567');
+      await world.settle();
+      expect(under.output.toString()).toBe('<0123>');
+      const before = under.stats().sends;
+      expect(text(await peer.read(12))).toBe('<0123><4567>');
+      expect(under.stats().sends - before).toBe(2);
+    });
+
     it('a doubling filter meets a mark of 4 below with at most one step', async () => {
       const { filter, under } = overPair(world, { output: doubling });
       under.setWatermarks('write', { high: 4 });
