@@ -5,6 +5,7 @@
 //     handshakes(count)                     so many connections, each until both ends are done; what was agreed upon
 //     bulk(bytes, writeBytes, compare)      sent over one connection in such writes; the bytes that have come
 //     heldBytes(count)                      allocated for each of so many servers' ends, after a handshake and an echo
+//     serve()                               an echo over TCP (tls-echo.h); the port
 #include <malloc.h>
 #include <node_api.h>
 #include <openssl/bio.h>
@@ -18,6 +19,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "tls-echo.h"
 
 namespace {
 
@@ -188,6 +191,8 @@ CertificatePointer ReadCertificate(const std::string& pem) {
 /** TLS 1.3 with the one suite and the one group that all peers of the bench are held to. */
 ContextPointer NewContext() {
   ContextPointer context(SSL_CTX_new(TLS_method()));
+  // A write that waits for the system may come again from other memory.
+  if (context != nullptr) SSL_CTX_set_mode(context.get(), SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   if (context == nullptr || SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
       SSL_CTX_set_ciphersuites(context.get(), "TLS_AES_128_GCM_SHA256") != 1 ||
       SSL_CTX_set1_groups_list(context.get(), "X25519") != 1) {
@@ -311,12 +316,21 @@ napi_value HeldBytesCall(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value ServeCall(napi_env env, napi_callback_info) {
+  const uint16_t port = EchoServer::Start(contexts.server.release());
+  if (port == 0) return Throw(env, "no socket to listen on");
+  napi_value result;
+  napi_create_uint32(env, port, &result);
+  return result;
+}
+
 napi_value Init(napi_env env, napi_value exports) {
   const napi_property_descriptor calls[] = {
       {"open", nullptr, OpenCall, nullptr, nullptr, nullptr, napi_default, nullptr},
       {"handshakes", nullptr, HandshakesCall, nullptr, nullptr, nullptr, napi_default, nullptr},
       {"bulk", nullptr, BulkCall, nullptr, nullptr, nullptr, napi_default, nullptr},
       {"heldBytes", nullptr, HeldBytesCall, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"serve", nullptr, ServeCall, nullptr, nullptr, nullptr, napi_default, nullptr},
   };
   napi_define_properties(env, exports, std::size(calls), calls);
   return exports;

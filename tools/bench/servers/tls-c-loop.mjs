@@ -5,7 +5,17 @@ import { HOST_NAME } from './tls-terms.mjs';
 
 const addon = createRequire(import.meta.url)('../build/tls-loop.node');
 
-/** @param {{ key: string, cert: string, ca: string }} credentials */
+/** @typedef {{ key: string, cert: string, ca: string }} Credentials */
+
+/** An echo over TCP, in a thread of its own. @param {Credentials} credentials @returns {Promise<number>} the port */
+export async function serve({ key, cert, ca }) {
+  addon.open(key, cert, ca, HOST_NAME);
+  // The thread alone does not keep the process.
+  setInterval(() => {}, 2 ** 30);
+  return addon.serve();
+}
+
+/** @param {Credentials} credentials */
 export function createPeer({ key, cert, ca }) {
   addon.open(key, cert, ca, HOST_NAME);
   let about = addon.handshakes(1);

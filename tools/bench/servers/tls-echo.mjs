@@ -1,5 +1,6 @@
 // @ts-check
-// An echo over TLS on loopback TCP: `tls-echo.mjs epoll|net|node FOLDER`. Plain JavaScript, as users would write it.
+// An echo over TLS on loopback TCP: `tls-echo.mjs epoll|net|node|c-loop FOLDER`. Plain JavaScript, as users would write it, but for
+// the loop in C.
 import { once } from 'node:events';
 import { createServer } from 'node:tls';
 import { EventBase } from 'bufferevent';
@@ -10,7 +11,8 @@ import { answerUsageQuestions } from 'echo/load/usage';
 import { GROUP, readCredentials, SUITE } from './tls-terms.mjs';
 
 const [name = '', folder = ''] = process.argv.slice(2);
-const { key, cert } = readCredentials(folder, 'ecdsa');
+const credentials = readCredentials(folder, 'ecdsa');
+const { key, cert } = credentials;
 
 /** @param {import('bufferevent').Backend} backend @returns {Promise<number>} the port */
 async function ours(backend) {
@@ -44,7 +46,12 @@ async function node() {
 }
 
 /** @type {Record<string, () => Promise<number>>} */
-const servers = { epoll: () => ours(epollBackend), net: () => ours(netBackend), node };
+const servers = {
+  epoll: () => ours(epollBackend),
+  net: () => ours(netBackend),
+  node,
+  'c-loop': async () => (await import('./tls-c-loop.mjs')).serve(credentials),
+};
 const start = servers[name];
 if (start === undefined) throw new Error(`no server called "${name}"`);
 console.log(`listening on 127.0.0.1:${await start()} (${name})`);

@@ -91,7 +91,7 @@ export const works: readonly Work[] = [
     unit: 'MB a CPU second of the server',
     unitSize: MEGABYTE,
     task: { does: 'echo', connections: 64, messageBytes: 16 * KIB },
-    peers: ['epoll', 'net', 'node'],
+    peers: ['epoll', 'net', 'node', 'c-loop'],
     requirements: [
       { judged: 'epoll', against: 'node', atLeast: 2 },
       { judged: 'net', against: 'node', atLeast: 1.3 },
