@@ -109,7 +109,7 @@ export class Engine {
   }
 
   #encryptSome(source: Evbuffer, toPeer: Evbuffer, batch: boolean): Status {
-    let { memory, start, end } = firstPiece(source);
+    let { memory, start, end } = firstPiece(source, batch ? RECORDS_PER_CALL : 1);
     if (batch && end - start >= RECORD_BYTES) {
       end = start + Math.min(Math.floor((end - start) / RECORD_BYTES), RECORDS_PER_CALL) * RECORD_BYTES;
     } else if (batch && source.length > end - start) {
@@ -168,8 +168,11 @@ export class Engine {
   }
 }
 
-/** The first bytes of a buffer that lie side by side in one piece of memory; none when it is empty. The same object each time. */
-function firstPiece(source: Evbuffer): EvbufferSegment {
+/**
+ * The first bytes of a buffer that lie side by side in one memory, in at most so many pieces of the buffer; none when it is
+ * empty. The same object each time.
+ */
+function firstPiece(source: Evbuffer, most: number = RECORDS_PER_CALL): EvbufferSegment {
   const { length } = source;
   if (length === 0) {
     piece.memory = noBytes;
@@ -177,7 +180,7 @@ function firstPiece(source: Evbuffer): EvbufferSegment {
     piece.end = 0;
     return piece;
   }
-  let count = source.peekInto(segments, length, RECORDS_PER_CALL);
+  let count = source.peekInto(segments, length, most);
   if (count === 0) {
     // In a file: read from there.
     source.pullup(Math.min(length, RECORD_BYTES));

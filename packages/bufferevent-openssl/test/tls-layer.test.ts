@@ -259,7 +259,11 @@ describeWithOpenssl('bytes', () => {
         await test.settle();
         // Tickets, if any.
         if (version === 'TLSv1.3') peer.tls.feed((await peer.bev.read()) as Uint8Array);
-        for (const piece of ['one', 'two', 'three']) bev.output.addReference(Buffer.from(piece));
+        bev.output.addReference(Buffer.from('one'));
+        // Side by side in one memory.
+        const memory = Buffer.from('twothree');
+        bev.output.addLeased(memory, 0, 3, { release() {} }, 0);
+        bev.output.addLeased(memory, 3, 8, { release() {} }, 0);
         const wire = (await peer.bev.read()) as Uint8Array;
         expect(recordsIn(wire)).toHaveLength(3);
         peer.tls.feed(wire);
