@@ -33,7 +33,7 @@ class MemoryTable {
   uint8_t* Resolve(uint32_t id, size_t start, size_t length);
 
   // Room for `wanted` bytes (at most the size of a large slab) in the slab that is being filled, or for as few as `least`
-  // where it is nearly full; -1 without a free one.
+  // where it is nearly full, or what a small slab has where no large one is free; -1 without any.
   int32_t Room(size_t wanted, size_t least, uint32_t* start, uint32_t* room, uint8_t** memory);
   // `bytes` of what `Room` gave were filled; they are leased from now on.
   void Take(int32_t id, size_t bytes);

@@ -147,7 +147,7 @@ void Port::Read(int32_t slot) {
   if (count > 0) {
     memory_.Take(id, static_cast<size_t>(count));
     bytes_left_ -= count;
-    // Where the room has cut it short there was more.
+    // Where the room may have cut it short there was more.
     const uint32_t came = static_cast<uint32_t>(count) == asked ? wanted : static_cast<uint32_t>(count);
     handle.cameUnits = std::max<uint32_t>((came + kCameUnitBytes - 1) / kCameUnitBytes, handle.cameUnits / 2);
     if (static_cast<uint32_t>(count) == handle.readBytes) {

@@ -152,6 +152,8 @@ export class Engine {
    * @returns the bytes of the input that were used
    */
   #note(): number {
+    // It would keep what it shows.
+    piece.memory = noBytes;
     this.#events |= results[Result.events] as number;
     this.#buffered = results[Result.buffered] as number;
     this.#output = results[Result.output] as number;
@@ -180,11 +182,11 @@ function firstPiece(source: Evbuffer, most: number = RECORDS_PER_CALL): Evbuffer
     piece.end = 0;
     return piece;
   }
-  let count = source.peekInto(segments, length, most);
+  let count = peek(source, most);
   if (count === 0) {
     // In a file: read from there.
     source.pullup(Math.min(length, RECORD_BYTES));
-    count = source.peekInto(segments, length, 1);
+    count = peek(source, 1);
   }
   const first = segments[0] as EvbufferSegment;
   piece.memory = first.memory;
@@ -201,6 +203,17 @@ function firstPiece(source: Evbuffer, most: number = RECORDS_PER_CALL): Evbuffer
   }
   first.memory = noBytes;
   return piece;
+}
+
+/** Describes the first pieces of a buffer in {@link segments}: as many as can be looked at, where the first one can. */
+function peek(source: Evbuffer, most: number): number {
+  try {
+    return source.peekInto(segments, source.length, most);
+  } catch (error) {
+    for (const segment of segments) segment.memory = noBytes;
+    if (most === 1) throw error;
+    return peek(source, 1);
+  }
 }
 
 const piece: EvbufferSegment = { memory: noBytes, start: 0, end: 0 };

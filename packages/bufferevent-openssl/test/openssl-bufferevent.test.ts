@@ -425,6 +425,23 @@ describeWithOpenssl('little room below', () => {
       for (const end of [client, server]) end.free();
     });
 
+    it(`what lies in front of memory that its user has detached still leaves, ${version}`, async () => {
+      const [a, b] = createPair(test.base);
+      const client = OpensslBufferevent.filter(a, newSsl(version, 'connecting'), 'connecting');
+      const server = OpensslBufferevent.filter(b, newSsl(version, 'accepting'), 'accepting');
+      await opened(client, server);
+      client.setHandlers(events(log, 'client'));
+      const detached = new Uint8Array(1000);
+      for (let piece = 0; piece < 2; piece++) client.output.addReference(pattern(16 * KiB, piece));
+      client.output.addReference(detached);
+      structuredClone(detached.buffer, { transfer: [detached.buffer] });
+      server.enable('read');
+      await test.settle();
+      expect(log).toEqual(['client error ERR_EVBUFFER_DETACHED write']);
+      expect(Buffer.concat([pattern(16 * KiB, 0), pattern(16 * KiB, 1)]).equals(server.input.remove())).toBe(true);
+      for (const end of [client, server]) end.free();
+    });
+
     it(`TL-17: small writes still leave in whole records, ${version}`, async () => {
       const narrow = createTestBase({ network: { capacity: 10_000 } });
       try {

@@ -5,6 +5,7 @@ import { Bufferevent } from './bufferevent.js';
 import type { CoveredBufferevent } from './covered.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode, Layer, LayerResult } from './layer.js';
+import { framed } from './layer-stack.js';
 import { passThrough } from './pass-through.js';
 
 /**
@@ -252,17 +253,17 @@ export class FilterBufferevent extends Bufferevent {
   }
 
   /**
-   * Hands down what is encoded, where there is room below or `flushing` asks for it, then the end. All of it: how much was
-   * encoded the room has bounded (FI-6), and a cut through what a layer has added, a record's frame for instance, would only
-   * make two writes of one.
+   * Hands down what is encoded, within the mark below unless `flushing` (FI-6), then the end. What the layers have added to
+   * as many bytes as fit, the frame of a record for instance, goes with them, but never past the hard cap below.
    */
   #send(flushing = false): void {
     const covered = this.#covered;
     if (covered === null) return;
     const { output } = this.#underlying;
     const { high } = this.#underlying.getWatermarks('write');
-    const isFull = !flushing && high > 0 && output.length >= high;
-    const count = isFull ? 0 : this.writeAllowance();
+    const room = flushing || high === 0 ? Infinity : Math.max(0, high - output.length);
+    const cap = Math.min(framed(high), this.base.limits.outputMaxBytes) - output.length;
+    const count = room === 0 ? 0 : Math.min(this.writeAllowance(), Math.max(room, cap));
     if (count > 0) {
       if (covered.writeClosed) this.failed('write', covered.closedError());
       else this.takeSendable(output, count);

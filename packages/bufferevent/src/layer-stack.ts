@@ -7,10 +7,15 @@ import type { FlushMode, Layer } from './layer.js';
 import { LayerStage, type StageOwner, type StepOutcome } from './layer-stage.js';
 
 /**
- * What waits between two layers, or in front of the first, before the side that it comes from has to rest: 64 KiB, the
- * usual mark, and what a layer below adds to them, so that a frame is not cut off from those it came with.
+ * So many bytes with what layers may have added to them, frames of records for instance: a mark that counted them too would
+ * cut the last of some records in two.
  */
-const STAGE_BYTES: number = 66 * 1024;
+export function framed(bytes: number): number {
+  return bytes + Math.floor(bytes / 32);
+}
+
+/** What waits between two layers, or in front of the first, before the side that it comes from has to rest. */
+const STAGE_BYTES: number = framed(64 * 1024);
 
 /** What the stack asks of the connection around it. */
 export interface StackHost {

@@ -8,6 +8,7 @@ import {
   type FlushMode,
   SocketBufferevent,
 } from 'bufferevent';
+import { createTestBase } from 'bufferevent/testing';
 import { Operation } from 'bufferevent-backend';
 import { withFaults } from 'bufferevent-backend/memory';
 import { describe, expect, it } from 'vitest';
@@ -337,13 +338,37 @@ describe('marks', () => {
         return 'ok';
       };
       const { filter, under, peer } = overPair(world, { output: framing });
-      under.setWatermarks('write', { high: 4 });
-      filter.write('01234567');
+      const half = 'x'.repeat(64);
+      under.setWatermarks('write', { high: half.length });
+      filter.write(half + half);
       await world.settle();
-      expect(under.output.toString()).toBe('<0123>');
+      expect(under.output.toString()).toBe(`<${half}>`);
       const before = under.stats().sends;
-      expect(text(await peer.read(12))).toBe('<0123><4567>');
+      expect(text(await peer.read(2 * half.length + 4))).toBe(`<${half}><${half}>`);
       expect(under.stats().sends - before).toBe(2);
+    });
+
+    it('FI-6: what a filter makes beyond a thirty-second of the mark waits above, and nothing passes the hard cap below', async () => {
+      const inflating: FilterFunction = (source, target) => {
+        target.add(new Uint8Array(1000 * source.drain()));
+        return target.length > 0 ? 'ok' : 'need-more';
+      };
+      const { filter, under } = overPair(world, { output: inflating });
+      under.setWatermarks('write', { high: 64 * KiB });
+      filter.write('x'.repeat(1000));
+      await world.settle();
+      expect(under.output.length).toBe(66 * KiB);
+      const tight = createTestBase({ limits: { outputHighWatermark: 64 * KiB, outputMaxBytes: 64 * KiB } });
+      const [below, peer] = createPair(tight.base);
+      const upper = new FilterBufferevent(below, { output: inflating });
+      upper.write('x'.repeat(100));
+      const received = new Collector();
+      peer.setHandlers({ onRead: (bev) => received.take(bev) });
+      peer.enable('read');
+      await tight.settle();
+      expect(received.data.length).toBe(100_000);
+      for (const bev of [upper, peer]) bev.free();
+      await tight[Symbol.asyncDispose]();
     });
 
     it('a doubling filter meets a mark of 4 below with at most one step', async () => {

@@ -97,6 +97,7 @@ class EchoServer {
     SSL* ssl = connection->ssl;
     if (!connection->unsent.empty()) {
       size_t sent = 0;
+      ERR_clear_error();
       const int result = SSL_write_ex(ssl, connection->unsent.data(), connection->unsent.size(), &sent);
       if (result != 1) return Waits(ssl, result);
       connection->unsent.clear();
