@@ -185,6 +185,18 @@ bool Connection::SetContext(Context* context) {
   return true;
 }
 
+int Connection::flags() const {
+  const int shutdown = SSL_get_shutdown(ssl_);
+  int flags = 0;
+  if (established_) flags |= kFlagEstablished;
+  if ((shutdown & SSL_SENT_SHUTDOWN) != 0) flags |= kFlagCloseSent;
+  if ((shutdown & SSL_RECEIVED_SHUTDOWN) != 0) flags |= kFlagCloseReceived;
+  // With TLS 1.3 new keys that wait for the next record count as a handshake, and so does any failure.
+  const bool isInHandshake = SSL_in_init(ssl_) == 1 && SSL_version(ssl_) < TLS1_3_VERSION && !failed_;
+  if (established_ && isInHandshake) flags |= kFlagRenegotiating;
+  return flags;
+}
+
 void Connection::NoteHandshake(bool done) {
   if (!done) {
     if (established_) events |= kEventHandshakeStarted;

@@ -27,6 +27,14 @@ enum EventBits : uint32_t {
   kEventKeyUpdate = 16,
 };
 
+// `SslFlag` of the contract.
+enum FlagBits : int {
+  kFlagEstablished = 1,
+  kFlagCloseSent = 2,
+  kFlagCloseReceived = 4,
+  kFlagRenegotiating = 8,
+};
+
 // Something that is wrong with the certificates of the peer.
 struct VerifyFault {
   // An `X509_V_*` number, and where in the chain it was met.
@@ -52,6 +60,8 @@ class Connection {
   SSL* ssl() const { return ssl_; }
   bool isServer() const { return isServer_; }
   bool established() const { return established_; }
+  // `FlagBits`
+  int flags() const;
 
   // Settings: kept for an SSL that is made anew. `false`: the reasons are in the queue.
   bool SetServername(const std::string& servername);

@@ -356,11 +356,7 @@ napi_value SslState(Call& call) {
 
 napi_value SslFlags(Call& call) {
   Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  const int shutdown = SSL_get_shutdown(connection->ssl());
-  const int flags = (connection->established() ? 1 : 0) | ((shutdown & SSL_SENT_SHUTDOWN) != 0 ? 2 : 0) |
-                    ((shutdown & SSL_RECEIVED_SHUTDOWN) != 0 ? 4 : 0);
-  return Number(call.env(), flags);
+  return call.failed() ? nullptr : Number(call.env(), connection->flags());
 }
 
 constexpr Function kFunctions[] = {

@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { argumentRangeError, argumentTypeError, checkInteger } from 'bufferevent-backend';
 import { type AlpnProtocols, decodeAlpn, encodeAlpn } from './alpn.js';
-import { EngineEvent, Result, type SslId } from './binding-contract.js';
+import { EngineEvent, Result, SslFlag, type SslId } from './binding-contract.js';
 import { certificateNames, toCertificates } from './certificates.js';
 import type { ClientHelloInfo } from './context-options.js';
 import {
@@ -60,14 +60,6 @@ export interface CipherInfo {
  * has said its end. `closed`: both have. `freed`.
  */
 export type SslState = 'idle' | 'handshaking' | 'open' | 'closing' | 'closed' | 'freed';
-
-/** Bits of `sslFlags`. */
-const HANDSHAKE_DONE = 1;
-const CLOSE_SENT = 2;
-const CLOSE_RECEIVED = 4;
-
-/** {@link Ssl.stateText} between handshakes: `TLS_ST_OK` in all versions of OpenSSL. */
-const BETWEEN_HANDSHAKES = 'SSL negotiation finished successfully';
 
 /** Entries of the error list that are kept; what comes after them is in the errors that are thrown. */
 const MAX_ERRORS = 32;
@@ -133,11 +125,11 @@ export class Ssl implements Disposable {
     if (this.#freed) return 'freed';
     if (this.#id === 0) return 'idle';
     const flags = native().sslFlags(this.#id);
-    const closed = flags & (CLOSE_SENT | CLOSE_RECEIVED);
-    if (closed === (CLOSE_SENT | CLOSE_RECEIVED)) return 'closed';
+    const closed = flags & (SslFlag.closeSent | SslFlag.closeReceived);
+    if (closed === (SslFlag.closeSent | SslFlag.closeReceived)) return 'closed';
     if (closed !== 0) return 'closing';
-    if ((flags & HANDSHAKE_DONE) !== 0) return 'open';
-    return 'handshaking';
+    const between = flags & (SslFlag.established | SslFlag.renegotiating);
+    return between === SslFlag.established ? 'open' : 'handshaking';
   }
 
   /** Where the handshake is, in OpenSSL's words (`SSL_state_string_long`); for people. */
@@ -147,12 +139,12 @@ export class Ssl implements Disposable {
 
   /** Whether our `close_notify` was made: nothing can be written any more. */
   get hasSentClose(): boolean {
-    return this.#hasFlag(CLOSE_SENT);
+    return this.#hasFlag(SslFlag.closeSent);
   }
 
   /** Whether the peer's `close_notify` has come: it has said that this is all. */
   get hasReceivedClose(): boolean {
-    return this.#hasFlag(CLOSE_RECEIVED);
+    return this.#hasFlag(SslFlag.closeReceived);
   }
 
   /** `TLSv1.3` or `TLSv1.2`, … */
@@ -248,7 +240,7 @@ export class Ssl implements Disposable {
 
   /** Decrypted bytes that have not been taken out. */
   get pending(): number {
-    if (this.#id === 0 || !this.#hasFlag(HANDSHAKE_DONE)) return 0;
+    if (this.#id === 0 || !this.#hasFlag(SslFlag.established)) return 0;
     // Without room nothing is read, only counted.
     native().sslRead(this.#id, noBytes, 0, 0, noBytes, 0, 0);
     return results[Result.buffered] as number;
@@ -336,7 +328,7 @@ export class Ssl implements Disposable {
    */
   start(state: TlsState): SslId {
     const id = this.#aliveId();
-    const isOpen = this.#hasFlag(HANDSHAKE_DONE);
+    const isOpen = this.#hasFlag(SslFlag.established);
     if (state === 'open') {
       if (!isOpen) throw new OpensslError('ERR_OPENSSL_STATE', "state 'open': the handshake of the Ssl is not done");
       return id;
@@ -366,7 +358,7 @@ export class Ssl implements Disposable {
 
   /** @internal Whether the handshake was done before and another one is under way, in which nothing can be written or ended. */
   get isRenegotiating(): boolean {
-    return this.#hasFlag(HANDSHAKE_DONE) && this.protocol !== 'TLSv1.3' && this.stateText !== BETWEEN_HANDSHAKES;
+    return this.#hasFlag(SslFlag.renegotiating);
   }
 
   /** @internal What the client has said, when the handshake is suspended at it, and later. */
@@ -420,7 +412,7 @@ export class Ssl implements Disposable {
 
   #openId(): SslId {
     const id = this.#aliveId();
-    if (!this.#hasFlag(HANDSHAKE_DONE)) throw new OpensslError('ERR_OPENSSL_STATE', 'the handshake is not done');
+    if (!this.#hasFlag(SslFlag.established)) throw new OpensslError('ERR_OPENSSL_STATE', 'the handshake is not done');
     return id;
   }
 

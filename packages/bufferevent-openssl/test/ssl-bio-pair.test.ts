@@ -146,6 +146,7 @@ describeWithOpenssl('SslBioPair', () => {
         expect(() => both.server.read(new Evbuffer())).toThrow(code('ERR_OPENSSL_PROTOCOL'));
         carry(both.server, both.client);
         expect(() => both.client.read(new Evbuffer())).toThrow(expect.objectContaining({ alert: 20 }));
+        expect(() => both.server.shutdown()).toThrow(code('ERR_OPENSSL_PROTOCOL'));
       });
 
       it('waits for what onClientHello and verify have promised', async () => {
