@@ -164,8 +164,7 @@ bool Connection::Reset() {
   sessions.clear();
   keyLog.clear();
   established_ = failed_ = finishedSeen_ = false;
-  verifyFaults_.clear();
-  refusedCertificates_.clear();
+  ForgetVerification();
   if (suspends_ != Suspends::kNever) {
     suspends_ = Suspends::kWanted;
     wire.Record();
@@ -214,7 +213,14 @@ void Connection::NoteHandshake(bool done) {
   }
 }
 
+void Connection::ForgetVerification() {
+  verifyFaults_.clear();
+  refusedCertificates_.clear();
+}
+
 void Connection::NoteMessage(int type, bool sent) {
+  // Servers do so when they take one up: what they refuse changes nothing.
+  if (type == SSL3_MT_CLIENT_HELLO && sent) ForgetVerification();
   if (type == SSL3_MT_FINISHED) finishedSeen_ = true;
   if (type == SSL3_MT_KEY_UPDATE && !sent) events |= kEventKeyUpdate;
 }

@@ -101,6 +101,8 @@ class Connection {
   void NoteKeyLog(const char* line);
   // Whether verification goes on nevertheless.
   bool NoteVerificationError(X509_STORE_CTX* store);
+  // A handshake begins, in which the peer may become somebody else.
+  void ForgetVerification();
 
   Wire wire;
   ErrorList errors;
