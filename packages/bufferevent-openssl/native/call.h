@@ -95,6 +95,6 @@ void DefineContextCalls(napi_env env, napi_value exports, Environment* environme
 void DefineConnectionCalls(napi_env env, napi_value exports, Environment* environment);
 
 // A key and a certificate signed with it, in PEM. Names that look like addresses are addresses. `false`: reasons in the queue.
-bool MakeSelfSigned(const std::vector<std::string>& names, int days, std::string* key, std::string* certificate);
+bool MakeSelfSigned(const std::vector<std::string>& names, int days, Secret* key, Octets* certificate);
 
 }  // namespace bufferevent

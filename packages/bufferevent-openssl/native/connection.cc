@@ -21,6 +21,12 @@ void OnMessage(int writes, int, int type, const void* data, size_t bytes, SSL*, 
   }
 }
 
+// The newest of what nobody has looked at.
+void Keep(Secret secret, std::vector<Secret>* list, size_t most) {
+  if (list->size() == most) list->erase(list->begin());
+  list->push_back(std::move(secret));
+}
+
 bool SetVerifyNameOf(SSL* ssl, const std::string& name) {
   X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl);
   // Forgets the other kind.
@@ -226,16 +232,14 @@ void Connection::NoteMessage(int type, bool sent) {
 }
 
 void Connection::NoteSession(SSL_SESSION* session) {
-  Octets der = ToDer(session, i2d_SSL_SESSION);
+  Secret der(ToDer(session, i2d_SSL_SESSION));
   if (der.empty()) return;
-  if (sessions.size() == kMostSessions) sessions.erase(sessions.begin());
-  sessions.push_back(std::move(der));
+  Keep(std::move(der), &sessions, kMostSessions);
   events |= kEventSession;
 }
 
 void Connection::NoteKeyLog(const char* line) {
-  if (keyLog.size() == kMostKeyLogLines) keyLog.erase(keyLog.begin());
-  keyLog.emplace_back(line);
+  Keep(Secret(AsBytes(line)), &keyLog, kMostKeyLogLines);
   events |= kEventKeyLog;
 }
 

@@ -109,8 +109,8 @@ class Connection {
   uint32_t events = 0;
   ClientHello hello;
   // In DER, oldest first.
-  std::vector<Octets> sessions;
-  std::vector<std::string> keyLog;
+  std::vector<Secret> sessions;
+  std::vector<Secret> keyLog;
 
  private:
   // A server that sends more than these without anybody looking loses the oldest.

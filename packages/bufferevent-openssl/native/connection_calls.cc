@@ -193,22 +193,16 @@ napi_value SslTakeErrors(Call& call) {
 napi_value SslTakeSessions(Call& call) {
   Connection* connection = call.ConnectionAt(0);
   if (call.failed()) return nullptr;
-  std::vector<Octets> sessions;
-  sessions.swap(connection->sessions);
-  napi_value list = ByteArrays(call.env(), sessions);
-  for (Octets& session : sessions) OPENSSL_cleanse(session.data(), session.size());
-  return list;
+  return ByteArrays(call.env(), std::exchange(connection->sessions, {}));
 }
 
 napi_value SslTakeKeyLog(Call& call) {
   Connection* connection = call.ConnectionAt(0);
   if (call.failed()) return nullptr;
-  std::vector<std::string> lines;
-  lines.swap(connection->keyLog);
+  const std::vector<Secret> lines = std::exchange(connection->keyLog, {});
   napi_value list = NewArray(call.env(), lines.size());
-  for (size_t index = 0; index < lines.size(); index++) {
-    napi_set_element(call.env(), list, static_cast<uint32_t>(index), Text(call.env(), lines[index]));
-    OPENSSL_cleanse(lines[index].data(), lines[index].size());
+  for (uint32_t index = 0; index < lines.size(); index++) {
+    napi_set_element(call.env(), list, index, Text(call.env(), lines[index].bytes()));
   }
   return list;
 }
@@ -277,7 +271,7 @@ napi_value SslSession(Call& call) {
   if (call.failed()) return nullptr;
   SSL_SESSION* session = SSL_get_session(connection->ssl());
   if (session == nullptr || SSL_SESSION_is_resumable(session) != 1) return Null(call.env());
-  const Octets der = ToDer(session, i2d_SSL_SESSION);
+  const Secret der(ToDer(session, i2d_SSL_SESSION));
   return der.empty() ? Null(call.env()) : ByteArray(call.env(), der);
 }
 
@@ -329,13 +323,11 @@ napi_value SslExportKeyingMaterial(Call& call) {
   constexpr int kMost = 1 << 16;
   if (length < 0 || length > kMost) call.ThrowRangeError("the length is not within 0 and 65536");
   if (call.failed()) return nullptr;
-  Octets material(static_cast<size_t>(length));
+  Secret material(static_cast<size_t>(length));
   const bool exported =
       connection->established() && SSL_export_keying_material(connection->ssl(), material.data(), material.size(), label.data(),
                                                               label.size(), context.data, context.size, hasContext ? 1 : 0) == 1;
-  napi_value answer = call.Succeeded(exported) ? ByteArray(call.env(), material) : Null(call.env());
-  OPENSSL_cleanse(material.data(), material.size());
-  return answer;
+  return call.Succeeded(exported) ? ByteArray(call.env(), material) : Null(call.env());
 }
 
 napi_value SslFinished(Call& call) {
