@@ -44,10 +44,13 @@ bool SetVerifyNameOf(SSL* ssl, const std::string& name) {
 
 }  // namespace
 
-Connection::Connection(Context* context, bool isServer) : context_(context), isServer_(isServer) { context->AddReference(); }
+Connection::Connection(Context* context, bool isServer, const BIO_METHOD* wireMethod)
+    : wire(wireMethod), context_(context), isServer_(isServer) {
+  context->AddReference();
+}
 
-Connection* Connection::New(Context* context, bool isServer) {
-  auto* connection = new Connection(context, isServer);
+Connection* Connection::New(Context* context, bool isServer, const BIO_METHOD* wireMethod) {
+  auto* connection = new Connection(context, isServer, wireMethod);
   if (connection->Build(context)) return connection;
   delete connection;
   return nullptr;

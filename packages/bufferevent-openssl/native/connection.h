@@ -50,8 +50,8 @@ struct VerifyFault {
 
 class Connection {
  public:
-  // nullptr, with the reasons in the queue.
-  static Connection* New(Context* context, bool isServer);
+  // nullptr, with the reasons in the queue. `wireMethod` has to outlive it.
+  static Connection* New(Context* context, bool isServer, const BIO_METHOD* wireMethod);
   static Connection* Of(const SSL* ssl);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -119,7 +119,7 @@ class Connection {
 
   enum class Suspends : uint8_t { kNever, kWanted, kSuspended, kOver };
 
-  Connection(Context* context, bool isServer);
+  Connection(Context* context, bool isServer, const BIO_METHOD* wireMethod);
 
   void FreeSsl();
   // Replaces the SSL by a new one of `context`, with all settings.

@@ -12,7 +12,7 @@ napi_value SslNew(Call& call) {
   Context* context = call.ContextAt(0);
   const bool isServer = call.Bool(1);
   if (call.failed()) return nullptr;
-  Connection* connection = Connection::New(context, isServer);
+  Connection* connection = Connection::New(context, isServer, call.environment().wireMethod());
   const double id = connection == nullptr ? 0 : call.environment().Add(connection);
   if (id == 0) delete connection;
   return Number(call.env(), call.Succeeded(id != 0) ? id : 0);

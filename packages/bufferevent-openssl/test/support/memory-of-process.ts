@@ -4,7 +4,7 @@ const PIECE_BYTES = 16 * 1024 * 1024;
 /** More than anything that is looked for. */
 const OVERLAP_BYTES = 4096;
 /** More than a heap of ours: address space that a sanitizer has reserved. */
-const RESERVED_BYTES = 2 ** 31;
+const RESERVED_BYTES = 2 ** 28;
 
 /** How often bytes, as text, are in what a process of ours can write to, its heap above all. Of Linux. */
 export function countInMemory(pid: number, wanted: RegExp, text: 'latin1' | 'hex' = 'latin1'): number {
