@@ -478,12 +478,12 @@ describeWithOpenssl('bounds', () => {
     });
     // Each has a hello, a flight of the server, an answer, and its reading: four turns at the least.
     let turns = 0;
-    while (order.length < pairs.length) {
+    while (order.length < pairs.length && turns < 100 * pairs.length) {
       await new Promise((resolve) => setImmediate(resolve));
       turns++;
     }
+    expect(order).toEqual([...pairs.keys()]);
     expect(turns).toBeGreaterThanOrEqual(4 * pairs.length);
-    expect(order).toEqual(order.toSorted((a, b) => a - b));
     expect(() => setHandshakeStepsPerTurn(base, 0)).toThrow(RangeError);
   });
 
