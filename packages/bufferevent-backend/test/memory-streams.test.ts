@@ -197,6 +197,18 @@ describe('capacity', () => {
     expect(on.left.take(Operation.send, left).result).toBe(-Errno.ECANCELED);
   });
 
+  it.each(['close', 'detach'] as const)('C11: a send is tried before its stream goes by %s', (verb) => {
+    const on = bench({ capacity: 10 });
+    const { left, right } = connected(on);
+    on.left.port.send(left, whole(counting(25)));
+    on.left.port[verb](left);
+    on.right.port.recv(right, 100);
+    on.network.settle();
+    expect(on.left.seen.map(({ operation, result }) => [operation, result])[0]).toEqual([Operation.send, 10]);
+    expect(on.left.seen.at(-1)?.operation).toBe(Operation[verb]);
+    expect(on.right.take(Operation.recv, right).bytes).toEqual(counting(10));
+  });
+
   it('C8: whatever is sent and received in whatever pieces, the same bytes arrive in order', () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 40 });
     const manner = fc.constantFrom('short' as const, 'whole' as const);

@@ -50,13 +50,12 @@ napi_value SelfSignedCertificate(Call& call) {
     names.push_back(call.StringOf(name));
   }
   if (call.failed()) return nullptr;
-  std::string key;
-  std::string certificate;
+  Secret key;
+  Octets certificate;
   if (!call.Succeeded(MakeSelfSigned(names, days, &key, &certificate))) return Null(call.env());
   napi_value pair = NewArray(call.env(), 2);
-  napi_set_element(call.env(), pair, 0, Text(call.env(), key));
-  napi_set_element(call.env(), pair, 1, Text(call.env(), certificate));
-  OPENSSL_cleanse(key.data(), key.size());
+  napi_set_element(call.env(), pair, 0, Text(call.env(), key.bytes()));
+  napi_set_element(call.env(), pair, 1, Text(call.env(), Bytes{certificate.data(), certificate.size()}));
   return pair;
 }
 

@@ -77,6 +77,29 @@ napi_value Enter(napi_env env, napi_callback_info info) {
   return body(call);
 }
 
+// Of bodies that want what the first argument names, and are called only when it is there.
+template <napi_value (*body)(Call&, Context&)>
+napi_value WithContext(Call& call) {
+  Context* context = call.ContextAt(0);
+  return context == nullptr ? nullptr : body(call, *context);
+}
+
+template <napi_value (*body)(Call&, Connection&)>
+napi_value WithConnection(Call& call) {
+  Connection* connection = call.ConnectionAt(0);
+  return connection == nullptr ? nullptr : body(call, *connection);
+}
+
+template <napi_value (*body)(Call&, Context&)>
+napi_value Enter(napi_env env, napi_callback_info info) {
+  return Enter<WithContext<body>>(env, info);
+}
+
+template <napi_value (*body)(Call&, Connection&)>
+napi_value Enter(napi_env env, napi_callback_info info) {
+  return Enter<WithConnection<body>>(env, info);
+}
+
 struct Function {
   const char* name;
   napi_callback callback;
@@ -95,6 +118,6 @@ void DefineContextCalls(napi_env env, napi_value exports, Environment* environme
 void DefineConnectionCalls(napi_env env, napi_value exports, Environment* environment);
 
 // A key and a certificate signed with it, in PEM. Names that look like addresses are addresses. `false`: reasons in the queue.
-bool MakeSelfSigned(const std::vector<std::string>& names, int days, std::string* key, std::string* certificate);
+bool MakeSelfSigned(const std::vector<std::string>& names, int days, Secret* key, Octets* certificate);
 
 }  // namespace bufferevent

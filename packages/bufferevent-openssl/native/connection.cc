@@ -21,6 +21,12 @@ void OnMessage(int writes, int, int type, const void* data, size_t bytes, SSL*, 
   }
 }
 
+// The newest of what nobody has looked at.
+void Keep(Secret secret, std::vector<Secret>* list, size_t most) {
+  if (list->size() == most) list->erase(list->begin());
+  list->push_back(std::move(secret));
+}
+
 bool SetVerifyNameOf(SSL* ssl, const std::string& name) {
   X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl);
   // Forgets the other kind.
@@ -38,10 +44,13 @@ bool SetVerifyNameOf(SSL* ssl, const std::string& name) {
 
 }  // namespace
 
-Connection::Connection(Context* context, bool isServer) : context_(context), isServer_(isServer) { context->AddReference(); }
+Connection::Connection(Context* context, bool isServer, const BIO_METHOD* wireMethod)
+    : wire(wireMethod), context_(context), isServer_(isServer) {
+  context->AddReference();
+}
 
-Connection* Connection::New(Context* context, bool isServer) {
-  auto* connection = new Connection(context, isServer);
+Connection* Connection::New(Context* context, bool isServer, const BIO_METHOD* wireMethod) {
+  auto* connection = new Connection(context, isServer, wireMethod);
   if (connection->Build(context)) return connection;
   delete connection;
   return nullptr;
@@ -164,8 +173,7 @@ bool Connection::Reset() {
   sessions.clear();
   keyLog.clear();
   established_ = failed_ = finishedSeen_ = false;
-  verifyFaults_.clear();
-  refusedCertificates_.clear();
+  ForgetVerification();
   if (suspends_ != Suspends::kNever) {
     suspends_ = Suspends::kWanted;
     wire.Record();
@@ -185,6 +193,18 @@ bool Connection::SetContext(Context* context) {
   return true;
 }
 
+int Connection::flags() const {
+  const int shutdown = SSL_get_shutdown(ssl_);
+  int flags = 0;
+  if (established_) flags |= kFlagEstablished;
+  if ((shutdown & SSL_SENT_SHUTDOWN) != 0) flags |= kFlagCloseSent;
+  if ((shutdown & SSL_RECEIVED_SHUTDOWN) != 0) flags |= kFlagCloseReceived;
+  // With TLS 1.3 new keys that wait for the next record count as a handshake, and so does any failure.
+  const bool isInHandshake = SSL_in_init(ssl_) == 1 && SSL_version(ssl_) < TLS1_3_VERSION && !failed_;
+  if (established_ && isInHandshake) flags |= kFlagRenegotiating;
+  return flags;
+}
+
 void Connection::NoteHandshake(bool done) {
   if (!done) {
     if (established_) events |= kEventHandshakeStarted;
@@ -202,22 +222,27 @@ void Connection::NoteHandshake(bool done) {
   }
 }
 
+void Connection::ForgetVerification() {
+  verifyFaults_.clear();
+  refusedCertificates_.clear();
+}
+
 void Connection::NoteMessage(int type, bool sent) {
+  // Servers do so when they take one up: what they refuse changes nothing.
+  if (type == SSL3_MT_CLIENT_HELLO && sent) ForgetVerification();
   if (type == SSL3_MT_FINISHED) finishedSeen_ = true;
   if (type == SSL3_MT_KEY_UPDATE && !sent) events |= kEventKeyUpdate;
 }
 
 void Connection::NoteSession(SSL_SESSION* session) {
-  Octets der = ToDer(session, i2d_SSL_SESSION);
+  Secret der(ToDer(session, i2d_SSL_SESSION));
   if (der.empty()) return;
-  if (sessions.size() == kMostSessions) sessions.erase(sessions.begin());
-  sessions.push_back(std::move(der));
+  Keep(std::move(der), &sessions, kMostSessions);
   events |= kEventSession;
 }
 
 void Connection::NoteKeyLog(const char* line) {
-  if (keyLog.size() == kMostKeyLogLines) keyLog.erase(keyLog.begin());
-  keyLog.emplace_back(line);
+  Keep(Secret(AsBytes(line)), &keyLog, kMostKeyLogLines);
   events |= kEventKeyLog;
 }
 

@@ -27,6 +27,14 @@ enum EventBits : uint32_t {
   kEventKeyUpdate = 16,
 };
 
+// `SslFlag` of the contract.
+enum FlagBits : int {
+  kFlagEstablished = 1,
+  kFlagCloseSent = 2,
+  kFlagCloseReceived = 4,
+  kFlagRenegotiating = 8,
+};
+
 // Something that is wrong with the certificates of the peer.
 struct VerifyFault {
   // An `X509_V_*` number, and where in the chain it was met.
@@ -42,8 +50,8 @@ struct VerifyFault {
 
 class Connection {
  public:
-  // nullptr, with the reasons in the queue.
-  static Connection* New(Context* context, bool isServer);
+  // nullptr, with the reasons in the queue. `wireMethod` has to outlive it.
+  static Connection* New(Context* context, bool isServer, const BIO_METHOD* wireMethod);
   static Connection* Of(const SSL* ssl);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -52,6 +60,8 @@ class Connection {
   SSL* ssl() const { return ssl_; }
   bool isServer() const { return isServer_; }
   bool established() const { return established_; }
+  // `FlagBits`
+  int flags() const;
 
   // Settings: kept for an SSL that is made anew. `false`: the reasons are in the queue.
   bool SetServername(const std::string& servername);
@@ -91,14 +101,16 @@ class Connection {
   void NoteKeyLog(const char* line);
   // Whether verification goes on nevertheless.
   bool NoteVerificationError(X509_STORE_CTX* store);
+  // A handshake begins, in which the peer may become somebody else.
+  void ForgetVerification();
 
   Wire wire;
   ErrorList errors;
   uint32_t events = 0;
   ClientHello hello;
   // In DER, oldest first.
-  std::vector<Octets> sessions;
-  std::vector<std::string> keyLog;
+  std::vector<Secret> sessions;
+  std::vector<Secret> keyLog;
 
  private:
   // A server that sends more than these without anybody looking loses the oldest.
@@ -107,7 +119,7 @@ class Connection {
 
   enum class Suspends : uint8_t { kNever, kWanted, kSuspended, kOver };
 
-  Connection(Context* context, bool isServer);
+  Connection(Context* context, bool isServer, const BIO_METHOD* wireMethod);
 
   void FreeSsl();
   // Replaces the SSL by a new one of `context`, with all settings.

@@ -12,7 +12,7 @@ napi_value SslNew(Call& call) {
   Context* context = call.ContextAt(0);
   const bool isServer = call.Bool(1);
   if (call.failed()) return nullptr;
-  Connection* connection = Connection::New(context, isServer);
+  Connection* connection = Connection::New(context, isServer, call.environment().wireMethod());
   const double id = connection == nullptr ? 0 : call.environment().Add(connection);
   if (id == 0) delete connection;
   return Number(call.env(), call.Succeeded(id != 0) ? id : 0);
@@ -23,66 +23,52 @@ napi_value SslFree(Call& call) {
   return nullptr;
 }
 
-napi_value SslReset(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  return call.failed() ? nullptr : call.Answer(connection->Reset());
-}
+napi_value SslReset(Call& call, Connection& connection) { return call.Answer(connection.Reset()); }
 
 template <bool (Connection::*set)(const std::string&)>
-napi_value SetText(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
+napi_value SetText(Call& call, Connection& connection) {
   const std::string text = call.String(1);
-  return call.failed() ? nullptr : call.Answer((connection->*set)(text));
+  return call.failed() ? nullptr : call.Answer((connection.*set)(text));
 }
 
-napi_value SslSetVerify(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
+napi_value SslSetVerify(Call& call, Connection& connection) {
   const int mode = call.Int(1);
-  if (!call.failed()) connection->SetVerify(mode);
+  if (!call.failed()) connection.SetVerify(mode);
   return nullptr;
 }
 
-napi_value SslSetAlpn(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
+napi_value SslSetAlpn(Call& call, Connection& connection) {
   const Bytes protocols = call.BytesAt(1);
-  return call.failed() ? nullptr : call.Answer(connection->SetAlpn(protocols));
+  return call.failed() ? nullptr : call.Answer(connection.SetAlpn(protocols));
 }
 
-napi_value SslSetSession(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
+napi_value SslSetSession(Call& call, Connection& connection) {
   const Bytes der = call.BytesAt(1);
   if (call.failed()) return nullptr;
   const uint8_t* cursor = der.data;
   OwnedSession session(d2i_SSL_SESSION(nullptr, &cursor, der.length()));
-  return call.Answer(session != nullptr && connection->SetSession(std::move(session)));
+  return call.Answer(session != nullptr && connection.SetSession(std::move(session)));
 }
 
-napi_value SslRequestOcsp(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  return call.failed() ? nullptr : call.Answer(connection->RequestOcsp());
-}
+napi_value SslRequestOcsp(Call& call, Connection& connection) { return call.Answer(connection.RequestOcsp()); }
 
-napi_value SslSuspendAtHello(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (!call.failed()) connection->SuspendAtHello();
+napi_value SslSuspendAtHello(Call&, Connection& connection) {
+  connection.SuspendAtHello();
   return nullptr;
 }
 
-napi_value SslClientHello(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  if (!connection->hello.known) return Null(call.env());
+napi_value SslClientHello(Call& call, Connection& connection) {
+  if (!connection.hello.known) return Null(call.env());
   napi_value hello;
   napi_create_object(call.env(), &hello);
-  napi_set_named_property(call.env(), hello, "servername", Text(call.env(), connection->hello.servername));
-  napi_set_named_property(call.env(), hello, "alpn", ByteArray(call.env(), connection->hello.alpn));
+  napi_set_named_property(call.env(), hello, "servername", Text(call.env(), connection.hello.servername));
+  napi_set_named_property(call.env(), hello, "alpn", ByteArray(call.env(), connection.hello.alpn));
   return hello;
 }
 
-napi_value SslSetContext(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
+napi_value SslSetContext(Call& call, Connection& connection) {
   Context* context = call.ContextAt(1);
-  return call.failed() ? nullptr : call.Answer(connection->SetContext(context));
+  return call.failed() ? nullptr : call.Answer(connection.SetContext(context));
 }
 
 // One call of the engine: memory is lent for its time, and its results are written at the end.
@@ -160,11 +146,10 @@ napi_value SslWrite(Call& call) {
   return StatusNumber(call, status);
 }
 
-napi_value SslTakeOutput(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
+napi_value SslTakeOutput(Call& call, Connection& connection) {
   const Window into = call.WindowAt(1);
   if (call.failed()) return nullptr;
-  return Number(call.env(), static_cast<double>(connection->wire.TakeWaiting(into.data, into.size)));
+  return Number(call.env(), static_cast<double>(connection.wire.TakeWaiting(into.data, into.size)));
 }
 
 napi_value SslShutdown(Call& call) {
@@ -174,56 +159,35 @@ napi_value SslShutdown(Call& call) {
   return StatusNumber(call, connection->Shutdown());
 }
 
-napi_value SslRenegotiate(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  return call.failed() ? nullptr : call.Answer(connection->Renegotiate());
-}
+napi_value SslRenegotiate(Call& call, Connection& connection) { return call.Answer(connection.Renegotiate()); }
 
-napi_value SslUpdateKeys(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
+napi_value SslUpdateKeys(Call& call, Connection& connection) {
   const bool requestPeer = call.Bool(1);
-  return call.failed() ? nullptr : call.Answer(connection->UpdateKeys(requestPeer));
+  return call.failed() ? nullptr : call.Answer(connection.UpdateKeys(requestPeer));
 }
 
-napi_value SslTakeErrors(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  return call.failed() ? nullptr : connection->errors.Take(call.env());
+napi_value SslTakeErrors(Call& call, Connection& connection) { return connection.errors.Take(call.env()); }
+
+napi_value SslTakeSessions(Call& call, Connection& connection) {
+  return ByteArrays(call.env(), std::exchange(connection.sessions, {}));
 }
 
-napi_value SslTakeSessions(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  std::vector<Octets> sessions;
-  sessions.swap(connection->sessions);
-  napi_value list = ByteArrays(call.env(), sessions);
-  for (Octets& session : sessions) OPENSSL_cleanse(session.data(), session.size());
-  return list;
-}
-
-napi_value SslTakeKeyLog(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  std::vector<std::string> lines;
-  lines.swap(connection->keyLog);
+napi_value SslTakeKeyLog(Call& call, Connection& connection) {
+  const std::vector<Secret> lines = std::exchange(connection.keyLog, {});
   napi_value list = NewArray(call.env(), lines.size());
-  for (size_t index = 0; index < lines.size(); index++) {
-    napi_set_element(call.env(), list, static_cast<uint32_t>(index), Text(call.env(), lines[index]));
-    OPENSSL_cleanse(lines[index].data(), lines[index].size());
+  for (uint32_t index = 0; index < lines.size(); index++) {
+    napi_set_element(call.env(), list, index, Text(call.env(), lines[index].bytes()));
   }
   return list;
 }
 
-napi_value SslVersion(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  const bool known = SSL_get_current_cipher(connection->ssl()) != nullptr;
-  return Text(call.env(), known ? SSL_get_version(connection->ssl()) : "");
+napi_value SslVersion(Call& call, Connection& connection) {
+  const bool known = SSL_get_current_cipher(connection.ssl()) != nullptr;
+  return Text(call.env(), known ? SSL_get_version(connection.ssl()) : "");
 }
 
-napi_value SslCipher(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  const SSL_CIPHER* cipher = SSL_get_current_cipher(connection->ssl());
+napi_value SslCipher(Call& call, Connection& connection) {
+  const SSL_CIPHER* cipher = SSL_get_current_cipher(connection.ssl());
   if (cipher == nullptr) return Null(call.env());
   const char* standardName = SSL_CIPHER_standard_name(cipher);
   napi_value list = NewArray(call.env(), 4);
@@ -245,59 +209,44 @@ std::string GroupOf(SSL* ssl) {
   return name == nullptr ? std::string() : std::string(name);
 }
 
-napi_value SslGroup(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  return call.failed() ? nullptr : Text(call.env(), GroupOf(connection->ssl()));
-}
+napi_value SslGroup(Call& call, Connection& connection) { return Text(call.env(), GroupOf(connection.ssl())); }
 
-napi_value SslAlpn(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
+napi_value SslAlpn(Call& call, Connection& connection) {
   const unsigned char* name = nullptr;
   unsigned int length = 0;
-  SSL_get0_alpn_selected(connection->ssl(), &name, &length);
+  SSL_get0_alpn_selected(connection.ssl(), &name, &length);
   return Text(call.env(), name == nullptr ? std::string() : std::string(reinterpret_cast<const char*>(name), length));
 }
 
-napi_value SslServername(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  if (connection->isServer()) return Text(call.env(), connection->hello.servername);
-  const char* name = SSL_get_servername(connection->ssl(), TLSEXT_NAMETYPE_host_name);
+napi_value SslServername(Call& call, Connection& connection) {
+  if (connection.isServer()) return Text(call.env(), connection.hello.servername);
+  const char* name = SSL_get_servername(connection.ssl(), TLSEXT_NAMETYPE_host_name);
   return Text(call.env(), name == nullptr ? "" : name);
 }
 
-napi_value SslIsSessionReused(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  return call.failed() ? nullptr : Boolean(call.env(), SSL_session_reused(connection->ssl()) == 1);
+napi_value SslIsSessionReused(Call& call, Connection& connection) {
+  return Boolean(call.env(), SSL_session_reused(connection.ssl()) == 1);
 }
 
-napi_value SslSession(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  SSL_SESSION* session = SSL_get_session(connection->ssl());
+napi_value SslSession(Call& call, Connection& connection) {
+  SSL_SESSION* session = SSL_get_session(connection.ssl());
   if (session == nullptr || SSL_SESSION_is_resumable(session) != 1) return Null(call.env());
-  const Octets der = ToDer(session, i2d_SSL_SESSION);
+  const Secret der(ToDer(session, i2d_SSL_SESSION));
   return der.empty() ? Null(call.env()) : ByteArray(call.env(), der);
 }
 
-napi_value SslPeerCertificates(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  return call.failed() ? nullptr : ByteArrays(call.env(), connection->PeerCertificates());
+napi_value SslPeerCertificates(Call& call, Connection& connection) {
+  return ByteArrays(call.env(), connection.PeerCertificates());
 }
 
-napi_value SslVerifiedChain(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
+napi_value SslVerifiedChain(Call& call, Connection& connection) {
   std::vector<Octets> list;
-  if (connection->VerifyFaults().empty()) AppendDer(SSL_get0_verified_chain(connection->ssl()), &list);
+  if (connection.VerifyFaults().empty()) AppendDer(SSL_get0_verified_chain(connection.ssl()), &list);
   return ByteArrays(call.env(), list);
 }
 
-napi_value SslVerifyErrors(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  const std::vector<VerifyFault> faults = connection->VerifyFaults();
+napi_value SslVerifyErrors(Call& call, Connection& connection) {
+  const std::vector<VerifyFault> faults = connection.VerifyFaults();
   napi_value list = NewArray(call.env(), faults.size());
   for (uint32_t index = 0; index < faults.size(); index++) {
     const VerifyFault& fault = faults[index];
@@ -310,17 +259,14 @@ napi_value SslVerifyErrors(Call& call) {
   return list;
 }
 
-napi_value SslOcspResponse(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
+napi_value SslOcspResponse(Call& call, Connection& connection) {
   const uint8_t* response = nullptr;
-  const long size = SSL_get_tlsext_status_ocsp_resp(connection->ssl(), &response);
-  if (response == nullptr || size <= 0 || connection->isServer()) return Null(call.env());
+  const long size = SSL_get_tlsext_status_ocsp_resp(connection.ssl(), &response);
+  if (response == nullptr || size <= 0 || connection.isServer()) return Null(call.env());
   return ByteArray(call.env(), response, static_cast<size_t>(size));
 }
 
-napi_value SslExportKeyingMaterial(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
+napi_value SslExportKeyingMaterial(Call& call, Connection& connection) {
   const int length = call.Int(1);
   const std::string label = call.String(2);
   Bytes context;
@@ -329,39 +275,26 @@ napi_value SslExportKeyingMaterial(Call& call) {
   constexpr int kMost = 1 << 16;
   if (length < 0 || length > kMost) call.ThrowRangeError("the length is not within 0 and 65536");
   if (call.failed()) return nullptr;
-  Octets material(static_cast<size_t>(length));
+  Secret material(static_cast<size_t>(length));
   const bool exported =
-      connection->established() && SSL_export_keying_material(connection->ssl(), material.data(), material.size(), label.data(),
-                                                              label.size(), context.data, context.size, hasContext ? 1 : 0) == 1;
-  napi_value answer = call.Succeeded(exported) ? ByteArray(call.env(), material) : Null(call.env());
-  OPENSSL_cleanse(material.data(), material.size());
-  return answer;
+      connection.established() && SSL_export_keying_material(connection.ssl(), material.data(), material.size(), label.data(),
+                                                             label.size(), context.data, context.size, hasContext ? 1 : 0) == 1;
+  return call.Succeeded(exported) ? ByteArray(call.env(), material) : Null(call.env());
 }
 
-napi_value SslFinished(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
+napi_value SslFinished(Call& call, Connection& connection) {
   const bool ofPeer = call.Bool(1);
   if (call.failed()) return nullptr;
   uint8_t message[EVP_MAX_MD_SIZE];
-  const size_t size = ofPeer ? SSL_get_peer_finished(connection->ssl(), message, sizeof message)
-                             : SSL_get_finished(connection->ssl(), message, sizeof message);
+  const size_t size = ofPeer ? SSL_get_peer_finished(connection.ssl(), message, sizeof message)
+                             : SSL_get_finished(connection.ssl(), message, sizeof message);
   if (size == 0 || size > sizeof message) return Null(call.env());
   return ByteArray(call.env(), message, size);
 }
 
-napi_value SslState(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  return call.failed() ? nullptr : Text(call.env(), SSL_state_string_long(connection->ssl()));
-}
+napi_value SslState(Call& call, Connection& connection) { return Text(call.env(), SSL_state_string_long(connection.ssl())); }
 
-napi_value SslFlags(Call& call) {
-  Connection* connection = call.ConnectionAt(0);
-  if (call.failed()) return nullptr;
-  const int shutdown = SSL_get_shutdown(connection->ssl());
-  const int flags = (connection->established() ? 1 : 0) | ((shutdown & SSL_SENT_SHUTDOWN) != 0 ? 2 : 0) |
-                    ((shutdown & SSL_RECEIVED_SHUTDOWN) != 0 ? 4 : 0);
-  return Number(call.env(), flags);
-}
+napi_value SslFlags(Call& call, Connection& connection) { return Number(call.env(), connection.flags()); }
 
 constexpr Function kFunctions[] = {
     {"sslNew", Enter<SslNew>},

@@ -19,72 +19,61 @@ napi_value ContextFree(Call& call) {
   return nullptr;
 }
 
-napi_value ContextUseKey(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextUseKey(Call& call, Context& context) {
   const Bytes key = call.BytesAt(1);
   Bytes passphrase;
   const bool has = call.BytesOrNull(2, &passphrase);
   if (call.failed()) return nullptr;
-  return call.Answer(context->UseKey(key, has ? &passphrase : nullptr));
+  return call.Answer(context.UseKey(key, has ? &passphrase : nullptr));
 }
 
-napi_value ContextUseCertificate(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextUseCertificate(Call& call, Context& context) {
   const Bytes certificate = call.BytesAt(1);
   if (call.failed()) return nullptr;
-  return call.Answer(context->UseCertificate(certificate));
+  return call.Answer(context.UseCertificate(certificate));
 }
 
-napi_value ContextUsePfx(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextUsePfx(Call& call, Context& context) {
   const Bytes pfx = call.BytesAt(1);
   Bytes passphrase;
   const bool has = call.BytesOrNull(2, &passphrase);
   const bool trustIncluded = call.Bool(3);
   if (call.failed()) return nullptr;
-  return call.Answer(context->UsePfx(pfx, has ? &passphrase : nullptr, trustIncluded));
+  return call.Answer(context.UsePfx(pfx, has ? &passphrase : nullptr, trustIncluded));
 }
 
-napi_value ContextCheckKey(Call& call) {
-  Context* context = call.ContextAt(0);
-  return call.failed() ? nullptr : call.Answer(context->CheckKeys());
-}
+napi_value ContextCheckKey(Call& call, Context& context) { return call.Answer(context.CheckKeys()); }
 
-napi_value ContextAddCa(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextAddCa(Call& call, Context& context) {
   const Bytes certificates = call.BytesAt(1);
   const bool names = call.Bool(2);
-  return call.failed() ? nullptr : call.Answer(context->AddTrustAnchors(certificates, names));
+  return call.failed() ? nullptr : call.Answer(context.AddTrustAnchors(certificates, names));
 }
 
-napi_value ContextTrustAsClient(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextTrustAsClient(Call& call, Context& context) {
   Context* other = call.ContextAt(1);
-  return call.failed() ? nullptr : call.Answer(context->TrustAsClient(*other));
+  return call.failed() ? nullptr : call.Answer(context.TrustAsClient(*other));
 }
 
-napi_value ContextAddCrl(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextAddCrl(Call& call, Context& context) {
   const Bytes crl = call.BytesAt(1);
   const bool wholeChain = call.Bool(2);
-  return call.failed() ? nullptr : call.Answer(context->AddCrl(crl, wholeChain));
+  return call.failed() ? nullptr : call.Answer(context.AddCrl(crl, wholeChain));
 }
 
 // Of one switch.
 template <void (Context::*set)(bool)>
-napi_value Switch(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value Switch(Call& call, Context& context) {
   const bool on = call.Bool(1);
-  if (!call.failed()) (context->*set)(on);
+  if (!call.failed()) (context.*set)(on);
   return nullptr;
 }
 
 // Of one list in OpenSSL's own language.
 template <int (*set)(SSL_CTX*, const char*)>
-napi_value SetList(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value SetList(Call& call, Context& context) {
   const std::string list = call.String(1);
-  return call.failed() ? nullptr : call.Answer(set(context->native(), list.c_str()) == 1);
+  return call.failed() ? nullptr : call.Answer(set(context.native(), list.c_str()) == 1);
 }
 
 int SetGroups(SSL_CTX* native, const char* list) { return static_cast<int>(SSL_CTX_set1_groups_list(native, list)); }
@@ -92,46 +81,40 @@ int SetSignatureAlgorithms(SSL_CTX* native, const char* list) {
   return static_cast<int>(SSL_CTX_set1_sigalgs_list(native, list));
 }
 
-napi_value ContextSetSecurityLevel(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextSetSecurityLevel(Call& call, Context& context) {
   const int level = call.Int(1);
-  if (!call.failed()) SSL_CTX_set_security_level(context->native(), level);
+  if (!call.failed()) SSL_CTX_set_security_level(context.native(), level);
   return nullptr;
 }
 
 // Of one setting in bytes.
 template <bool (Context::*set)(Bytes)>
-napi_value SetBytes(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value SetBytes(Call& call, Context& context) {
   const Bytes bytes = call.BytesAt(1);
-  return call.failed() ? nullptr : call.Answer((context->*set)(bytes));
+  return call.failed() ? nullptr : call.Answer((context.*set)(bytes));
 }
 
-napi_value ContextSetVerify(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextSetVerify(Call& call, Context& context) {
   const int mode = call.Int(1);
   const int depth = call.Int(2);
   if (call.failed()) return nullptr;
-  context->verifyMode = mode;
-  if (depth >= 0) SSL_CTX_set_verify_depth(context->native(), depth);
+  context.verifyMode = mode;
+  if (depth >= 0) SSL_CTX_set_verify_depth(context.native(), depth);
   return nullptr;
 }
 
-napi_value ContextSetSessions(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextSetSessions(Call& call, Context& context) {
   const Bytes idContext = call.BytesAt(1);
   const int cacheSize = call.Int(2);
   const int timeoutSeconds = call.Int(3);
   const bool tickets = call.Bool(4);
   const int ticketCount = call.Int(5);
   if (call.failed()) return nullptr;
-  return call.Answer(context->SetSessions(idContext, cacheSize, timeoutSeconds, tickets, ticketCount));
+  return call.Answer(context.SetSessions(idContext, cacheSize, timeoutSeconds, tickets, ticketCount));
 }
 
-napi_value ContextSessionStats(Call& call) {
-  Context* context = call.ContextAt(0);
-  if (call.failed()) return nullptr;
-  SSL_CTX* native = context->native();
+napi_value ContextSessionStats(Call& call, Context& context) {
+  SSL_CTX* native = context.native();
   const long counts[] = {
       SSL_CTX_sess_connect(native),  SSL_CTX_sess_accept(native),     SSL_CTX_sess_hits(native),
       SSL_CTX_sess_misses(native),   SSL_CTX_sess_timeouts(native),   SSL_CTX_sess_cache_full(native),
@@ -144,18 +127,16 @@ napi_value ContextSessionStats(Call& call) {
   return list;
 }
 
-napi_value ContextFlushSessions(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextFlushSessions(Call&, Context& context) {
   // At time 0: all of them.
-  if (!call.failed()) SSL_CTX_flush_sessions(context->native(), 0);
+  SSL_CTX_flush_sessions(context.native(), 0);
   return nullptr;
 }
 
-napi_value ContextSetOcspResponse(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextSetOcspResponse(Call& call, Context& context) {
   const Bytes response = call.BytesAt(1);
   if (call.failed()) return nullptr;
-  context->ocspResponse = response.Copy();
+  context.ocspResponse = response.Copy();
   return call.Answer(true);
 }
 
@@ -180,17 +161,13 @@ napi_value ContextSetPskIdentities(Call& call) {
   return call.failed() ? nullptr : call.Answer(context->SetPskIdentities(std::move(table), hint));
 }
 
-napi_value ContextSetPsk(Call& call) {
-  Context* context = call.ContextAt(0);
+napi_value ContextSetPsk(Call& call, Context& context) {
   const std::string identity = call.String(1);
   const Bytes key = call.BytesAt(2);
-  return call.failed() ? nullptr : call.Answer(context->SetPsk(identity, key));
+  return call.failed() ? nullptr : call.Answer(context.SetPsk(identity, key));
 }
 
-napi_value ContextCertificates(Call& call) {
-  Context* context = call.ContextAt(0);
-  return call.failed() ? nullptr : ByteArrays(call.env(), context->Certificates());
-}
+napi_value ContextCertificates(Call& call, Context& context) { return ByteArrays(call.env(), context.Certificates()); }
 
 constexpr Function kFunctions[] = {
     {"contextNew", Enter<ContextNew>},

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <algorithm>
-#include <string>
 #include <string_view>
 
 #include "certificate.h"
@@ -37,6 +36,13 @@ int OnPassphrase(char* into, int room, int, void* passphrase) {
 }
 
 void* Opaque(const Bytes* passphrase) { return const_cast<Bytes*>(passphrase); }
+
+// For functions that want a string.
+Secret Terminated(Bytes bytes) {
+  Secret text(bytes.size + 1);
+  if (!bytes.empty()) memcpy(text.data(), bytes.data, bytes.size);
+  return text;
+}
 
 // Whether DER was read to its end.
 bool IsAll(Bytes bytes, const uint8_t* cursor) {
@@ -191,11 +197,10 @@ bool Context::UsePfx(Bytes pfx, const Bytes* passphrase, bool trustIncluded) {
   EVP_PKEY* rawKey = nullptr;
   X509* rawCertificate = nullptr;
   STACK_OF(X509)* rawOthers = nullptr;
-  // Wants a string. Without one, OpenSSL tries both "none" and "empty".
-  std::string text;
-  if (passphrase != nullptr) text.assign(reinterpret_cast<const char*>(passphrase->data), passphrase->size);
-  const int parsed = PKCS12_parse(container.get(), passphrase == nullptr ? nullptr : text.c_str(), &rawKey, &rawCertificate, &rawOthers);
-  OPENSSL_cleanse(text.data(), text.size());
+  // Without one, OpenSSL tries both "none" and "empty".
+  const Secret text = passphrase == nullptr ? Secret() : Terminated(*passphrase);
+  const auto* password = passphrase == nullptr ? nullptr : reinterpret_cast<const char*>(text.data());
+  const int parsed = PKCS12_parse(container.get(), password, &rawKey, &rawCertificate, &rawOthers);
   const OwnedKey key(rawKey);
   const OwnedCertificate certificate(rawCertificate);
   const OwnedCertificates others(rawOthers);

@@ -68,15 +68,16 @@ bool AddExtension(X509* certificate, int kind, const char* value) {
   return extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 
-std::string TextOf(BIO* bio) {
+Bytes ContentOf(BIO* bio) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio, &data);
-  return size <= 0 ? std::string() : std::string(data, static_cast<size_t>(size));
+  if (size <= 0) return {};
+  return AsBytes({data, static_cast<size_t>(size)});
 }
 
 }  // namespace
 
-bool MakeSelfSigned(const std::vector<std::string>& names, int days, std::string* keyPem, std::string* certificatePem) {
+bool MakeSelfSigned(const std::vector<std::string>& names, int days, Secret* keyPem, Octets* certificatePem) {
   if (names.empty()) {
     ERR_raise_data(ERR_LIB_X509V3, X509V3_R_INVALID_NULL_ARGUMENT, "no name is given");
     return false;
@@ -101,11 +102,9 @@ bool MakeSelfSigned(const std::vector<std::string>& names, int days, std::string
       PEM_write_bio_PrivateKey(keyBio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1 &&
       PEM_write_bio_X509(certificateBio.get(), made) == 1;
   if (!done) return false;
-  *keyPem = TextOf(keyBio.get());
-  char* left = nullptr;
-  const long bytes = BIO_get_mem_data(keyBio.get(), &left);
-  if (bytes > 0) OPENSSL_cleanse(left, static_cast<size_t>(bytes));
-  *certificatePem = TextOf(certificateBio.get());
+  // OpenSSL overwrites what was in its own memory.
+  *keyPem = Secret(ContentOf(keyBio.get()));
+  *certificatePem = ContentOf(certificateBio.get()).Copy();
   return true;
 }
 

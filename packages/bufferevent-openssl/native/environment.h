@@ -30,6 +30,9 @@ class Environment {
   size_t contexts() const { return contexts_.live(); }
   size_t connections() const { return connections_.live(); }
 
+  // For connections made here.
+  const BIO_METHOD* wireMethod() const { return wireMethod_.get(); }
+
   // Words that each call of the engine writes; nullptr before `start`.
   int32_t* results() const { return results_; }
   bool SetResults(napi_value array, int32_t* words);
@@ -48,6 +51,7 @@ class Environment {
   napi_env env_;
   int32_t* results_ = nullptr;
   napi_ref resultsReference_ = nullptr;
+  const OwnedBioMethod wireMethod_ = Wire::NewMethod();
   SlotTable<Context> contexts_;
   SlotTable<Connection> connections_;
   ErrorList errors_;

@@ -40,6 +40,7 @@ std::string ServernameOf(SSL* ssl) {
 
 int OnClientHello(SSL* ssl, int*, void*) {
   Connection* connection = Connection::Of(ssl);
+  connection->ForgetVerification();
   // Also asked again: after a suspension, by TLS 1.3 after a HelloRetryRequest, by a renegotiation.
   if (connection->hello.known) return SSL_CLIENT_HELLO_SUCCESS;
   connection->hello.known = true;

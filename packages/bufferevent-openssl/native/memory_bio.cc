@@ -9,10 +9,6 @@ namespace bufferevent {
 
 namespace {
 
-// Of the process, until the addon is unloaded with the last thread that uses it. Used by every thread.
-BIO_METHOD* method = nullptr;
-CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
-
 // The first flight of a handshake fits.
 constexpr size_t kLeastRoom = 4096;
 
@@ -25,20 +21,21 @@ Wire::~Wire() { free(waiting_); }
 
 Wire* Wire::Of(BIO* bio) { return static_cast<Wire*>(BIO_get_data(bio)); }
 
-void Wire::MakeMethod() {
-  // Without an index of its own: the process has 127 of them and gets none back, and an addon that workers load and unload
-  // takes one each time. Only who searches a chain of BIOs by type needs it.
-  method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "bufferevent memory");
-  if (method == nullptr) return;
-  BIO_meth_set_read(method, OnRead);
-  BIO_meth_set_write(method, OnWrite);
-  BIO_meth_set_ctrl(method, OnControl);
-  BIO_meth_set_create(method, OnCreate);
+OwnedBioMethod Wire::NewMethod() {
+  // Without an index of its own: the process has 127 of them and gets none back, and each environment would
+  // take one. Only who searches a chain of BIOs by type needs it.
+  OwnedBioMethod method(BIO_meth_new(BIO_TYPE_SOURCE_SINK, "bufferevent memory"));
+  if (method == nullptr) return nullptr;
+  BIO_meth_set_read(method.get(), OnRead);
+  BIO_meth_set_write(method.get(), OnWrite);
+  BIO_meth_set_ctrl(method.get(), OnControl);
+  BIO_meth_set_create(method.get(), OnCreate);
+  return method;
 }
 
 BIO* Wire::NewBio() {
-  if (CRYPTO_THREAD_run_once(&once, MakeMethod) != 1 || method == nullptr) return nullptr;
-  BIO* bio = BIO_new(method);
+  if (method_ == nullptr) return nullptr;
+  BIO* bio = BIO_new(method_);
   if (bio != nullptr) BIO_set_data(bio, this);
   return bio;
 }

@@ -9,9 +9,16 @@
 
 namespace bufferevent {
 
+using OwnedBioMethod = Owned<BIO_METHOD, BIO_meth_free>;
+
 class Wire {
  public:
-  Wire() = default;
+  // For the wires of an environment: one of the process would stay behind when the addon is unloaded with its last thread.
+  // nullptr without memory.
+  static OwnedBioMethod NewMethod();
+
+  // `method` has to outlive the BIOs.
+  explicit Wire(const BIO_METHOD* method) : method_(method) {}
   ~Wire();
   Wire(const Wire&) = delete;
   Wire& operator=(const Wire&) = delete;
@@ -45,12 +52,13 @@ class Wire {
   static int OnWrite(BIO* bio, const char* from, int bytes);
   static long OnControl(BIO* bio, int command, long number, void* pointer);
   static int OnCreate(BIO* bio);
-  static void MakeMethod();
   static Wire* Of(BIO* bio);
 
   size_t Read(uint8_t* into, size_t bytes);
   bool Write(const uint8_t* from, size_t bytes);
   bool Reserve(size_t bytes);
+
+  const BIO_METHOD* method_;
 
   const uint8_t* inputStart_ = nullptr;
   const uint8_t* input_ = nullptr;

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include <memory>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace bufferevent {
@@ -50,11 +52,16 @@ struct Bytes {
   long length() const { return static_cast<long>(size); }
 };
 
-// A key: overwritten before its memory goes back.
+inline Bytes AsBytes(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+
+// A key, a session, a line of the key log: overwritten before its memory goes back.
 class Secret {
  public:
   Secret() = default;
+  // Of zeros.
+  explicit Secret(size_t size) : octets_(size) {}
   explicit Secret(Bytes bytes) : octets_(bytes.Copy()) {}
+  explicit Secret(Octets&& octets) noexcept : octets_(std::move(octets)) {}
   Secret(Secret&& other) noexcept : octets_(std::move(other.octets_)) {}
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {
@@ -65,8 +72,11 @@ class Secret {
   }
   ~Secret() { Wipe(); }
 
+  uint8_t* data() { return octets_.data(); }
   const uint8_t* data() const { return octets_.data(); }
   size_t size() const { return octets_.size(); }
+  bool empty() const { return octets_.empty(); }
+  Bytes bytes() const { return {octets_.data(), octets_.size()}; }
 
  private:
   void Wipe() {

@@ -29,11 +29,13 @@ inline napi_value Null(napi_env env) {
   return null;
 }
 
-inline napi_value Text(napi_env env, const std::string& text) {
+inline napi_value Text(napi_env env, Bytes text) {
   napi_value value = nullptr;
-  napi_create_string_utf8(env, text.data(), text.size(), &value);
+  napi_create_string_utf8(env, reinterpret_cast<const char*>(text.data), text.size, &value);
   return value;
 }
+
+inline napi_value Text(napi_env env, const std::string& text) { return Text(env, AsBytes(text)); }
 
 inline napi_value NewArray(napi_env env, size_t length) {
   napi_value array = nullptr;
@@ -54,7 +56,10 @@ inline napi_value ByteArray(napi_env env, const uint8_t* data, size_t size) {
 
 inline napi_value ByteArray(napi_env env, const Octets& octets) { return ByteArray(env, octets.data(), octets.size()); }
 
-inline napi_value ByteArrays(napi_env env, const std::vector<Octets>& list) {
+inline napi_value ByteArray(napi_env env, const Secret& secret) { return ByteArray(env, secret.data(), secret.size()); }
+
+template <typename Item>
+napi_value ByteArrays(napi_env env, const std::vector<Item>& list) {
   napi_value array = NewArray(env, list.size());
   for (size_t index = 0; index < list.size(); index++) {
     napi_set_element(env, array, static_cast<uint32_t>(index), ByteArray(env, list[index]));

@@ -60,6 +60,18 @@ export const EngineEvent = {
   keyUpdate: 16,
 } as const;
 
+/** Bits of `sslFlags`. */
+export const SslFlag = {
+  /** The first handshake is done. */
+  established: 1,
+  /** Our close_notify was made. */
+  closeSent: 2,
+  /** The peer's close_notify has come. */
+  closeReceived: 4,
+  /** Another handshake is under way (TLS ≤ 1.2), in which nothing can be written or ended. */
+  renegotiating: 8,
+} as const;
+
 /** Bits of `contextSetVerify`. */
 export const VerifyMode = {
   none: 0,
@@ -267,7 +279,7 @@ export interface Binding {
   sslFinished(ssl: SslId, ofPeer: boolean): Uint8Array | null;
   /** `SSL_state_string_long`. */
   sslState(ssl: SslId): string;
-  /** Bits: 1 the handshake is done, 2 our close_notify was made, 4 the peer's has come. */
+  /** {@link SslFlag} bits. */
   sslFlags(ssl: SslId): number;
   /** A text for an `X509_V_*` number or an error code. */
   verifyText(code: number): string;

@@ -17,8 +17,9 @@ import {
   takeOptions,
   targetNames,
 } from './options.js';
-import { type SessionFunction, Ssl, type SslOptions } from './ssl.js';
+import { Ssl } from './ssl.js';
 import { SslContext } from './ssl-context.js';
+import type { SessionFunction, SslOptions } from './ssl-options.js';
 import { TlsLayer, type TlsLayerOptions, type TlsState } from './tls-layer.js';
 
 /** Of whom a context is made: one that is there, or the options of one, but not both. */

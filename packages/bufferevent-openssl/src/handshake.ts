@@ -105,13 +105,3 @@ export class Handshake {
     return this.#failure as Error;
   }
 }
-
-/**
- * The judgement on the peer after a renegotiation, in which it may have become somebody else; bytes that came behind it have been
- * decrypted by then. `null` when it is accepted. There is no waiting here: who promises an answer has refused.
- */
-export function judgeAgain(ssl: Ssl): OpensslError | null {
-  const judgement = judgePeer(ssl);
-  if (!(judgement instanceof Promise)) return judgement;
-  return new OpensslError('ERR_OPENSSL_RENEGOTIATION', 'verify() has to answer at once after a renegotiation');
-}

@@ -30,6 +30,7 @@ export {
   TlsListener,
   type TlsListenerStats,
 } from './listen-tls.js';
+export type { CipherInfo } from './negotiated.js';
 export type { NodeContextOptions } from './node-options.js';
 export {
   getOpensslError,
@@ -43,9 +44,10 @@ export {
   type TlsOutcome,
   tlsOutcome,
 } from './openssl-bufferevent.js';
-export { type CipherInfo, type SessionFunction, Ssl, type SslOptions, type SslState } from './ssl.js';
+export { Ssl, type SslState } from './ssl.js';
 export { SslBioPair, type SslBioPairOptions } from './ssl-bio-pair.js';
 export { type SessionStats, SslContext } from './ssl-context.js';
+export type { SessionFunction, SslOptions } from './ssl-options.js';
 export { createTicketKey } from './ticket-keys.js';
 export { TlsLayer, type TlsLayerOptions, type TlsState } from './tls-layer.js';
 export { type UpgradeTlsOptions, upgradeToTls } from './upgrade-tls.js';

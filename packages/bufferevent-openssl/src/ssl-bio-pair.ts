@@ -3,7 +3,8 @@ import { Evbuffer, isEvbuffer } from 'evbuffer';
 import { EngineEvent, Status } from './binding-contract.js';
 import { Engine } from './engine.js';
 import { OpensslError } from './errors.js';
-import { Handshake, judgeAgain } from './handshake.js';
+import { Handshake } from './handshake.js';
+import { beginRenegotiation, judgeAgain } from './renegotiation.js';
 import type { Ssl } from './ssl.js';
 import { checkSsl, checkTlsState, type TlsState, truncatedError } from './tls-layer.js';
 
@@ -40,6 +41,8 @@ export class SslBioPair implements Disposable {
   readonly #handshake: Handshake;
   readonly #closeOnFree: boolean;
   readonly #input: Evbuffer = new Evbuffer();
+  /** Plaintext of the peer that was decrypted before a renegotiation and waits for {@link read}. */
+  readonly #early: Evbuffer = new Evbuffer();
   /** Plaintext that a renegotiation keeps waiting. */
   readonly #unsent: Evbuffer = new Evbuffer();
   #isOpen: boolean;
@@ -75,7 +78,7 @@ export class SslBioPair implements Disposable {
 
   /** Decrypted bytes that wait for the next {@link read}. */
   get pending(): number {
-    return this.#engine.buffered;
+    return this.#early.length + this.#engine.buffered;
   }
 
   /** What the transport has received: bytes are copied, those of an `Evbuffer` moved. Does nothing else. */
@@ -111,8 +114,11 @@ export class SslBioPair implements Disposable {
     this.#checkOpen();
     if (!isEvbuffer(target)) throw argumentTypeError('target', 'an Evbuffer', target);
     if (!(limit >= 1)) throw argumentTypeError('limit', 'a number of at least 1', limit);
+    const early = Math.min(limit, this.#early.length);
+    if (early > 0) this.#early.moveTo(target, early);
+    if (early === limit) return 'more';
     const before = target.length;
-    const status = this.#engine.decrypt(this.#input, target, limit, this.output);
+    const status = this.#engine.decrypt(this.#input, target, limit - early, this.output);
     const events = this.#engine.takeEvents();
     this.ssl.happened(events);
     if ((events & EngineEvent.handshakeDone) !== 0) this.#judge(target, before);
@@ -168,10 +174,7 @@ export class SslBioPair implements Disposable {
    */
   renegotiate(): void {
     this.#checkOpen();
-    this.ssl.checkRenegotiation();
-    if (!this.#engine.renegotiate(this.output)) {
-      throw this.ssl.takeFailure('ERR_OPENSSL_RENEGOTIATION', 'the renegotiation could not begin');
-    }
+    beginRenegotiation(this.ssl, this.#engine, this.output, this.#early);
   }
 
   /**
@@ -190,6 +193,7 @@ export class SslBioPair implements Disposable {
     this.#freed = true;
     this.#handshake.abandon();
     this.#input.clear();
+    this.#early.clear();
     this.#unsent.clear();
     this.output.clear();
     this.ssl.disclaim(this);

@@ -4,8 +4,9 @@ import { Evbuffer, type EvbufferWatch } from 'evbuffer';
 import { EngineEvent, type SslId, Status } from './binding-contract.js';
 import { Engine, RECORD_BYTES } from './engine.js';
 import { OpensslError } from './errors.js';
-import { Handshake, judgeAgain } from './handshake.js';
+import { Handshake } from './handshake.js';
 import { type HandshakeTaker, HandshakeTurns } from './handshake-turns.js';
+import { beginRenegotiation, judgeAgain } from './renegotiation.js';
 import { Ssl } from './ssl.js';
 import type { SslContext } from './ssl-context.js';
 
@@ -84,7 +85,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
   #renegotiating: (() => void) | null = null;
   /** A handshake is under way after the first one, whose side ever has begun it. */
   #shakesAgain = false;
-  /** Payload that was decrypted on the way through a renegotiation, while the user wanted none. */
+  /** Payload that was decrypted before or in a renegotiation, while the user wanted none. */
   #early: Evbuffer | null = null;
   /** What has ended the decryption behind it. */
   #afterEarly: { readonly failure: Error | null } | null = null;
@@ -316,13 +317,11 @@ export class TlsLayer implements Layer, HandshakeTaker {
       throw new OpensslError('ERR_OPENSSL_STATE', 'a renegotiation is under way');
     }
     const host = this.#host as LayerHost;
-    this.ssl.checkRenegotiation();
+    const engine = this.#engine as Engine;
+    this.#early ??= new Evbuffer();
+    beginRenegotiation(this.ssl, engine, host.toPeer, this.#early);
+    engine.takeEvents();
     this.#renegotiating = onDone;
-    if (!(this.#engine as Engine).renegotiate(host.toPeer)) {
-      this.#renegotiating = null;
-      throw this.ssl.takeFailure('ERR_OPENSSL_RENEGOTIATION', 'the renegotiation could not begin');
-    }
-    (this.#engine as Engine).takeEvents();
     this.#shakesAgain = true;
     host.wake();
   }

@@ -33,7 +33,9 @@ export type VerifyAnswer = boolean | Error | undefined;
  * - `true`: accepted, whatever OpenSSL found; for pinned or self-signed certificates;
  * - `false`, an `Error`, or throwing: refused with `ERR_OPENSSL_VERIFY`, the error as its `cause`.
  *
- * A promise makes the handshake wait, within its time-out. Where `chain` is empty nobody has been identified.
+ * A promise makes the first handshake wait, within its time-out. After a renegotiation the answer has to come at once: a
+ * promise refuses the peer then, whatever it resolves to, with `ERR_OPENSSL_RENEGOTIATION`. Where `chain` is empty nobody has
+ * been identified.
  */
 export type VerifyFunction = (ssl: Ssl, peer: PeerIdentity) => VerifyAnswer | Promise<VerifyAnswer>;
 

@@ -178,6 +178,51 @@ describeWithOpenssl('a renegotiation while no payload is wanted', () => {
     expect(log).toEqual(['client connected']);
   });
 
+  for (const initiator of ['client', 'server'] as const) {
+    it(`of the ${initiator}, behind payload that was decrypted and has no room, loses none and goes on`, async () => {
+      const { client, server } = await open();
+      const [near, far] = initiator === 'client' ? [client, server] : [server, client];
+      const ssl = getSsl(near) as Ssl;
+      const before = ssl.finished;
+      const content = pattern(KiB);
+      near.setWatermarks('read', { high: 100 });
+      near.enable('read');
+      far.write(content);
+      await test.settle();
+      expect([near.input.length, ssl.pending]).toEqual([100, KiB - 100]);
+      renegotiate(near);
+      far.enable('read');
+      near.write('meanwhile');
+      await test.settle();
+      expect(log).toEqual([`${initiator} connected`]);
+      expect(ssl.finished).not.toEqual(before);
+      expect(far.input.toString()).toBe('meanwhile');
+      near.setWatermarks('read', { high: 0 });
+      expect(Buffer.from((await near.read(KiB)) as Uint8Array).equals(content)).toBe(true);
+    });
+
+    it(`of the ${initiator}, behind payload for which its peer has no room, waits and breaks nothing`, async () => {
+      const { client, server } = await open();
+      const [near, far] = initiator === 'client' ? [client, server] : [server, client];
+      const content = pattern(KiB);
+      far.setWatermarks('read', { high: 100 });
+      far.enable('read');
+      near.enable('read');
+      near.write(content);
+      await test.settle();
+      renegotiate(near);
+      await test.settle();
+      far.write('meanwhile');
+      await test.settle();
+      expect(log).toEqual([]);
+      far.setWatermarks('read', { high: 0 });
+      await test.settle();
+      expect(log).toEqual([`${initiator} connected`]);
+      expect(Buffer.from(far.input.remove()).equals(content)).toBe(true);
+      expect(near.input.toString()).toBe('meanwhile');
+    });
+  }
+
   it('TL-7: a failure behind payload that waits comes after it, an end too', async () => {
     for (const fails of [true, false]) {
       log = [];

@@ -146,6 +146,7 @@ describeWithOpenssl('SslBioPair', () => {
         expect(() => both.server.read(new Evbuffer())).toThrow(code('ERR_OPENSSL_PROTOCOL'));
         carry(both.server, both.client);
         expect(() => both.client.read(new Evbuffer())).toThrow(expect.objectContaining({ alert: 20 }));
+        expect(() => both.server.shutdown()).toThrow(code('ERR_OPENSSL_PROTOCOL'));
       });
 
       it('waits for what onClientHello and verify have promised', async () => {
@@ -188,6 +189,30 @@ describeWithOpenssl('SslBioPair', () => {
     expect(again().toString()).toBe('later');
     expect(judged).toBe(2);
     expect(again).toThrow(code('ERR_OPENSSL_VERIFY'));
+  });
+
+  it('renegotiates behind payload that was not taken, which stays to be read', () => {
+    const allowed: SslContextOptions = { renegotiation: { perMinute: 5 } };
+    const both = ends('TLSv1.2', contextsOf('TLSv1.2', allowed));
+    shake(both);
+    both.server.write('0123456789');
+    carry(both.server, both.client);
+    const plain = new Evbuffer();
+    expect(both.client.read(plain, 4)).toBe('more');
+    both.client.renegotiate();
+    const before = both.client.ssl.finished;
+    for (let flights = 0; flights < 4; flights++) {
+      carry(both.client, both.server);
+      both.server.read(new Evbuffer());
+      carry(both.server, both.client);
+      if (flights === 0) {
+        expect(both.client.pending).toBe(6);
+        expect(both.client.read(plain, 2)).toBe('more');
+      } else both.client.read(plain);
+    }
+    expect(plain.toString()).toBe('0123456789');
+    expect(both.client.ssl.finished).not.toEqual(before);
+    expect(both.client.pending).toBe(0);
   });
 
   it('an Ssl goes on from one pair to the next, with what was decrypted', () => {

@@ -150,6 +150,17 @@ describeWithOpenssl('an Ssl', () => {
     expect(thrownBy(() => new Ssl(clientContext()).updateKeys())['code']).toBe('ERR_OPENSSL_STATE');
   });
 
+  it('TL-14: is handshaking again in a renegotiation, but not while new keys of TLS 1.3 wait for a record', async () => {
+    const server = serverContext({ renegotiation: { perMinute: 1 } });
+    const older = await connectInMemory(clientContext({ maxVersion: 'TLSv1.2' }), server);
+    const newer = await connected('TLSv1.3');
+    older.client.pair.renegotiate();
+    newer.client.ssl.updateKeys();
+    expect([older.client.ssl.state, newer.client.ssl.state]).toEqual(['handshaking', 'open']);
+    await exchange(older);
+    expect([older.client.ssl.state, older.server.ssl.state]).toEqual(['open', 'open']);
+  });
+
   it('TL-14: says that TLS 1.3 has no renegotiation, and what it has instead', async () => {
     const { client } = await connected('TLSv1.3');
     const error = thrownBy(() => client.ssl.checkRenegotiation());

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   getOpensslError,
   getOpensslErrors,
+  OpensslBufferevent,
   OpensslError,
   Ssl,
   SslContext,
@@ -16,7 +17,7 @@ import {
 import { describeWithOpenssl, pki } from './in-memory.js';
 import { withHandPeer } from './support/hand-peer.js';
 import { events, pattern, recordsIn, rejection, securePair, text } from './support/secure-pair.js';
-import { contexts, contextsOf, versions } from './support/versions.js';
+import { contexts, contextsOf, newSsl, versions } from './support/versions.js';
 
 const KiB = 1024;
 let test: TestBase;
@@ -310,6 +311,16 @@ describeWithOpenssl('what is refused', () => {
         client.free();
       });
 
+      it('an untrusted server hears why, although the client frees the connection at once', async () => {
+        const both = contextsOf(version, {}, { ca: pki.otherCa.certPem });
+        const [near, far] = test.network.socketPair();
+        const client = OpensslBufferevent.socket(base, near, newSsl(version, 'connecting', both), 'connecting');
+        const server = OpensslBufferevent.socket(base, far, newSsl(version, 'accepting', both), 'accepting');
+        client.setHandlers({ onEvent: (bev) => bev.free() });
+        server.enable('read');
+        expect(await server.closed).toMatchObject({ kind: 'error', error: { alert: 48 } });
+      });
+
       it('a client without the certificate that is demanded hears why', async () => {
         const server = { requestCert: true, ca: pki.ca.certPem };
         const { client, opened } = securePair(base, version, { server, log });
@@ -471,12 +482,12 @@ describeWithOpenssl('bounds', () => {
     });
     // Each has a hello, a flight of the server, an answer, and its reading: four turns at the least.
     let turns = 0;
-    while (order.length < pairs.length) {
+    while (order.length < pairs.length && turns < 100 * pairs.length) {
       await new Promise((resolve) => setImmediate(resolve));
       turns++;
     }
+    expect(order).toEqual([...pairs.keys()]);
     expect(turns).toBeGreaterThanOrEqual(4 * pairs.length);
-    expect(order).toEqual(order.toSorted((a, b) => a - b));
     expect(() => setHandshakeStepsPerTurn(base, 0)).toThrow(RangeError);
   });
 

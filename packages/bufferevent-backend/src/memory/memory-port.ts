@@ -126,6 +126,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     this.#demand(this.backend.supports.descriptors, 'descriptors');
     const { end } = stream;
     this.#begin(stream, Operation.detach);
+    stream.moveLast();
     stream.cancelAll();
     if (end.connected) {
       end.owner = null;
@@ -378,6 +379,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
 
   #close(endpoint: Endpoint): void {
     this.#begin(endpoint, Operation.close);
+    if (endpoint instanceof MemoryStream) endpoint.moveLast();
     endpoint.cancelAll();
     endpoint.dismantle();
     endpoint.finish(Operation.close, 0);

@@ -101,6 +101,12 @@ export class MemoryStream extends Endpoint {
     this.wake();
   }
 
+  /** The stream is let go of in peace: what a system would have been handed by now moves as far as there is space. */
+  moveLast(): void {
+    if (this.isActive(Operation.send)) this.#progressSend();
+    else if (this.isActive(Operation.sendFile)) this.#progressSendFile();
+  }
+
   override cancelAll(): void {
     this.cancel(Operation.connect);
     this.cancel(Operation.recv);

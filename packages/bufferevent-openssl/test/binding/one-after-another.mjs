@@ -1,6 +1,6 @@
 // @ts-check
 // one-after-another.mjs COUNT: as many workers, each of which loads the addon, makes a connection, and ends. Says how many
-// of them could.
+// of them could; to a process that has forked this, too, for which it stays until it is told anything.
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 
@@ -15,6 +15,8 @@ if (isMainThread) {
     await new Promise((resolve) => worker.on('exit', resolve));
   }
   console.log(`${made} of ${count}`);
+  process.on('message', () => process.disconnect());
+  process.send?.(made);
 } else {
   const { findBinding } = await import('../../dist/binding.js');
   const found = findBinding();
