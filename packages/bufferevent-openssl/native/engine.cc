@@ -75,6 +75,8 @@ Status Connection::Write(const uint8_t* plain, size_t bytes, size_t* consumed) {
     errors.TakeQueue();
     return Status::kFailed;
   }
+  // OpenSSL gives a connection up when it meets payload on the way to a handshake, except while it reads.
+  if (SSL_pending(ssl_) > 0 && (flags() & kFlagRenegotiating) != 0) return Status::kWantInput;
   while (*consumed < bytes) {
     size_t written = 0;
     EmptyQueue();

@@ -223,6 +223,31 @@ describeWithOpenssl('a renegotiation while no payload is wanted', () => {
     });
   }
 
+  it('is not met by what is written while payload before its answer waits for the next turn', async () => {
+    await test[Symbol.asyncDispose]();
+    test = createTestBase({ limits: { bytesPerTurn: KiB } });
+    const { bev, peer } = withHandPeer(test.base, 'TLSv1.2', { contexts, isServer: true });
+    bev.setHandlers(events(log, 'client'));
+    bev.enable('read');
+    await peer.shake();
+    await test.settle();
+    const content = pattern(10 * KiB);
+    renegotiate(bev);
+    bev.write('meanwhile');
+    peer.write(content);
+    peer.bev.enable('read');
+    for (let flights = 0; flights < 4; flights++) {
+      await test.settle();
+      peer.tls.feed(peer.bev.input.remove());
+      peer.tls.read(peer.received);
+      peer.send();
+    }
+    await test.settle();
+    expect(log).toEqual(['client connected', 'client connected']);
+    expect(Buffer.from(bev.input.remove()).equals(content)).toBe(true);
+    expect(peer.text).toBe('meanwhile');
+  });
+
   it('TL-7: a failure behind payload that waits comes after it, an end too', async () => {
     for (const fails of [true, false]) {
       log = [];

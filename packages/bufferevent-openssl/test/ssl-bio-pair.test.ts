@@ -215,6 +215,27 @@ describeWithOpenssl('SslBioPair', () => {
     expect(both.client.pending).toBe(0);
   });
 
+  it('writes in a renegotiation although payload before its answer was not taken', () => {
+    const allowed: SslContextOptions = { renegotiation: { perMinute: 5 } };
+    const both = ends('TLSv1.2', contextsOf('TLSv1.2', allowed));
+    shake(both);
+    both.client.renegotiate();
+    both.server.write('0123456789');
+    carry(both.server, both.client);
+    const plain = new Evbuffer();
+    expect(both.client.read(plain, 4)).toBe('more');
+    both.client.write('meanwhile');
+    both.client.read(plain);
+    const atServer = new Evbuffer();
+    for (let flights = 0; flights < 4; flights++) {
+      carry(both.client, both.server);
+      both.server.read(atServer);
+      carry(both.server, both.client);
+      both.client.read(plain);
+    }
+    expect([plain.toString(), atServer.toString()]).toEqual(['0123456789', 'meanwhile']);
+  });
+
   it('an Ssl goes on from one pair to the next, with what was decrypted', () => {
     const ssls = { client: newSsl('TLSv1.3', 'connecting'), server: newSsl('TLSv1.3', 'accepting') };
     const kept = { closeOnFree: false };
