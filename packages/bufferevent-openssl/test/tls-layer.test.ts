@@ -581,7 +581,7 @@ describeWithOpenssl('bounds', () => {
     peer.received.drain();
     await peer.receive(11);
     expect(peer.text).toBe('still there');
-  });
+  }, 60_000);
 });
 
 describeWithOpenssl('an Ssl', () => {
