@@ -5,7 +5,7 @@ import { Evbuffer } from 'evbuffer';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { getSsl, OpensslBufferevent, renegotiate, type Ssl, type TlsState, tlsOutcome } from '../src/index.js';
 import { describeWithOpenssl } from './in-memory.js';
-import { withHandPeer } from './support/hand-peer.js';
+import { type HandPeer, withHandPeer } from './support/hand-peer.js';
 import { events, pattern, securePair } from './support/secure-pair.js';
 import { type Contexts, contextsOf, newSsl } from './support/versions.js';
 
@@ -28,6 +28,17 @@ async function open() {
   await test.settle();
   log.length = 0;
   return pair;
+}
+
+/** Lets the peer answer as often as a handshake may want. */
+async function finishHandshake(peer: HandPeer): Promise<void> {
+  peer.bev.enable('read');
+  for (let flights = 0; flights < 4; flights++) {
+    await test.settle();
+    peer.tls.feed(peer.bev.input.remove());
+    peer.tls.read(peer.received);
+    peer.send();
+  }
 }
 
 describeWithOpenssl('the end in a renegotiation', () => {
@@ -102,13 +113,7 @@ describeWithOpenssl('the end in a renegotiation', () => {
     peer.send();
     const received = bev.read(5);
     await test.settle();
-    peer.bev.enable('read');
-    for (let flights = 0; flights < 4; flights++) {
-      await test.settle();
-      peer.tls.feed(peer.bev.input.remove());
-      peer.tls.read(peer.received);
-      peer.send();
-    }
+    await finishHandshake(peer);
     expect(`${await received}`).toBe('later');
     expect(await bev.read()).toBeNull();
     expect(() => peer.tls.write('more')).toThrow(expect.objectContaining({ code: 'ERR_OPENSSL_STATE' }));
@@ -235,13 +240,7 @@ describeWithOpenssl('a renegotiation while no payload is wanted', () => {
     renegotiate(bev);
     bev.write('meanwhile');
     peer.write(content);
-    peer.bev.enable('read');
-    for (let flights = 0; flights < 4; flights++) {
-      await test.settle();
-      peer.tls.feed(peer.bev.input.remove());
-      peer.tls.read(peer.received);
-      peer.send();
-    }
+    await finishHandshake(peer);
     await test.settle();
     expect(log).toEqual(['client connected', 'client connected']);
     expect(Buffer.from(bev.input.remove()).equals(content)).toBe(true);
