@@ -103,6 +103,7 @@ for (const [name, stage] of Object.entries(stages)) {
 
 if (summary.length > 1) console.log(`\n${summary.join('\n')}`);
 if (totals !== undefined) {
+  for (const failure of totals.failures) console.log(`\n${failure}`);
   // A run that failed without a failing test (a crash, a leak found at exit) is not "0 failed".
   const failed = process.exitCode === 1 ? Math.max(totals.failed, 1) : totals.failed;
   console.log(`\n${totals.passed} passed, ${failed} failed`);

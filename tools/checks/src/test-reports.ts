@@ -1,9 +1,11 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 export interface TestTotals {
   readonly passed: number;
   readonly failed: number;
+  /** What failed, each with its folder and the head of its message: the end of a long log is what people are shown. */
+  readonly failures: readonly string[];
 }
 
 /** The part of vitest's JSON report that is read here. */
@@ -11,10 +13,21 @@ interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly testResults: readonly {
+    readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { status: string }[];
+    readonly message: string;
+    readonly assertionResults: readonly { status: string; fullName: string; failureMessages: readonly string[] }[];
   }[];
 }
+
+const LINES_OF_A_MESSAGE = 6;
+
+const headOf = (message = ''): string =>
+  message
+    .split('\n')
+    .slice(0, LINES_OF_A_MESSAGE)
+    .map((line) => `\n    ${line}`)
+    .join('');
 
 const reportOf = (root: string, folder: string): string => join(root, folder, '.vitest/report.json');
 
@@ -25,21 +38,23 @@ export function removeTestReports(root: string, folders: readonly string[]): voi
 /** Adds up the reports of all packages that have tests. A package without a report, and a file that did not load, failed. */
 export function collectTestReports(root: string, folders: readonly string[]): TestTotals {
   let passed = 0;
-  let failed = 0;
+  const failures: string[] = [];
   for (const folder of folders) {
     const { scripts } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
     if (scripts?.test === undefined) continue;
     const path = reportOf(root, folder);
     if (!existsSync(path)) {
-      failed += 1;
+      failures.push(`${folder}: no report`);
       continue;
     }
     const report: Report = JSON.parse(readFileSync(path, 'utf8'));
-    const notLoaded = report.testResults.filter(
-      (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
-    );
     passed += report.numPassedTests;
-    failed += report.numFailedTests + notLoaded.length;
+    for (const file of report.testResults) {
+      const name = `${folder}: ${relative(join(root, folder), file.name)}`;
+      const failed = file.assertionResults.filter((test) => test.status === 'failed');
+      for (const test of failed) failures.push(`${name}: ${test.fullName}${headOf(test.failureMessages[0])}`);
+      if (file.status === 'failed' && failed.length === 0) failures.push(`${name}${headOf(file.message)}`);
+    }
   }
-  return { passed, failed };
+  return { passed, failed: failures.length, failures };
 }

@@ -14,7 +14,7 @@ function addPackage(folder: string, scripts: object, report?: object): string {
   return folder;
 }
 
-it('adds up tests, and counts a file that did not load and a package without a report as failed', () => {
+it('adds up tests, names what failed, and counts a file that did not load and a package without a report as failed', () => {
   const test = { test: 'vitest run' };
   const folders = [
     addPackage('good', test, { numPassedTests: 5, numFailedTests: 0, testResults: [] }),
@@ -22,14 +22,35 @@ it('adds up tests, and counts a file that did not load and a package without a r
       numPassedTests: 2,
       numFailedTests: 1,
       testResults: [
-        { status: 'failed', assertionResults: [{ status: 'failed' }] },
-        { status: 'failed', assertionResults: [] },
+        {
+          name: join(root, 'failing/test/a.test.ts'),
+          status: 'failed',
+          message: '',
+          assertionResults: [
+            { status: 'passed', fullName: 'adds', failureMessages: [] },
+            { status: 'failed', fullName: 'takes away', failureMessages: ['expected 1 to be 2'] },
+          ],
+        },
+        {
+          name: join(root, 'failing/test/b.test.ts'),
+          status: 'failed',
+          message: 'no such module',
+          assertionResults: [],
+        },
       ],
     }),
     addPackage('crashed', test),
     addPackage('without-tests', {}),
   ];
-  expect(collectTestReports(root, folders)).toEqual({ passed: 7, failed: 3 });
+  expect(collectTestReports(root, folders)).toEqual({
+    passed: 7,
+    failed: 3,
+    failures: [
+      'failing: test/a.test.ts: takes away\n    expected 1 to be 2',
+      'failing: test/b.test.ts\n    no such module',
+      'crashed: no report',
+    ],
+  });
   removeTestReports(root, folders);
-  expect(collectTestReports(root, folders)).toEqual({ passed: 0, failed: 3 });
+  expect(collectTestReports(root, folders)).toMatchObject({ passed: 0, failed: 3 });
 });
