@@ -1,9 +1,11 @@
 // Packages of the workspace in one flat `node_modules`, as an installation would have them. The workspace itself is no place
 // for Windows: it is full of links, which Wine follows without saying so, and Node would load one module under many names.
+import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { transformSync } from 'esbuild';
+import { root } from '../../run/workspace.mjs';
 import { readManifest, workspacePackages } from './workspace-packages.js';
 
 export class Staging {
@@ -38,7 +40,8 @@ export class Staging {
     if (existsSync(staged)) return staged;
     if (workspacePackages.get(name) === source) copyOurs(source, staged);
     else cpSync(source, staged, { recursive: true, dereference: true, filter: (path) => !isModules(path, source) });
-    for (const needed of Object.keys(readManifest(source).dependencies ?? {})) {
+    const { dependencies, optionalDependencies } = readManifest(source);
+    for (const needed of Object.keys({ ...dependencies, ...optionalDependencies })) {
       this.#place(needed, workspacePackages.get(needed) ?? installed(needed, source), staged);
     }
     return staged;
@@ -49,7 +52,10 @@ export class Staging {
 function copyOurs(source: string, staged: string): void {
   mkdirSync(staged, { recursive: true });
   const manifest = readFileSync(join(source, 'package.json'), 'utf8');
-  const isPrivate = readManifest(source).private === true;
+  const { name, private: isPrivate = false, addonSystems = [] } = readManifest(source);
+  if (addonSystems.includes('win32')) {
+    execFileSync('tsx', ['tools/addons/prebuild-win32.ts', name], { cwd: root, stdio: 'inherit' });
+  }
   // Tools are used as they stand in the workspace, in TypeScript.
   writeFileSync(join(staged, 'package.json'), isPrivate ? manifest.replace(/\.ts"/g, '.js"') : manifest);
   for (const part of ['dist', 'prebuilds/win32-x64']) {

@@ -12,4 +12,7 @@ export const suites: readonly Suite[] = [
   { package: 'bufferevent-backend-compliance', file: 'test/node-runner.mjs', limitMinutes: 3 },
   { package: 'bufferevent', file: 'test/compliance-node.mjs', limitMinutes: 3 },
   { package: 'bufferevent-net', file: 'test/compliance-node.js', limitMinutes: 5 },
+  { package: 'bufferevent-openssl', file: 'test/binding-node.js', limitMinutes: 5 },
+  { package: 'bufferevent-openssl', file: 'test/compliance-node.js', limitMinutes: 10 },
+  { package: 'iocp-tls-echo', file: 'test/echo-node.js', limitMinutes: 3 },
 ];
