@@ -360,15 +360,7 @@ export function abandon(socket: Socket): void {
   if (socket.destroyed || socket.remoteAddress === undefined) socket.destroy();
   // libuv refuses to reset while it shuts down; that is over soon, as nothing is queued before it.
   else if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy());
-  else {
-    // It would end the stream first, and a peer that waits for bytes would take what it has for all of them.
-    socket._final = skipEnd;
-    socket.resetAndDestroy();
-  }
-}
-
-function skipEnd(done: () => void): void {
-  done();
+  else socket.resetAndDestroy();
 }
 
 function viewOf(segment: Segment, room: number): Uint8Array {

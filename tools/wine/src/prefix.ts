@@ -44,6 +44,8 @@ export class Prefix implements Disposable {
       ...process.env,
       NODE_OPTIONS: undefined,
       REQUIRE_TOOLS: undefined,
+      // For tests that Wine fails where Windows would not.
+      UNDER_WINE: '1',
       DISPLAY: undefined,
       WAYLAND_DISPLAY: undefined,
       WINEARCH: 'win64',

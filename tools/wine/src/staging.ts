@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { transformSync } from 'esbuild';
 import { root } from '../../run/workspace.mjs';
 import { readManifest, workspacePackages } from './workspace-packages.js';
@@ -40,9 +40,11 @@ export class Staging {
     if (existsSync(staged)) return staged;
     if (workspacePackages.get(name) === source) copyOurs(source, staged);
     else cpSync(source, staged, { recursive: true, dereference: true, filter: (path) => !isModules(path, source) });
-    const { dependencies, optionalDependencies } = readManifest(source);
+    const { dependencies = {}, optionalDependencies = {} } = readManifest(source);
     for (const needed of Object.keys({ ...dependencies, ...optionalDependencies })) {
-      this.#place(needed, workspacePackages.get(needed) ?? installed(needed, source), staged);
+      const from = workspacePackages.get(needed) ?? installed(needed, source);
+      if (from !== null) this.#place(needed, from, staged);
+      else if (!(needed in optionalDependencies)) throw new Error(`${needed}, which ${name} needs, is not installed`);
     }
     return staged;
   }
@@ -84,13 +86,13 @@ function compile(code: string): string {
   return transformSync(aboutBuilt, { loader: 'ts', format: 'esm', target: 'node20' }).code;
 }
 
-/** Where a package has found another that was installed for it. */
-function installed(name: string, source: string): string {
-  const real = realpathSync(source);
-  const folders = createRequire(join(real, 'package.json')).resolve.paths(name) ?? [];
-  const found = folders.map((folder) => join(folder, name)).find((folder) => existsSync(join(folder, 'package.json')));
-  if (found === undefined) throw new Error(`${name}, which ${basename(real)} needs, is not installed`);
-  return realpathSync(found);
+/** Where a package has found another that was installed for it, if it was. */
+function installed(name: string, source: string): string | null {
+  // With a file, because some have the name of a module of Node.
+  const file = `${name}/package.json`;
+  const folders = createRequire(join(realpathSync(source), 'package.json')).resolve.paths(file) ?? [];
+  const found = folders.find((folder) => existsSync(join(folder, file)));
+  return found === undefined ? null : realpathSync(join(found, name));
 }
 
 function isModules(path: string, source: string): boolean {
