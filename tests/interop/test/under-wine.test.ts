@@ -70,7 +70,16 @@ describe.runIf(canRun)('Windows and Linux', () => {
       { timeout: patienceMs },
       (_, version) => {
         const trust = ['-CAfile', credentials.ca, '-verify_return_error', '-verify_hostname', 'localhost'];
-        return expectEcho('openssl', ['s_client', '-quiet', '-connect', `127.0.0.1:${secure}`, ...trust, version]);
+        return expectEcho('openssl', [
+          's_client',
+          '-quiet',
+          '-nocommands',
+          '-no_ign_eof',
+          '-connect',
+          `127.0.0.1:${secure}`,
+          ...trust,
+          version,
+        ]);
       },
     );
 
