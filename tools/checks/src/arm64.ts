@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { ADDONS, checkAddonBinary } from './addon-binary.js';
-import { fetchNode } from './fetch-node.js';
+import { fetchNode } from '../../run/fetch-node.mjs';
 import { openSslScenes } from './openssl-scenes.js';
 import { hasTools } from './tools.js';
 import { root, run } from './workspace.js';
