@@ -34,10 +34,7 @@ struct SocketFile {
 void RemoveFile(const SocketFile& file);
 
 // What only listeners have.
-struct Listener {
-  double credits = 0;
-  // Without descriptors since it was last said.
-  bool starved = false;
+struct Listener : ListenerState {
   std::unique_ptr<SocketFile> file;
 };
 

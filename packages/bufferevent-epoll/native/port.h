@@ -46,8 +46,8 @@ class Port : public RingPort<Port, Handle> {
   ~Port() = default;
 
   int HandleEvents();
+  bool HasEvents() const { return reactor_.HasEvents(); }
   void HandleEvent(int32_t slot, uint32_t events);
-  void UpdateLoop();
 
   int32_t OpenSlot(Kind kind, int descriptor);
   bool Watch(int32_t slot, uint32_t events);
@@ -72,8 +72,6 @@ class Port : public RingPort<Port, Handle> {
   void Accept(int32_t slot, double credits);
   void AcceptSome(int32_t slot);
   void CancelAccept(int32_t slot);
-  void Starve(int32_t slot, int32_t reason);
-  void EndStarving(Listener* listener);
   void RetryStarved();
   void CloseListener(int32_t slot);
   void Close(int32_t slot, int32_t operation);
@@ -83,17 +81,7 @@ class Port : public RingPort<Port, Handle> {
   Reactor reactor_;
   // By slot.
   std::map<int32_t, Listener> listeners_;
-  int starved_ = 0;
-
   uv_poll_t poll_;
-  // Active while something is to be done in the next turn whatever the descriptors say.
-  uv_idle_t idle_;
-  // While a listener is without descriptors.
-  uv_timer_t retry_;
-  int open_loop_handles_ = 0;
-  bool referenced_ = true;
-  void (*on_stopped_)(void*) = nullptr;
-  void* on_stopped_argument_ = nullptr;
 };
 
 }  // namespace bufferevent

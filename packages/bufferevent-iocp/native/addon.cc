@@ -1,0 +1,3 @@
+#include "port.h"
+
+NAPI_MODULE_INIT() { return bufferevent::Door<bufferevent::Port>::Init(env, exports); }

@@ -1,0 +1,58 @@
+// What Windows has for sockets beside the calls of BSD: functions that have to be asked for, and calls of its kernel.
+#pragma once
+
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#include <mstcpip.h>
+#include <mswsock.h>
+#include <windows.h>
+
+#include <stdint.h>
+
+namespace bufferevent {
+
+// The extensions of TCP sockets, the same for the whole process.
+struct Extensions {
+  LPFN_ACCEPTEX acceptEx = nullptr;
+  LPFN_GETACCEPTEXSOCKADDRS getAcceptExSockaddrs = nullptr;
+  LPFN_CONNECTEX connectEx = nullptr;
+  LPFN_TRANSMITFILE transmitFile = nullptr;
+};
+
+// Starts Winsock, once. 0 or an error of Windows.
+DWORD StartWinsock();
+const Extensions& WinsockExtensions();
+
+// A stream socket for overlapped operations that child processes do not inherit, or INVALID_SOCKET and why.
+SOCKET OpenSocket(int family, DWORD* error);
+
+// Calls on the socket without an OVERLAPPED never wait.
+DWORD SetNonBlocking(SOCKET socket);
+
+template <typename Value>
+inline DWORD SetSocketOption(SOCKET socket, int level, int option, const Value& value) {
+  const int failed = setsockopt(socket, level, option, reinterpret_cast<const char*>(&value), sizeof value);
+  return failed == 0 ? 0 : static_cast<DWORD>(WSAGetLastError());
+}
+
+// How a poll of the kernel is asked and answers. It is what `select` is made of, and the only thing that tells a peer's end
+// while there are bytes that nobody has read.
+struct KernelPoll {
+  LARGE_INTEGER timeout;
+  ULONG count;
+  ULONG exclusive;
+  HANDLE socket;
+  ULONG events;
+  LONG status;
+};
+
+constexpr ULONG kPollDisconnect = 0x0008;
+constexpr ULONG kPollAbort = 0x0010;
+
+// Completes `overlapped` once when one of the events has come. 0 or an error of Windows.
+DWORD StartPoll(SOCKET socket, ULONG events, KernelPoll* poll, OVERLAPPED* overlapped);
+
+// Lets a socket leave its completion port, where the system can.
+bool LeaveCompletionPort(SOCKET socket);
+
+}  // namespace bufferevent
