@@ -10,11 +10,12 @@
         "native/listeners.cc",
         "native/port.cc",
         "native/sending.cc",
+        "native/sockets.cc",
         "native/streams.cc",
-        "native/winsock.cc"
+        "native/test-door.cc"
       ],
       "include_dirs": [
-        "<!(node -p \"require('node:path').dirname(require.resolve('bufferevent-backend/package.json')).replaceAll('\\\\', '/')\")/native"
+        "<!(node -p \"require('node:path').dirname(require.resolve('bufferevent-backend/package.json'))\")/native"
       ],
       "defines": ["NAPI_VERSION=8", "WIN32_LEAN_AND_MEAN", "NOMINMAX", "_WIN32_WINNT=0x0602"],
       "cflags_cc": ["-std=c++20", "-O2", "-Wall", "-Wextra", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden"],

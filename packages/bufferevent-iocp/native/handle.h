@@ -1,7 +1,7 @@
 // What the port knows of one stream or listener, and the operations that it has given to the system for it.
 #pragma once
 
-#include "winsock.h"
+#include "sockets.h"
 
 #include <address.h>
 #include <read-size.h>

@@ -5,7 +5,7 @@
 // waits. A cancelled receive or watch of the peer leaves the request for the next one to use.
 #pragma once
 
-#include "winsock.h"
+#include "sockets.h"
 
 #include <door.h>
 #include <node_api.h>

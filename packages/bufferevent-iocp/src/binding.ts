@@ -2,9 +2,18 @@ import { fileURLToPath } from 'node:url';
 import { type FoundAddon, findAddon } from 'bufferevent-addon';
 import type { NativeBinding, NativeHalf } from 'bufferevent-backend/native';
 
-/** The addon; a port is opened with the number of threads that wait for the system. */
+/** The addon; a port is opened with the number of threads that wait for the system. The last two are for tests. */
 export interface IocpBinding extends Omit<NativeBinding, 'open'> {
   open(...words: [...Parameters<NativeBinding['open']>, threads: number]): NativeHalf | number;
+  openHandles(): number;
+  runPort(
+    threads: number,
+    receivers: number,
+    posts: Int32Array,
+    received: Int32Array,
+    announceMs: number,
+    limitMs: number,
+  ): number;
 }
 
 /** Why the addon can't be used in this process, as one sentence, or the addon. Looked for once. */

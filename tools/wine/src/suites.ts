@@ -12,4 +12,9 @@ export const suites: readonly Suite[] = [
   { package: 'bufferevent-backend-compliance', file: 'test/node-runner.mjs', limitMinutes: 3 },
   { package: 'bufferevent', file: 'test/compliance-node.mjs', limitMinutes: 3 },
   { package: 'bufferevent-net', file: 'test/compliance-node.js', limitMinutes: 5 },
+  { package: 'bufferevent-iocp', file: 'test/completion-port-node.js', limitMinutes: 1 },
+  { package: 'bufferevent-iocp', file: 'test/operations-node.js', limitMinutes: 10 },
+  { package: 'bufferevent-iocp', file: 'test/compliance-node.js', limitMinutes: 10 },
+  { package: 'bufferevent-iocp', file: 'test/life-cycle-node.js', limitMinutes: 10 },
+  { package: 'bufferevent', file: 'test/compliance-iocp-node.js', limitMinutes: 10 },
 ];

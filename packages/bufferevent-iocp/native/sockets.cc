@@ -1,14 +1,9 @@
-#include "winsock.h"
+#include "sockets.h"
 
 #include <winternl.h>
 
-extern "C" {
-NTSYSAPI NTSTATUS NTAPI NtDeviceIoControlFile(HANDLE file, HANDLE event, PIO_APC_ROUTINE routine, PVOID context,
-                                              PIO_STATUS_BLOCK status, ULONG code, PVOID input, ULONG inputBytes,
-                                              PVOID output, ULONG outputBytes);
-NTSYSAPI NTSTATUS NTAPI NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK status, PVOID information, ULONG bytes,
-                                             FILE_INFORMATION_CLASS kind);
-}
+extern "C" NTSTATUS NTAPI NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK status, PVOID information, ULONG bytes,
+                                                FILE_INFORMATION_CLASS kind);
 
 namespace bufferevent {
 
