@@ -15,18 +15,11 @@ namespace {
 
 // One of the queues of a run.
 struct Receiver {
-  HANDLE arrival = CreateEventW(nullptr, FALSE, FALSE, nullptr);
   DWORD announceMs = 0;
   Packet packet{};
   PacketQueue queue{Announce, this};
 
-  ~Receiver() { CloseHandle(arrival); }
-
-  static void Announce(void* self) {
-    auto* receiver = static_cast<Receiver*>(self);
-    SetEvent(receiver->arrival);
-    if (receiver->announceMs > 0) Sleep(receiver->announceMs);
-  }
+  static void Announce(void* self) { Sleep(static_cast<Receiver*>(self)->announceMs); }
 };
 
 // openHandles() → number
@@ -58,25 +51,20 @@ napi_value RunPort(napi_env env, napi_callback_info info) {
     const int32_t* post = posts + 3 * index;
     port->Post(&receivers[static_cast<size_t>(post[0])]->packet, static_cast<ULONG_PTR>(post[1]), static_cast<DWORD>(post[2]));
   }
-  size_t count = 0;
-  std::vector<OVERLAPPED_ENTRY> packets;
-  const ULONGLONG deadline = GetTickCount64() + 2000;
-  while (count < wanted && GetTickCount64() < deadline) {
-    for (size_t index = 0; index < receivers.size(); index++) {
-      WaitForSingleObject(receivers[index]->arrival, 1);
-      receivers[index]->queue.Take(&packets);
-      for (const OVERLAPPED_ENTRY& packet : packets) {
-        received[3 * count] = static_cast<int32_t>(index);
-        received[3 * count + 1] = static_cast<int32_t>(packet.lpCompletionKey);
-        received[3 * count + 2] = static_cast<int32_t>(packet.dwNumberOfBytesTransferred);
-        count++;
-      }
-      packets.clear();
-    }
-  }
   const bool inTime = port->ShutDown(limitMs);
   port->ShutDown(INFINITE);
-  return Number(env, inTime ? static_cast<int32_t>(count) : -1);
+  int32_t count = 0;
+  for (size_t index = 0; index < receivers.size(); index++) {
+    std::vector<OVERLAPPED_ENTRY> packets;
+    receivers[index]->queue.Take(&packets);
+    for (const OVERLAPPED_ENTRY& packet : packets) {
+      received[3 * count] = static_cast<int32_t>(index);
+      received[3 * count + 1] = static_cast<int32_t>(packet.lpCompletionKey);
+      received[3 * count + 2] = static_cast<int32_t>(packet.dwNumberOfBytesTransferred);
+      count++;
+    }
+  }
+  return Number(env, inTime ? count : -1);
 }
 
 }  // namespace

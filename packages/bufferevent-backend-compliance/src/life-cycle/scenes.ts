@@ -23,8 +23,21 @@ interface Outcome {
   readonly throws: boolean;
 }
 
+export type Ending =
+  | 'exit'
+  | 'exitInSink'
+  | 'exitInMicrotask'
+  | 'throwInSink'
+  | 'throwInMicrotask'
+  | 'throwInTick'
+  | 'rejectInSink'
+  | 'unref'
+  | 'dispose'
+  | 'disposeInSink'
+  | 'disposeTwice';
+
 /** How the end comes, and what must become of the process or worker. */
-export const endings = {
+export const endings: Readonly<Record<Ending, Outcome>> = {
   exit: { code: 7, throws: false },
   exitInSink: { code: 7, throws: false },
   exitInMicrotask: { code: 7, throws: false },
@@ -36,8 +49,7 @@ export const endings = {
   dispose: { code: 0, throws: false },
   disposeInSink: { code: 0, throws: false },
   disposeTwice: { code: 0, throws: false },
-} as const satisfies Readonly<Record<string, Outcome>>;
-export type Ending = keyof typeof endings;
+};
 
 export interface Scene {
   readonly state: State;
