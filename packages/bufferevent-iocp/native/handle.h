@@ -26,10 +26,6 @@ struct SendRequest : Request {
   std::unique_ptr<uint8_t[]> bytes;
 };
 
-struct PollRequest : Request {
-  KernelPoll poll;
-};
-
 // A socket that waits for a connection, and the addresses of that, as the system wants to write them.
 struct AcceptRequest : Request {
   static constexpr DWORD kAddressBytes = sizeof(sockaddr_storage) + 16;
@@ -53,7 +49,6 @@ struct Handle {
   // Connecting; later the receive of no bytes that completes when there are some.
   Request wait;
   std::unique_ptr<SendRequest> sending;
-  std::unique_ptr<PollRequest> poll;
   SOCKET socket = INVALID_SOCKET;
   uint32_t life = 0;
   // Packets that are to come back.
@@ -74,9 +69,6 @@ struct Handle {
   bool waiting : 1 = false;
   // The last read took all that it asked for: there is more, or there may be.
   bool mayHaveMore : 1 = false;
-  // `poll` is with the system, and whether somebody wants to know.
-  bool polling : 1 = false;
-  bool watchingPeer : 1 = false;
   // The peer's end has been read, or what reading failed with.
   bool ended : 1 = false;
   bool writeEnded : 1 = false;

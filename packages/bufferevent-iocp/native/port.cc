@@ -83,9 +83,6 @@ void Port::HandlePacket(Request* request) {
     case kRecv:
       FinishWait(slot);
       break;
-    case kWatchPeer:
-      FinishPoll(slot);
-      break;
     case kAccept:
       FinishAccept(static_cast<AcceptRequest*>(request));
       break;
@@ -134,9 +131,6 @@ void Port::Cancel(int32_t slot, int32_t operation) {
   if (operation == kRecv && handle.recvMax > 0) {
     handle.recvMax = 0;
     Complete(kRecv, slot, -kECANCELED);
-  } else if (operation == kWatchPeer && handle.watchingPeer) {
-    handle.watchingPeer = false;
-    Complete(kWatchPeer, slot, -kECANCELED);
   } else if (operation == kAccept && handle.kind == Kind::kListener) {
     CancelAccept(slot);
   } else if (operation == kConnect && handle.connecting) {
@@ -150,7 +144,8 @@ void Port::Cancel(int32_t slot, int32_t operation) {
 
 void Port::Close(int32_t slot, int32_t operation) {
   Handle& handle = handles_[slot];
-  for (const int32_t flight : {kAccept, kRecv, kWatchPeer}) Cancel(slot, flight);
+  Cancel(slot, kAccept);
+  Cancel(slot, kRecv);
   handle.closing = static_cast<uint8_t>(operation);
   if (handle.requests == 0) return FinishClose(slot);
   counters_->controls++;

@@ -2,7 +2,7 @@
 //
 // JavaScript can take its memory away whenever it runs, so the system never holds a pointer into it: receives are waited for
 // with none, and made when there are bytes; sends are tried at once, and what the system does not take is copied before it
-// waits. A cancelled receive or watch of the peer leaves the request for the next one to use.
+// waits. A cancelled receive leaves its request for the next one to use.
 #pragma once
 
 #include "sockets.h"
@@ -72,8 +72,8 @@ class Port : public RingPort<Port, Handle> {
   void FinishWait(int32_t slot);
   void Read(int32_t slot);
   void FailRecv(int32_t slot, DWORD error);
-  void WatchPeer(int32_t slot);
-  void FinishPoll(int32_t slot);
+  // Is not submitted: `supports.peerClose` is false.
+  void WatchPeer(int32_t) {}
 
   void Send(int32_t slot, const Piece* pieces, uint32_t count);
   void SendFile(int32_t slot, int descriptor, int64_t offset, size_t length);

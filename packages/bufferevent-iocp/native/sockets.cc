@@ -9,8 +9,6 @@ namespace bufferevent {
 
 namespace {
 
-constexpr ULONG kIoctlPoll = 0x00012024;
-constexpr NTSTATUS kStatusPending = 0x00000103;
 constexpr int kReplaceCompletionInformation = 61;
 
 Extensions extensions;
@@ -58,22 +56,11 @@ DWORD SetNonBlocking(SOCKET socket) {
   return ioctlsocket(socket, FIONBIO, &on) == 0 ? 0 : static_cast<DWORD>(WSAGetLastError());
 }
 
-DWORD StartPoll(SOCKET socket, ULONG events, KernelPoll* poll, OVERLAPPED* overlapped) {
-  // Below the layers that other software may have put on Winsock.
-  SOCKET base = socket;
-  DWORD bytes;
-  WSAIoctl(socket, SIO_BASE_HANDLE, nullptr, 0, &base, sizeof base, &bytes, nullptr, nullptr);
-  poll->timeout.QuadPart = INT64_MAX;
-  poll->count = 1;
-  poll->exclusive = FALSE;
-  poll->socket = reinterpret_cast<HANDLE>(base);
-  poll->events = events;
-  poll->status = 0;
-  auto* status = reinterpret_cast<PIO_STATUS_BLOCK>(&overlapped->Internal);
-  const NTSTATUS result = NtDeviceIoControlFile(poll->socket, nullptr, nullptr, overlapped, status, kIoctlPoll, poll,
-                                                sizeof *poll, poll, sizeof *poll);
-  if (result == 0 || result == kStatusPending) return 0;
-  return RtlNtStatusToDosError(result);
+DWORD SocketError(SOCKET socket) {
+  DWORD error = 0;
+  int length = sizeof error;
+  if (getsockopt(socket, SOL_SOCKET, SO_ERROR, reinterpret_cast<char*>(&error), &length) == 0) return error;
+  return static_cast<DWORD>(WSAGetLastError());
 }
 
 bool LeaveCompletionPort(SOCKET socket) {

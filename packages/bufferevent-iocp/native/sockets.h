@@ -35,22 +35,8 @@ inline DWORD SetSocketOption(SOCKET socket, int level, int option, const Value& 
   return failed == 0 ? 0 : static_cast<DWORD>(WSAGetLastError());
 }
 
-// How a poll of the kernel is asked and answers. It is what `select` is made of, and the only thing that tells a peer's end
-// while there are bytes that nobody has read.
-struct KernelPoll {
-  LARGE_INTEGER timeout;
-  ULONG count;
-  ULONG exclusive;
-  HANDLE socket;
-  ULONG events;
-  LONG status;
-};
-
-constexpr ULONG kPollDisconnect = 0x0008;
-constexpr ULONG kPollAbort = 0x0010;
-
-// Completes `overlapped` once when one of the events has come. 0 or an error of Windows.
-DWORD StartPoll(SOCKET socket, ULONG events, KernelPoll* poll, OVERLAPPED* overlapped);
+// What has broken a connection, 0 for nothing. Asking may take it away.
+DWORD SocketError(SOCKET socket);
 
 // Lets a socket leave its completion port, where the system can.
 bool LeaveCompletionPort(SOCKET socket);

@@ -1,4 +1,4 @@
-// What a port does for streams, sending apart: opening them, receiving, options, and the look-out for their peer.
+// What a port does for streams, sending apart: opening them, receiving, and options.
 #include <algorithm>
 
 #include "detached-sockets.h"
@@ -204,12 +204,15 @@ void Port::Read(int32_t slot) {
   handle.mayHaveMore = error == 0 && count == asked;
   if (error == WSAEWOULDBLOCK) return Recv(slot, max);
   if (error != 0) return FailRecv(slot, error);
-  handle.recvMax = 0;
   if (count == 0) {
-    handle.ended = true;
     handle.mayHaveMore = false;
-    return Complete(kRecv, slot, 0);
+    // Wine meets a reset while nobody reads, and has an end for who reads then.
+    const DWORD broken = SocketError(handle.socket);
+    if (broken != 0) return FailRecv(slot, broken);
+    handle.ended = true;
   }
+  handle.recvMax = 0;
+  if (count == 0) return Complete(kRecv, slot, 0);
   memory_.Take(id, count);
   bytes_left_ -= count;
   handle.readSize.Learn(count, asked, wanted);
@@ -221,36 +224,6 @@ void Port::FailRecv(int32_t slot, DWORD error) {
   handle.recvMax = 0;
   handle.readFailure = static_cast<int16_t>(ErrnoOf(error));
   Fail(kRecv, slot, error);
-}
-
-void Port::WatchPeer(int32_t slot) {
-  Handle& handle = handles_[slot];
-  if (!handle.connected) return Complete(kWatchPeer, slot, -kENOTCONN);
-  if (handle.readFailure != 0) return Complete(kWatchPeer, slot, handle.readFailure);
-  if (handle.ended) return Complete(kWatchPeer, slot, 0);
-  handle.watchingPeer = true;
-  if (handle.polling) return;
-  if (!handle.poll) handle.poll = std::make_unique<PollRequest>();
-  Begin(handle.poll.get(), kWatchPeer, slot);
-  handle.polling = true;
-  counters_->controls++;
-  const DWORD error = StartPoll(handle.socket, kPollDisconnect | kPollAbort, &handle.poll->poll, handle.poll.get());
-  if (error == 0) return;
-  Refused(handle.poll.get());
-  handle.polling = handle.watchingPeer = false;
-  Fail(kWatchPeer, slot, error);
-}
-
-void Port::FinishPoll(int32_t slot) {
-  Handle& handle = handles_[slot];
-  handle.polling = false;
-  if (!handle.watchingPeer) return;
-  handle.watchingPeer = false;
-  DWORD bytes = 0;
-  const DWORD error = ErrorOf(handle.poll.get(), &bytes);
-  if (error != 0) return Fail(kWatchPeer, slot, error);
-  if ((handle.poll->poll.events & kPollAbort) != 0) return Fail(kWatchPeer, slot, WSAECONNRESET);
-  Complete(kWatchPeer, slot, 0);
 }
 
 }  // namespace bufferevent

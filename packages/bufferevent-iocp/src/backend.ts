@@ -1,6 +1,8 @@
-import { type Backend, BackendError, type BackendSupports, type CompletionSink } from 'bufferevent-backend';
+import { type Backend, BackendError, type BackendSupports, type CompletionSink, checkInteger } from 'bufferevent-backend';
 import { findBinding } from './binding.js';
 import { IocpPort, type IocpPortOptions } from './port.js';
+
+const MAX_THREADS = 64;
 
 const supports: BackendSupports = Object.freeze({
   readAhead: 0,
@@ -13,7 +15,8 @@ const supports: BackendSupports = Object.freeze({
   sendFile: true,
   descriptors: true,
   registeredMemory: true,
-  peerClose: true,
+  // Behind bytes that nobody has read, Windows tells the end of a peer to undocumented calls only.
+  peerClose: false,
   // ConnectEx knows no sockets of the Unix domain.
   paths: false,
   socketFiles: false,
@@ -23,18 +26,38 @@ const supports: BackendSupports = Object.freeze({
   streamOptions: Object.freeze(['noDelay', 'keepAlive', 'recvBufferSize', 'sendBufferSize'] as const),
 });
 
+export interface IocpBackendOptions {
+  /**
+   * Threads of each port that wait for the system, 1 to 64. Default 1. They only carry what has finished to the thread of
+   * JavaScript; each stream stays in order with any number of them (C3).
+   */
+  readonly threads?: number;
+}
+
+/**
+ * The Windows backend, with options.
+ *
+ * @throws RangeError or TypeError for a number of threads that is out of range, or none
+ */
+export function createIocpBackend(options: IocpBackendOptions = {}): Backend {
+  const { threads = 1 } = options;
+  checkInteger('options.threads', threads, 1, MAX_THREADS);
+  const backend: Backend = Object.freeze({
+    name: 'iocp',
+    supports,
+    isAvailable: (): boolean => 'binding' in findBinding(),
+    unavailabilityReason: (): string | null => {
+      const found = findBinding();
+      return 'reason' in found ? found.reason : null;
+    },
+    createPort: (sink: CompletionSink, portOptions?: IocpPortOptions): IocpPort => {
+      const found = findBinding();
+      if ('reason' in found) throw new BackendError('ERR_BACKEND_UNSUPPORTED', `iocp is not available: ${found.reason}`);
+      return new IocpPort(backend, found.binding, threads, sink, portOptions);
+    },
+  });
+  return backend;
+}
+
 /** The Windows backend: TCP sockets over I/O completion ports, with a native addon. Importing it never throws. */
-export const iocpBackend: Backend<IocpPortOptions> = Object.freeze({
-  name: 'iocp',
-  supports,
-  isAvailable: (): boolean => 'binding' in findBinding(),
-  unavailabilityReason: (): string | null => {
-    const found = findBinding();
-    return 'reason' in found ? found.reason : null;
-  },
-  createPort: (sink: CompletionSink, options?: IocpPortOptions): IocpPort => {
-    const found = findBinding();
-    if ('reason' in found) throw new BackendError('ERR_BACKEND_UNSUPPORTED', `iocp is not available: ${found.reason}`);
-    return new IocpPort(iocpBackend, found.binding, sink, options);
-  },
-});
+export const iocpBackend: Backend = createIocpBackend();

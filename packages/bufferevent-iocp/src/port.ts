@@ -1,24 +1,16 @@
-import { type Backend, type CompletionSink, checkInteger, errnoName, type PortOptions } from 'bufferevent-backend';
+import { type Backend, type CompletionSink, errnoName, type PortOptions } from 'bufferevent-backend';
 import { type NativeBinding, NativePort, type NativePortStats } from 'bufferevent-backend/native';
 import { COUNTERS, CounterIndex } from 'bufferevent-backend/ring';
 import type { IocpBinding } from './binding.js';
 
-const MAX_THREADS = 64;
-
 /** Options of a port of `iocpBackend`. */
-export interface IocpPortOptions extends PortOptions {
-  /**
-   * Threads that wait for the system, 1 to 64. Default 1. They only carry what has finished to the thread of JavaScript;
-   * each stream stays in order with any number of them (C3).
-   */
-  readonly threads?: number;
-}
+export interface IocpPortOptions extends PortOptions {}
 
 /** System calls made since the port was made, by kind. */
 export interface SystemCalls {
   /** `GetQueuedCompletionStatusEx` calls that brought something. */
   readonly waits: number;
-  /** `ConnectEx`, `CancelIoEx`, and polls for the end of a peer. */
+  /** `ConnectEx` and `CancelIoEx`. */
   readonly controls: number;
   /** `WSARecv`, those that only wait with no memory included. */
   readonly reads: number;
@@ -37,13 +29,12 @@ export class IocpPort extends NativePort {
   readonly #counters: Float64Array;
 
   constructor(
-    backend: Backend<IocpPortOptions>,
+    backend: Backend,
     binding: IocpBinding,
+    threads: number,
     sink: CompletionSink,
     options: IocpPortOptions = {},
   ) {
-    const { threads = 1 } = options;
-    checkInteger('options.threads', threads, 1, MAX_THREADS);
     const counters = new Float64Array(COUNTERS);
     const open: NativeBinding['open'] = (...words) => binding.open(...words, threads);
     super(backend, { binding: { ...binding, open }, counters, openCall: 'CreateIoCompletionPort', rawCode }, sink, options);

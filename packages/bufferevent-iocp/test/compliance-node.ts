@@ -2,12 +2,12 @@
 import { describe, it } from 'node:test';
 import { withTrace } from 'bufferevent-backend/memory';
 import { backendCompliance, excludedCases } from 'bufferevent-backend-compliance';
-import { iocpBackend } from 'bufferevent-iocp';
-import { iocpHarness, ipv4, ipv6, withThreads } from './harness.js';
+import { createIocpBackend, iocpBackend } from 'bufferevent-iocp';
+import { iocpHarness, ipv4, ipv6 } from './harness.js';
 
 describe('TCP over IPv4', () => backendCompliance({ describe, it }, iocpHarness(ipv4)));
 describe('TCP over IPv6', () => backendCompliance({ describe, it }, iocpHarness(ipv6)));
-describe('with four threads', () => backendCompliance({ describe, it }, iocpHarness(ipv4, withThreads(4))));
+describe('with four threads', () => backendCompliance({ describe, it }, iocpHarness(ipv4, createIocpBackend({ threads: 4 }))));
 describe('under a trace', () => backendCompliance({ describe, it }, iocpHarness(ipv4, withTrace(iocpBackend))));
 
 for (const { case: left, reasons } of excludedCases(iocpHarness(ipv4))) {

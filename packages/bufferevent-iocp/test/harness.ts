@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Address, type Backend, Operation, type PortOptions } from 'bufferevent-backend';
+import { type Address, type Backend, Operation } from 'bufferevent-backend';
 import type { Harness, OpenFile } from 'bufferevent-backend-compliance';
 import { iocpBackend } from 'bufferevent-iocp';
 
@@ -12,14 +12,6 @@ let files = 0;
 
 export const ipv4 = (): Address => ({ ip: '127.0.0.1', port: 0 });
 export const ipv6 = (): Address => ({ ip: '::1', port: 0 });
-
-/** The backend with so many threads at every port. */
-export function withThreads(threads: number): Backend {
-  return {
-    ...iocpBackend,
-    createPort: (sink, options?: PortOptions) => iocpBackend.createPort(sink, { ...options, threads }),
-  };
-}
 
 /** Connected sockets that nobody owns: both ends of connections, detached. */
 const pairs = await openPairs(20);
