@@ -1,6 +1,8 @@
 // Where the addon finds Node when it first calls it: in the process, however its executable is named. For MinGW; with MSVC,
 // node-gyp brings its own.
+#ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
+#endif
 #include <windows.h>
 
 #include <delayimp.h>

@@ -1,7 +1,9 @@
 import type { CompletionSink, Port } from 'bufferevent-backend';
 import { epollBackend } from 'bufferevent-epoll';
+import { createIocpBackend } from 'bufferevent-iocp';
 
-/** The port of this system: completions of `epoll` on Linux, which has no threads to wait with. */
-export function openPort(sink: CompletionSink, _threads: number): Port {
-  return epollBackend.createPort(sink);
+/** A port of this system: completion ports, where so many threads wait; elsewhere `epoll`, which needs none. */
+export function openPort(sink: CompletionSink, threads: number): Port {
+  const iocp = createIocpBackend({ threads });
+  return (iocp.isAvailable() ? iocp : epollBackend).createPort(sink);
 }

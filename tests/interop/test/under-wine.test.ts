@@ -19,7 +19,7 @@ const manyConnections = 1000;
 const patienceMs = 180_000;
 
 const canRun = isUsable('programs for Windows', neededPrograms) && isAddonUsable();
-const windowsBackends = ['net'] as const;
+const windowsBackends = ['net', 'iocp'] as const;
 const linuxBackends = ['net', 'epoll'] as const;
 const versions = { 'TLS 1.2': '-tls1_2', 'TLS 1.3': '-tls1_3' };
 
