@@ -1,4 +1,3 @@
-import { interleave } from '../rounds.js';
 import { measureBundleSize } from './bundle-size.js';
 import { type MemoryThirds, memoryWorks } from './memory.js';
 import { garbageOnce, libeventScaleOnce, memoryOnce, scaleOnce, timeOnce } from './processes.js';
@@ -49,11 +48,14 @@ async function measureTimes(
   const times: Record<string, TimesByPeer> = {};
   for (const work of works.filter(({ id }) => wanted(id))) {
     const peers = work.peers.filter((peer) => withLibevent || peer !== 'libevent');
-    const measured = await interleave(peers, rounds, async (peer) => {
-      const ns = await timeOnce(work, peer);
-      log(`${work.id}  ${peer}: ${ns.toFixed(1)} ${work.unit}`);
-      return ns;
-    });
+    const measured = await roundsOf(
+      peers,
+      rounds,
+      () => timeOnce(work, peers),
+      (peer, ns) => {
+        log(`${work.id}  ${peer}: ${ns.toFixed(1)} ${work.unit}`);
+      },
+    );
     times[work.id] = Object.fromEntries(peers.map((peer, index) => [peer, measured[index]!]));
   }
   return times;
@@ -61,26 +63,50 @@ async function measureTimes(
 
 async function measureScales(rounds: number, wanted: Wanted, log: Log): Promise<Results['scales']> {
   const measured: Record<string, number[][]> = {};
-  for (const { id, states } of scales.filter((scale) => wanted(scale.id))) {
-    measured[id] = await interleave(states, rounds, async ({ label }, index) => {
-      const ns = await scaleOnce(id, index);
-      log(`${id}  ${label}: ${ns.toFixed(1)} ns`);
-      return ns;
-    });
+  for (const scale of scales.filter(({ id }) => wanted(id))) {
+    measured[scale.id] = await roundsOf(
+      scale.states,
+      rounds,
+      () => scaleOnce(scale),
+      ({ label }, ns) => {
+        log(`${scale.id}  ${label}: ${ns.toFixed(1)} ns`);
+      },
+    );
   }
   return measured;
 }
 
 async function measureLibeventScales(rounds: number, wanted: Wanted, log: Log): Promise<Results['scales']> {
   const measured: Record<string, number[][]> = {};
-  for (const { id, states } of scales.filter((scale) => scale.withLibevent && wanted(scale.id))) {
-    measured[id] = await interleave(states, rounds, async (state) => {
-      const ns = await libeventScaleOnce(state);
-      log(`${id}  libevent, ${state.label}: ${ns.toFixed(1)} ns`);
-      return ns;
-    });
+  for (const scale of scales.filter(({ id, withLibevent }) => withLibevent && wanted(id))) {
+    measured[scale.id] = await roundsOf(
+      scale.states,
+      rounds,
+      () => libeventScaleOnce(scale),
+      ({ label }, ns) => {
+        log(`${scale.id}  libevent, ${label}: ${ns.toFixed(1)} ns`);
+      },
+    );
   }
   return measured;
+}
+
+/** For each candidate its figure of every round; a round measures all of them by turns. */
+async function roundsOf<Candidate>(
+  candidates: readonly Candidate[],
+  rounds: number,
+  measureRound: () => Promise<number[]>,
+  tell: (candidate: Candidate, figure: number) => void,
+): Promise<number[][]> {
+  const results: number[][] = candidates.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    const figures = await measureRound();
+    for (const [index, candidate] of candidates.entries()) {
+      results[index]!.push(figures[index]!);
+      tell(candidate, figures[index]!);
+    }
+  }
+  return results;
 }
 
 async function measureGarbage(wanted: Wanted, log: Log): Promise<Results['garbage']> {
