@@ -4,9 +4,7 @@
       "target_name": "bufferevent_epoll",
       "sources": [
         "native/addon.cc",
-        "native/address.cc",
         "native/listeners.cc",
-        "native/memory.cc",
         "native/port.cc",
         "native/reactor.cc",
         "native/runtime.cc",

@@ -32,7 +32,10 @@ export const Verb: typeof Operation & {
  * of the JavaScript half, which refuses stale handles before anything is written.
  */
 
-/** Words of one completion, and what each of them is. `memory` is −1 where nothing was received. */
+/**
+ * Words of one completion, and what each of them is. `memory` is −1 where nothing was received; `start` of a failure is the
+ * mechanism's own code, where it is another than the result.
+ */
 export const CompletionWord = { operation: 0, slot: 1, result: 2, memory: 3, start: 4 } as const;
 export const COMPLETION_WORDS = 5;
 

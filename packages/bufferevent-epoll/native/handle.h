@@ -1,7 +1,9 @@
-// What the port knows of one stream or listener. A slot is in use from the call that opens it until its last completion
-// has been handed to JavaScript; events carry its life, so that one of a former life is told apart.
+// What the port knows of one stream or listener.
 #pragma once
 
+#include <address.h>
+#include <read-size.h>
+#include <ring-port.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -9,16 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "address.h"
-
 namespace bufferevent {
-
-// Bytes of a registered memory.
-struct Piece {
-  uint32_t memory;
-  uint32_t start;
-  uint32_t length;
-};
 
 // A send that the system has not taken a byte of yet.
 struct BlockedSend {
@@ -30,8 +23,6 @@ struct BlockedSend {
 };
 
 enum class Kind : uint8_t { kFree, kStream, kListener };
-
-constexpr uint32_t kCameUnitBytes = 64;
 
 // A socket file that a listener made, to be removed with it unless somebody else's stands there by then.
 struct SocketFile {
@@ -57,11 +48,7 @@ struct Handle {
   uint32_t life = 0;
   // Asked for by the recv in flight; 0 when there is none.
   uint32_t recvMax = 0;
-  // Bytes that the next read asks for.
-  uint32_t readBytes : 17 = 0;
-  // The most that has come lately, halved with each read since, in units of `kCameUnitBytes`: the tail of a message says
-  // little of the next one.
-  uint32_t cameUnits : 15 = 0;
+  ReadSize readSize;
   int16_t readFailure = 0;
   int16_t writeFailure = 0;
   // What ended the connection, found out by looking: reading meets it behind the last byte.
@@ -82,26 +69,6 @@ struct Handle {
   bool ended : 1 = false;
   bool writeEnded : 1 = false;
   bool shutdownWaits : 1 = false;
-};
-
-// The handles by slot, in blocks of a power of two: found without a division, and never moved.
-class HandleTable {
- public:
-  Handle& operator[](int32_t slot) { return blocks_[static_cast<uint32_t>(slot) / kBlock][static_cast<uint32_t>(slot) % kBlock]; }
-  const Handle& operator[](int32_t slot) const { return blocks_[static_cast<uint32_t>(slot) / kBlock][static_cast<uint32_t>(slot) % kBlock]; }
-  uint32_t size() const { return size_; }
-
-  // The new slot.
-  int32_t Add() {
-    if (size_ % kBlock == 0) blocks_.push_back(std::make_unique<Handle[]>(kBlock));
-    return static_cast<int32_t>(size_++);
-  }
-
- private:
-  static constexpr uint32_t kBlock = 64;
-
-  std::vector<std::unique_ptr<Handle[]>> blocks_;
-  uint32_t size_ = 0;
 };
 
 }  // namespace bufferevent

@@ -1,23 +1,11 @@
 // The epoll descriptor: what is watched, and the events that one wait brought and nobody has handled yet.
 #pragma once
 
+#include <ring-port.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
 namespace bufferevent {
-
-// What each kind of system call was done how often; shared with JavaScript, as doubles.
-struct Counters {
-  double waits;
-  double controls;
-  double reads;
-  double writes;
-  double accepts;
-  // Times that JavaScript was called.
-  double calls;
-  // Times that JavaScript called an open port.
-  double nativeCalls;
-};
 
 class Reactor {
  public:

@@ -126,17 +126,20 @@ void Port::Recv(int32_t slot, uint32_t max) {
   Complete(kRecv, slot, -ENOMEM);
 }
 
+void Port::LowerRecvMax(int32_t slot, uint32_t max) {
+  Handle& handle = handles_[slot];
+  handle.recvMax = std::min(handle.recvMax, max);
+}
+
 void Port::Read(int32_t slot) {
   Handle& handle = handles_[slot];
-  const uint32_t wanted = std::min<uint32_t>(handle.recvMax, handle.readBytes);
+  const uint32_t wanted = handle.readSize.Wanted(handle.recvMax);
   uint32_t start, room;
   uint8_t* memory;
-  const uint32_t least = std::min(wanted, std::max<uint32_t>(handle.cameUnits * kCameUnitBytes, kSmallReadBytes));
-  const int32_t id = memory_.Room(wanted, least, &start, &room, &memory);
+  const int32_t id = memory_.Room(wanted, handle.readSize.Least(wanted), &start, &room, &memory);
   if (id < 0) {
     // JavaScript brings new slabs, and the event comes again.
-    out_of_slabs_ = true;
-    bytes_left_ = 0;
+    RunOutOfSlabs();
     return;
   }
   const uint32_t asked = std::min(wanted, room);
@@ -147,14 +150,7 @@ void Port::Read(int32_t slot) {
   if (count > 0) {
     memory_.Take(id, static_cast<size_t>(count));
     bytes_left_ -= count;
-    // Where the room may have cut it short there was more.
-    const uint32_t came = static_cast<uint32_t>(count) == asked ? wanted : static_cast<uint32_t>(count);
-    handle.cameUnits = std::max<uint32_t>((came + kCameUnitBytes - 1) / kCameUnitBytes, handle.cameUnits / 2);
-    if (static_cast<uint32_t>(count) == handle.readBytes) {
-      handle.readBytes = std::min<uint32_t>(4 * handle.readBytes, kLargeSlabBytes);
-    } else if (handle.cameUnits * kCameUnitBytes < handle.readBytes / 4) {
-      handle.readBytes = std::max<uint32_t>(handle.readBytes / 2, kSmallReadBytes);
-    }
+    handle.readSize.Learn(static_cast<uint32_t>(count), asked, wanted);
     Complete(kRecv, slot, static_cast<int32_t>(count), id, static_cast<int32_t>(start));
     return;
   }

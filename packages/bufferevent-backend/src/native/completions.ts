@@ -1,13 +1,8 @@
-import {
-  type CompletionBatch,
-  errnoName,
-  type Handle,
-  type Lease,
-  type Operation,
-  resultOfErrnoName,
-} from 'bufferevent-backend';
-import { COMPLETION_WORDS, CompletionWord } from 'bufferevent-backend/ring';
-import type { PortMemory } from './memory.js';
+import type { CompletionBatch, CompletionSink, Handle, Lease, Operation } from '../contract.js';
+import { errnoName, resultOfErrnoName } from '../errno.js';
+import { COMPLETION_WORDS, CompletionWord } from '../ring.js';
+import { surface } from '../surface.js';
+import type { PortMemory } from './port-memory.js';
 
 /** Records of the ring: what one call into JavaScript can bring. */
 const RING_RECORDS = 4096;
@@ -28,7 +23,10 @@ export class Completions implements CompletionBatch {
   #first = 0;
   #end = 0;
   /** Completions of which something was asked. */
-  touched = 0;
+  #touched = 0;
+  /** Since the port was made: times that the sink was called, and completions that it was given. */
+  batches = 0;
+  delivered = 0;
 
   constructor(memory: () => PortMemory) {
     this.#memory = memory;
@@ -45,7 +43,7 @@ export class Completions implements CompletionBatch {
   clear(): void {
     this.#first = 0;
     this.#end = 0;
-    this.touched = 0;
+    this.#touched = 0;
   }
 
   add(record: number, handle: Handle, result: number, lease: Lease): void {
@@ -56,24 +54,41 @@ export class Completions implements CompletionBatch {
     this.#leases[index] = lease;
   }
 
+  /** Calls the sink, again with what is left when it throws: the exception surfaces by itself (C19). */
+  deliver(sink: CompletionSink): void {
+    while (this.length > 0) {
+      const { length } = this;
+      this.batches++;
+      try {
+        sink(this);
+        this.delivered += length;
+        return;
+      } catch (error) {
+        surface(error);
+        this.#skipTouched();
+        this.delivered += length - this.length;
+      }
+    }
+  }
+
   /** Leaves out what was looked at, at least one. */
-  skipTouched(): void {
-    this.#first += Math.max(1, this.touched);
-    this.touched = 0;
+  #skipTouched(): void {
+    this.#first += Math.max(1, this.#touched);
+    this.#touched = 0;
   }
 
   operation(index: number): Operation {
-    if (index >= this.touched) this.touched = index + 1;
+    if (index >= this.#touched) this.#touched = index + 1;
     return this.#word(index, CompletionWord.operation) as Operation;
   }
 
   handle(index: number): Handle {
-    if (index >= this.touched) this.touched = index + 1;
+    if (index >= this.#touched) this.#touched = index + 1;
     return this.#handles[this.#first + index] as number;
   }
 
   result(index: number): number {
-    if (index >= this.touched) this.touched = index + 1;
+    if (index >= this.#touched) this.#touched = index + 1;
     return this.#results[this.#first + index] as number;
   }
 

@@ -1,4 +1,4 @@
-import type { Lease } from 'bufferevent-backend';
+import type { Lease } from '../contract.js';
 
 /*
  *   lease = page × 2^30 + generation × 2^16 + slot        slot of 16 bits, generation of 14

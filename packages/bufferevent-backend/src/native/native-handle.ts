@@ -1,7 +1,7 @@
-import { type Handle, Operation } from 'bufferevent-backend';
+import { type Handle, Operation } from '../contract.js';
 
 /** What JavaScript knows of a stream or listener: its names on both sides, and what is in flight. */
-export class EpollHandle {
+export class NativeHandle {
   readonly slot: number;
   readonly isListener: boolean;
   /** 0 until the port has given it one. */

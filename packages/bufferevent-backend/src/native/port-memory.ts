@@ -1,6 +1,7 @@
-import { argumentRangeError, BackendError, type Lease } from 'bufferevent-backend';
-import { ControlWord, LARGE_SLAB_BYTES, SMALL_SLAB_BYTES } from 'bufferevent-backend/ring';
-import type { Binding, NativePort } from './binding.js';
+import type { Lease } from '../contract.js';
+import { argumentRangeError, BackendError } from '../errors.js';
+import { ControlWord, LARGE_SLAB_BYTES, SMALL_SLAB_BYTES } from '../ring.js';
+import type { NativeBinding, NativeHalf } from './binding.js';
 import { LeaseTable } from './lease-table.js';
 
 /** Free slabs of each size that a wake-up may fill, which takes 256 KiB and fills none to the brim, and that are kept at most. */
@@ -27,8 +28,8 @@ interface Slab {
  * is out is empty again.
  */
 export class PortMemory {
-  readonly #binding: Binding;
-  readonly #port: NativePort;
+  readonly #binding: NativeBinding;
+  readonly #port: NativeHalf;
   readonly #control: Int32Array;
   readonly #slabs: (Slab | null)[] = [];
   readonly #freeIds: number[] = [];
@@ -46,7 +47,7 @@ export class PortMemory {
   #lastId = 0;
   #lastOffset = 0;
 
-  constructor(binding: Binding, port: NativePort, control: Int32Array) {
+  constructor(binding: NativeBinding, port: NativeHalf, control: Int32Array) {
     this.#binding = binding;
     this.#port = port;
     this.#control = control;
