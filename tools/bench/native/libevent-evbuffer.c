@@ -6,7 +6,8 @@
  *   libevent-evbuffer readln FILE                              FILE: whole lines, a multiple of 64 KiB
  *   libevent-evbuffer search FILE NEEDLE reference | copy      NEEDLE ends FILE and is nowhere else in it
  *
- * Prints {"nsPerOperation":…,"operations":…}: CPU time of the process, after a warm-up.
+ * Prints {"operations":…,"cpuMicroseconds":…} after its warm-up, and again for each line on its standard input, when it has
+ * worked a slice: operations since the warm-up, CPU time of the process since its start.
  */
 #include <event2/buffer.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 enum { MESSAGE_BYTES = 64, PIECE_BYTES = 1024, LINES_CHUNK_BYTES = 65536, SEARCH_CHUNK_BYTES = 16384 };
 
 static const double WARM_UP_NS = 100e6;
-static const double MEASURED_NS = 250e6;
+static const double SLICE_NS = 12.5e6;
 
 struct work {
 	struct evbuffer *buffer;
@@ -129,25 +130,30 @@ static double cpu_ns(void)
 	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* Doubles the slice until it is long enough to be timed, which is the warm-up too; then as many slices as fill the time. */
-static void measure(struct work *work)
+static void tell(long operations)
 {
-	long slice = 1;
+	printf("{\"operations\":%ld,\"cpuMicroseconds\":%.3f}\n", operations, cpu_ns() / 1000);
+	fflush(stdout);
+}
+
+/* Doubles the slice until it is long enough to be timed, which is the warm-up too; then a slice for each line. */
+static void work_slice_by_slice(struct work *work)
+{
+	long slice = 1, operations = 0;
 	double started = cpu_ns(), before, took;
 	do {
 		before = cpu_ns();
 		work->run(work, slice);
 		took = cpu_ns() - before;
-		if (took < WARM_UP_NS / 8) slice *= 2;
+		if (took < SLICE_NS) slice *= 2;
 	} while (cpu_ns() - started < WARM_UP_NS);
-	long operations = 0;
-	started = cpu_ns();
-	do {
+	tell(operations);
+	for (int next; (next = getchar()) != EOF;) {
+		if (next != '\n') continue;
 		work->run(work, slice);
 		operations += slice;
-		took = cpu_ns() - started;
-	} while (took < MEASURED_NS);
-	printf("{\"nsPerOperation\":%.4f,\"operations\":%ld}\n", took / (double)operations, operations);
+		tell(operations);
+	}
 }
 
 int main(int count, char **words)
@@ -175,6 +181,6 @@ int main(int count, char **words)
 	} else {
 		fail("unknown work");
 	}
-	measure(&work);
+	work_slice_by_slice(&work);
 	return 0;
 }

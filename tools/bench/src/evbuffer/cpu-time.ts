@@ -1,36 +1,16 @@
 import type { Operation } from './operation.js';
 
 const WARM_UP_MICROSECONDS = 250_000;
-const MEASURED_MICROSECONDS = 250_000;
-/** A slice must be much longer than the clock's steps, and short enough that slow candidates do not run for minutes. */
+/** A slice must be much longer than the clock's steps, and much shorter than what disturbs the machine. */
 const SLICE_MICROSECONDS = 12_500;
 
-export interface CpuTime {
-  readonly nsPerOperation: number;
-  readonly operations: number;
-}
-
 /** CPU time of this process and all its threads: garbage is paid by who makes it, and waiting for a CPU costs nothing. */
-function cpuMicroseconds(): number {
+export function cpuMicroseconds(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
 }
 
-/** Runs it until V8 has compiled it, then measures. Throws when it gives anything but what it should. */
-export function measureCpu(operation: Operation): CpuTime {
-  const slice = warmUp(operation);
-  let operations = 0;
-  let took = 0;
-  const started = cpuMicroseconds();
-  do {
-    runChecked(operation, slice);
-    operations += slice;
-    took = cpuMicroseconds() - started;
-  } while (took < MEASURED_MICROSECONDS);
-  return { nsPerOperation: (took * 1000) / operations, operations };
-}
-
-/** Returns how many make a slice. */
+/** Runs it until V8 has compiled it; returns how many make a slice. Throws when it gives anything but what it should. */
 export function warmUp(operation: Operation): number {
   const started = cpuMicroseconds();
   let slice = 1;

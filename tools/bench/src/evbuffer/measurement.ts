@@ -4,7 +4,7 @@ import { type MemoryThirds, memoryWorks } from './memory.js';
 import { garbageOnce, libeventScaleOnce, memoryOnce, scaleOnce, timeOnce } from './processes.js';
 import { buildLibevent, buildWorker } from './programs.js';
 import type { Results, RunDescription, TimesByPeer } from './results.js';
-import { scales } from './scale.js';
+import { type Scale, scales } from './scale.js';
 import { type PeerName, works } from './works.js';
 
 /** Works after which steady state is looked at for garbage; evbuffer's peers are measured with it, for comparison. */
@@ -26,11 +26,13 @@ export async function measureAll({ run, wanted, log }: MeasurementOptions): Prom
   await buildWorker();
   const libeventMissing = buildLibevent();
   if (libeventMissing !== null) log(`libevent is not measured: ${libeventMissing}`);
+  const wantedScales = scales.filter(({ id }) => wanted(id));
+  const libeventScales = libeventMissing === null ? wantedScales.filter(({ withLibevent }) => withLibevent) : [];
   return {
     run: { ...run, libeventMissing },
     times: await measureTimes(run.rounds, libeventMissing === null, wanted, log),
-    scales: await measureScales(run.scaleRounds, wanted, log),
-    libeventScales: libeventMissing === null ? await measureLibeventScales(run.scaleRounds, wanted, log) : {},
+    scales: await measureScales(wantedScales, run.scaleRounds, scaleOnce, log),
+    libeventScales: await measureScales(libeventScales, run.scaleRounds, libeventScaleOnce, log),
     garbage: await measureGarbage(wanted, log),
     memory: await measureMemory(run.memoryGibibytes * 2 ** 30, wanted, log),
     size: wanted('size') ? await measureBundleSize() : null,
@@ -59,26 +61,23 @@ async function measureTimes(
   return times;
 }
 
-async function measureScales(rounds: number, wanted: Wanted, log: Log): Promise<Results['scales']> {
+/** For each state of each scale the figure of every round; `measure` gives those of one round. */
+async function measureScales(
+  wanted: readonly Scale[],
+  rounds: number,
+  measure: (scale: Scale) => Promise<number[]>,
+  log: Log,
+): Promise<Results['scales']> {
   const measured: Record<string, number[][]> = {};
-  for (const { id, states } of scales.filter((scale) => wanted(scale.id))) {
-    measured[id] = await interleave(states, rounds, async ({ label }, index) => {
-      const ns = await scaleOnce(id, index);
-      log(`${id}  ${label}: ${ns.toFixed(1)} ns`);
-      return ns;
-    });
-  }
-  return measured;
-}
-
-async function measureLibeventScales(rounds: number, wanted: Wanted, log: Log): Promise<Results['scales']> {
-  const measured: Record<string, number[][]> = {};
-  for (const { id, states } of scales.filter((scale) => scale.withLibevent && wanted(scale.id))) {
-    measured[id] = await interleave(states, rounds, async (state) => {
-      const ns = await libeventScaleOnce(state);
-      log(`${id}  libevent, ${state.label}: ${ns.toFixed(1)} ns`);
-      return ns;
-    });
+  for (const scale of wanted) {
+    const byState = scale.states.map((): number[] => []);
+    for (let round = 0; round < rounds; round++) {
+      for (const [state, ns] of (await measure(scale)).entries()) {
+        byState[state]!.push(ns);
+        log(`${scale.id}  ${scale.states[state]!.label}: ${ns.toFixed(1)} ns`);
+      }
+    }
+    measured[scale.id] = byState;
   }
   return measured;
 }

@@ -2,33 +2,38 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { GARBAGE_FLAGS } from '../../servers/allocation.mjs';
 import { plainEnvironment } from '../environment.js';
-import type { CpuTime } from './cpu-time.js';
 import { NEEDLE, QUEUED_BYTES } from './inputs.js';
 import type { MemoryThirds } from './memory.js';
 import { libeventProgram, linesFile, searchedFile, workerProgram } from './programs.js';
-import type { QueueState } from './scale.js';
+import type { Scale } from './scale.js';
+import { measureInSlices } from './slices.js';
 import type { PeerName, Task, Work } from './works.js';
 
 const run = promisify(execFile);
 
-/** One round of one candidate, in a process of its own: CPU time of an operation in ns. */
+/** One round of one candidate, in one go: CPU time of an operation in ns. */
 export async function timeOnce({ id, task }: Work, peer: PeerName): Promise<number> {
-  const { nsPerOperation } =
+  const program =
     peer === 'libevent'
-      ? await runProgram<CpuTime>(libeventProgram, libeventWords(task))
-      : await runWorker<CpuTime>(['time', id, peer]);
-  return nsPerOperation;
+      ? { path: libeventProgram, words: libeventWords(task) }
+      : { path: process.execPath, words: [workerProgram, 'time', id, peer] };
+  const [ns] = await measureInSlices([program]);
+  return ns!;
 }
 
-export async function scaleOnce(scale: string, state: number): Promise<number> {
-  const { nsPerOperation } = await runWorker<CpuTime>(['scale', scale, String(state)], ['--expose-gc']);
-  return nsPerOperation;
+/** One round of a scale, by turns: CPU time of the operation on a queue in each of its states, in ns. */
+export function scaleOnce({ id, states }: Scale): Promise<number[]> {
+  return measureInSlices(
+    states.map((_, index) => ({
+      path: process.execPath,
+      words: ['--expose-gc', workerProgram, 'scale', id, String(index)],
+    })),
+  );
 }
 
 /** The same of libevent: there is one operation that it is measured with. */
-export async function libeventScaleOnce({ chunks }: QueueState): Promise<number> {
-  const { nsPerOperation } = await runProgram<CpuTime>(libeventProgram, ['frames', String(chunks)]);
-  return nsPerOperation;
+export function libeventScaleOnce({ states }: Scale): Promise<number[]> {
+  return measureInSlices(states.map(({ chunks }) => ({ path: libeventProgram, words: ['frames', String(chunks)] })));
 }
 
 export async function garbageOnce(work: string, peer: PeerName): Promise<number> {
@@ -53,12 +58,8 @@ function libeventWords(task: Task): string[] {
   }
 }
 
-function runWorker<T>(words: readonly string[], flags: readonly string[] = []): Promise<T> {
-  return runProgram(process.execPath, [...flags, workerProgram, ...words]);
-}
-
-/** What a program that ends with 0 prints, as JSON. */
-async function runProgram<T>(program: string, words: readonly string[]): Promise<T> {
-  const { stdout } = await run(program, words, { env: plainEnvironment() });
+/** What a worker that ends with 0 prints, as JSON. */
+async function runWorker<T>(words: readonly string[], flags: readonly string[] = []): Promise<T> {
+  const { stdout } = await run(process.execPath, [...flags, workerProgram, ...words], { env: plainEnvironment() });
   return JSON.parse(stdout) as T;
 }

@@ -1,8 +1,11 @@
-// One measurement in a process of its own. The bench bundles this file and runs it in plain Node:
-// `worker time WORK PEER | garbage WORK PEER | scale SCALE STATE | memory WORK BYTES`; prints the result as JSON.
-import { measureCpu, warmUp } from './cpu-time.js';
+// One candidate in a process of its own. The bench bundles this file and runs it in plain Node:
+// `worker time WORK PEER | scale SCALE STATE` works a slice for each line that comes in (`slices.ts`),
+// `worker garbage WORK PEER | memory WORK BYTES` prints what it has measured as JSON.
+import { createInterface } from 'node:readline';
+import { cpuMicroseconds, runChecked, warmUp } from './cpu-time.js';
 import { measureGarbage } from './garbage.js';
 import { measureMemory, memoryWorks } from './memory.js';
+import type { Operation } from './operation.js';
 import { peers } from './peers/index.js';
 import { scales } from './scale.js';
 import { scaleOperation } from './scale-operations.js';
@@ -12,7 +15,7 @@ const [what, id, detail = ''] = process.argv.slice(2);
 
 switch (what) {
   case 'time':
-    print(measureCpu(operationOf(id, detail)));
+    await workSliceBySlice(operationOf(id, detail));
     break;
   case 'garbage':
     print({ bytesPerOperation: await measureGarbage(operationOf(id, detail)) });
@@ -24,7 +27,7 @@ switch (what) {
     const prepared = scaleOperation(operation, states[Number(detail)]!);
     // What filling the queue left behind is not the operation's to pay for.
     (globalThis as { gc?: () => void }).gc?.();
-    print(measureCpu(prepared));
+    await workSliceBySlice(prepared);
     break;
   }
   case 'memory':
@@ -32,6 +35,19 @@ switch (what) {
     break;
   default:
     throw new Error(`unknown measurement ${what}`);
+}
+
+async function workSliceBySlice(operation: Operation): Promise<void> {
+  const slice = warmUp(operation);
+  let operations = 0;
+  const tell = (): void =>
+    void process.stdout.write(`${JSON.stringify({ operations, cpuMicroseconds: cpuMicroseconds() })}\n`);
+  tell();
+  for await (const _ of createInterface(process.stdin)) {
+    runChecked(operation, slice);
+    operations += slice;
+    tell();
+  }
 }
 
 function operationOf(work: string | undefined, peer: string) {
