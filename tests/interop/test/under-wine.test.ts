@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runBulk } from 'echo/load';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { neededPrograms } from 'wine';
+import { echoIsReady, neededPrograms, WindowsEcho } from 'wine';
 import { type Credentials, createCredentials } from '../src/credentials.js';
-import { echoIsReady, echoProgram } from '../src/echo-program.js';
+import { echoProgram } from '../src/echo-program.js';
 import { Meter, payload } from '../src/payload.js';
 import { PipedProgram } from '../src/piped-exchange.js';
 import { Program } from '../src/program.js';
 import { isAddonUsable, isUsable } from '../src/usable.js';
-import { WindowsEcho } from '../src/windows-echo.js';
+import { exchange } from '../src/windows-exchange.js';
 
 const MiB = 2 ** 20;
 const bytes = 16 * MiB;
@@ -129,7 +129,7 @@ describe.runIf(canRun)('Windows and Linux', () => {
         ]);
         const [, port] = await program.matched(echoIsReady);
         const words = ['--backend', backend, '--port', `${port}`, ...clientWords];
-        const { sent, received } = await windows.exchange(bytes, ...words);
+        const { sent, received } = await exchange(windows, bytes, ...words);
         expect(received).toEqual(sent);
       }
     });
