@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { fetchNode } from '../run/fetch-node.mjs';
 import { compileAddon } from './compile.js';
 import { isFresh, markFresh } from './freshness.mjs';
-import { PackageFolder } from './package-folder.mjs';
 import { importLibrary } from './import-library.js';
+import { PackageFolder } from './package-folder.mjs';
 
 /** The oldest line of Node that is supported: what it exports, later ones do too. */
 const NODE_VERSION = '20.20.2';

@@ -1,4 +1,3 @@
-import { createTestPki, type TestPki } from 'certificates';
 import { Evbuffer } from 'evbuffer';
 import { describe } from 'vitest';
 import {
@@ -10,6 +9,7 @@ import {
   type SslOptions,
   unavailabilityReason,
 } from '../src/index.js';
+import { pki } from './support/pki.js';
 
 /** Where the addon is missing, its tests are skipped, with one line that says why; with REQUIRE_TOOLS=1 they run, and fail. */
 export const describeWithOpenssl: ReturnType<typeof describe.runIf> = describe.runIf(isUsable());
@@ -20,7 +20,7 @@ function isUsable(): boolean {
   return false;
 }
 
-export const pki: TestPki = await createTestPki();
+export { pki };
 
 /** One side of a connection whose other side is in the same process. */
 export class TestEnd {

@@ -1,6 +1,5 @@
 // main.ts [--node 20|22] [--repeat N] [FILE …]: the suites of suites.ts under Wine, or those in the files named
 // (`packages/bufferevent-net/test/compliance-node.ts`), with one Node for Windows or all of them.
-// main.ts --run FILE [WORD …]: a program of the workspace.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -35,7 +34,9 @@ function suiteOf(path: string): Suite {
   for (const [name, folder] of workspacePackages) {
     if (!path.startsWith(`${folder}/`)) continue;
     const file = path.slice(folder.length + 1).replace(/\.ts$/, '.js');
-    return suites.find((suite) => suite.package === name && suite.file === file) ?? { package: name, file, limitMinutes: 10 };
+    return (
+      suites.find((suite) => suite.package === name && suite.file === file) ?? { package: name, file, limitMinutes: 10 }
+    );
   }
   throw new Error(`${path} belongs to no package of the workspace`);
 }

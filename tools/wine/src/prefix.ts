@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { cacheFolder } from '../../run/fetch-node.mjs';
-import { winePath, wineServerPath } from './programs.js';
+import { wine, wineServer } from './programs.js';
 
 const MOST_PREFIXES = 16;
 
@@ -38,10 +38,14 @@ export class Prefix implements Disposable {
     this.#claim = claim;
   }
 
-  /** What Wine is to be told. Without a screen, and without what it would offer to install. */
+  /** Ours, but for what is about programs of Linux. Without a screen, and without what Wine would offer to install. */
   get environment(): NodeJS.ProcessEnv {
     return {
       ...process.env,
+      NODE_OPTIONS: undefined,
+      REQUIRE_TOOLS: undefined,
+      // For tests that Wine fails where Windows would not.
+      UNDER_WINE: '1',
       DISPLAY: undefined,
       WAYLAND_DISPLAY: undefined,
       WINEARCH: 'win64',
@@ -75,15 +79,15 @@ export class Prefix implements Disposable {
   }
 
   async #run(...words: string[]): Promise<void> {
-    const child = spawn(winePath(), words, { env: this.environment, stdio: 'ignore' });
+    const child = spawn(wine, words, { env: this.environment, stdio: 'ignore' });
     const [code] = (await once(child, 'exit')) as [number | null];
     if (code !== 0) throw new Error(`wine64 ${words.join(' ')} ended with ${code}`);
   }
 
   #server(word: '--kill' | '--wait'): void {
-    spawnSync(wineServerPath(), [word], { env: this.environment, stdio: 'ignore' });
+    spawnSync(wineServer, [word], { env: this.environment, stdio: 'ignore' });
     // What was ended is gone only after a moment.
-    if (word === '--kill') spawnSync(wineServerPath(), ['--wait'], { env: this.environment, stdio: 'ignore' });
+    if (word === '--kill') spawnSync(wineServer, ['--wait'], { env: this.environment, stdio: 'ignore' });
   }
 }
 

@@ -4,34 +4,20 @@ import { delimiter, join } from 'node:path';
 
 const DEBIAN_FOLDER = '/usr/lib/wine';
 
-const found = { wine: programNamed('wine64'), server: programNamed('wineserver') };
+export const wine: string = find('wine64');
+export const wineServer: string = find('wineserver');
+/** Builds the addons. */
+const compiler = find('x86_64-w64-mingw32-g++-posix');
 
-/** What is not there, for a line that says so. Empty where Wine can be used. */
-export const missingPrograms: readonly string[] = Object.values(found).flatMap(({ name, path }) =>
-  path === null ? [name] : [],
-);
+/** All that is needed, with the paths of those that were found. */
+export const neededPrograms: readonly string[] = [wine, wineServer, compiler];
 
-export function winePath(): string {
-  return demand(found.wine);
-}
+export const missingPrograms: readonly string[] = neededPrograms.filter((program) => !program.includes('/'));
 
-export function wineServerPath(): string {
-  return demand(found.server);
-}
-
-interface Program {
-  readonly name: string;
-  readonly path: string | null;
-}
-
-function programNamed(name: string): Program {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), DEBIAN_FOLDER];
-  return { name, path: folders.map((folder) => join(folder, name)).find(isExecutable) ?? null };
-}
-
-function demand({ name, path }: Program): string {
-  if (path === null) throw new Error(`${name} was not found (Debian: apt-get install --no-install-recommends wine64)`);
-  return path;
+/** The path of a program, or its name where there is none. */
+function find(name: string): string {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), DEBIAN_FOLDER].filter((folder) => folder !== '');
+  return folders.map((folder) => join(folder, name)).find(isExecutable) ?? name;
 }
 
 function isExecutable(path: string): boolean {

@@ -1,9 +1,11 @@
 // Packages of the workspace in one flat `node_modules`, as an installation would have them. The workspace itself is no place
 // for Windows: it is full of links, which Wine follows without saying so, and Node would load one module under many names.
+import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { transformSync } from 'esbuild';
+import { root } from '../../run/workspace.mjs';
 import { readManifest, workspacePackages } from './workspace-packages.js';
 
 export class Staging {
@@ -38,8 +40,11 @@ export class Staging {
     if (existsSync(staged)) return staged;
     if (workspacePackages.get(name) === source) copyOurs(source, staged);
     else cpSync(source, staged, { recursive: true, dereference: true, filter: (path) => !isModules(path, source) });
-    for (const needed of Object.keys(readManifest(source).dependencies ?? {})) {
-      this.#place(needed, workspacePackages.get(needed) ?? installed(needed, source), staged);
+    const { dependencies = {}, optionalDependencies = {} } = readManifest(source);
+    for (const needed of Object.keys({ ...dependencies, ...optionalDependencies })) {
+      const from = workspacePackages.get(needed) ?? installed(needed, source);
+      if (from !== null) this.#place(needed, from, staged);
+      else if (!(needed in optionalDependencies)) throw new Error(`${needed}, which ${name} needs, is not installed`);
     }
     return staged;
   }
@@ -49,7 +54,10 @@ export class Staging {
 function copyOurs(source: string, staged: string): void {
   mkdirSync(staged, { recursive: true });
   const manifest = readFileSync(join(source, 'package.json'), 'utf8');
-  const isPrivate = readManifest(source).private === true;
+  const { name, private: isPrivate = false, addonSystems = [] } = readManifest(source);
+  if (addonSystems.includes('win32')) {
+    execFileSync('tsx', ['tools/addons/prebuild-win32.ts', name], { cwd: root, stdio: 'inherit' });
+  }
   // Tools are used as they stand in the workspace, in TypeScript.
   writeFileSync(join(staged, 'package.json'), isPrivate ? manifest.replace(/\.ts"/g, '.js"') : manifest);
   for (const part of ['dist', 'prebuilds/win32-x64']) {
@@ -78,13 +86,13 @@ function compile(code: string): string {
   return transformSync(aboutBuilt, { loader: 'ts', format: 'esm', target: 'node20' }).code;
 }
 
-/** Where a package has found another that was installed for it. */
-function installed(name: string, source: string): string {
-  const real = realpathSync(source);
-  const folders = createRequire(join(real, 'package.json')).resolve.paths(name) ?? [];
-  const found = folders.map((folder) => join(folder, name)).find((folder) => existsSync(join(folder, 'package.json')));
-  if (found === undefined) throw new Error(`${name}, which ${basename(real)} needs, is not installed`);
-  return realpathSync(found);
+/** Where a package has found another that was installed for it, if it was. */
+function installed(name: string, source: string): string | null {
+  // With a file, because some have the name of a module of Node.
+  const file = `${name}/package.json`;
+  const folders = createRequire(join(realpathSync(source), 'package.json')).resolve.paths(file) ?? [];
+  const found = folders.find((folder) => existsSync(join(folder, file)));
+  return found === undefined ? null : realpathSync(join(found, name));
 }
 
 function isModules(path: string, source: string): boolean {

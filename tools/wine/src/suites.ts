@@ -17,4 +17,7 @@ export const suites: readonly Suite[] = [
   { package: 'bufferevent-iocp', file: 'test/compliance-node.js', limitMinutes: 10 },
   { package: 'bufferevent-iocp', file: 'test/life-cycle-node.js', limitMinutes: 10 },
   { package: 'bufferevent', file: 'test/compliance-iocp-node.js', limitMinutes: 10 },
+  { package: 'bufferevent-openssl', file: 'test/binding-node.js', limitMinutes: 5 },
+  { package: 'bufferevent-openssl', file: 'test/compliance-node.js', limitMinutes: 10 },
+  { package: 'iocp-tls-echo', file: 'test/echo-node.js', limitMinutes: 3 },
 ];

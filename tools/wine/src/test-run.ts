@@ -24,6 +24,6 @@ export async function runSuite(prefix: Prefix, staging: Staging, suite: Suite, n
   const startedMs = performance.now();
   const words = ['--expose-gc', '--test', '--test-reporter=spec', suite.file];
   const program = new WindowsProgram(prefix, words, { node, folder, log });
-  const { code } = await program.end(suite.limitMinutes * 60_000);
+  const code = await program.end(suite.limitMinutes * 60_000);
   return { code, seconds: (performance.now() - startedMs) / 1000, log, output: program.output() };
 }

