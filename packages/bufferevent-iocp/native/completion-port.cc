@@ -8,28 +8,32 @@ namespace {
 
 // Packets that one call of a waiting thread can bring.
 constexpr ULONG kBatch = 128;
+// For how long a waiting thread leaves its port alone at most, when nobody takes what it has brought: others may depend on it.
+constexpr DWORD kMostTakingMs = 2;
 
 }  // namespace
 
 void PacketQueue::Push(const OVERLAPPED_ENTRY* packets, size_t count) {
   threads_inside_.fetch_add(1);
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    const bool first = packets_.empty();
-    packets_.insert(packets_.end(), packets, packets + count);
-    pushes_++;
-    if (first) announce_(context_);
-  }
+  AcquireSRWLockExclusive(&lock_);
+  const bool first = packets_.empty();
+  packets_.insert(packets_.end(), packets, packets + count);
+  pushes_++;
+  if (first) announce_(context_);
+  SleepConditionVariableSRW(&taken_, &lock_, kMostTakingMs, 0);
+  ReleaseSRWLockExclusive(&lock_);
   threads_inside_.fetch_sub(1);
 }
 
 uint32_t PacketQueue::Take(std::vector<OVERLAPPED_ENTRY>* packets) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  AcquireSRWLockExclusive(&lock_);
   if (packets->empty()) packets->swap(packets_);
   else packets->insert(packets->end(), packets_.begin(), packets_.end());
   packets_.clear();
   const uint32_t pushes = pushes_;
   pushes_ = 0;
+  ReleaseSRWLockExclusive(&lock_);
+  if (pushes > 0) WakeAllConditionVariable(&taken_);
   return pushes;
 }
 
