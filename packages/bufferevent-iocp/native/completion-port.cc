@@ -13,14 +13,14 @@ constexpr DWORD kMostTakingMs = 2;
 
 }  // namespace
 
-void PacketQueue::Push(const OVERLAPPED_ENTRY* packets, size_t count) {
+void PacketQueue::Push(const OVERLAPPED_ENTRY* packets, size_t count, bool together) {
   threads_inside_.fetch_add(1);
   AcquireSRWLockExclusive(&lock_);
   const bool first = packets_.empty();
   packets_.insert(packets_.end(), packets, packets + count);
   pushes_++;
   if (first) announce_(context_);
-  SleepConditionVariableSRW(&taken_, &lock_, kMostTakingMs, 0);
+  if (together) SleepConditionVariableSRW(&taken_, &lock_, kMostTakingMs, 0);
   ReleaseSRWLockExclusive(&lock_);
   threads_inside_.fetch_sub(1);
 }
@@ -104,13 +104,13 @@ unsigned __stdcall CompletionPort::Run(void* self) {
   }
 }
 
-// What stands side by side for one queue is pushed at once: nearly always all of it.
+// What stands side by side for one queue is pushed at once: nearly always all of it, and then the queue may be waited for.
 void CompletionPort::Deliver(const OVERLAPPED_ENTRY* packets, ULONG count) {
   for (ULONG start = 0; start < count;) {
     PacketQueue* queue = static_cast<Packet*>(packets[start].lpOverlapped)->queue;
     ULONG end = start + 1;
     while (end < count && static_cast<Packet*>(packets[end].lpOverlapped)->queue == queue) end++;
-    queue->Push(packets + start, end - start);
+    queue->Push(packets + start, end - start, end - start == count);
     start = end;
   }
 }

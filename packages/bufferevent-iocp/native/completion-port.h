@@ -35,9 +35,9 @@ class PacketQueue {
   PacketQueue(const PacketQueue&) = delete;
   PacketQueue& operator=(const PacketQueue&) = delete;
 
-  // On any thread. Returns when they have been taken, or after a moment: while they are being handled, more come together in the
-  // completion port, and cost one call then in place of one each.
-  void Push(const OVERLAPPED_ENTRY* packets, size_t count);
+  // On any thread. With `together`, returns when they have been taken, or after a moment: while they are being handled, more
+  // come together in the completion port, and cost one call then in place of one each.
+  void Push(const OVERLAPPED_ENTRY* packets, size_t count, bool together);
 
   // Appends what has come, in order. Returns how many times threads have brought something.
   uint32_t Take(std::vector<OVERLAPPED_ENTRY>* packets);
