@@ -14,13 +14,7 @@ const arrows = {
   bufferevent: ['evbuffer', 'bufferevent-backend', 'bufferevent-net'],
   'bufferevent-openssl': ['evbuffer', 'bufferevent-addon', 'bufferevent-backend', 'bufferevent'],
   echo: ['bufferevent', 'bufferevent-net', 'bufferevent-epoll', 'bufferevent-iocp', 'bufferevent-openssl'],
-  'iocp-tls-echo': [
-    'evbuffer',
-    'bufferevent-backend',
-    'bufferevent-epoll',
-    'bufferevent-iocp',
-    'bufferevent-openssl',
-  ],
+  'iocp-tls-echo': ['evbuffer', 'bufferevent-backend', 'bufferevent-epoll', 'bufferevent-iocp', 'bufferevent-openssl'],
   'smtp-starttls': ['bufferevent', 'bufferevent-openssl'],
   'workers-echo': ['bufferevent', 'bufferevent-epoll'],
 };

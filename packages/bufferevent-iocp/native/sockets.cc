@@ -56,11 +56,10 @@ DWORD SetNonBlocking(SOCKET socket) {
   return ioctlsocket(socket, FIONBIO, &on) == 0 ? 0 : static_cast<DWORD>(WSAGetLastError());
 }
 
-DWORD SocketError(SOCKET socket) {
-  DWORD error = 0;
-  int length = sizeof error;
-  if (getsockopt(socket, SOL_SOCKET, SO_ERROR, reinterpret_cast<char*>(&error), &length) == 0) return error;
-  return static_cast<DWORD>(WSAGetLastError());
+bool HasPeer(SOCKET socket) {
+  sockaddr_storage peer;
+  int length = sizeof peer;
+  return getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &length) == 0;
 }
 
 bool LeaveCompletionPort(SOCKET socket) {

@@ -35,8 +35,8 @@ inline DWORD SetSocketOption(SOCKET socket, int level, int option, const Value& 
   return failed == 0 ? 0 : static_cast<DWORD>(WSAGetLastError());
 }
 
-// What has broken a connection, 0 for nothing. Asking may take it away.
-DWORD SocketError(SOCKET socket);
+// Whether the system still has a connection: not after a reset, and not after both ends have ended.
+bool HasPeer(SOCKET socket);
 
 // Lets a socket leave its completion port, where the system can.
 bool LeaveCompletionPort(SOCKET socket);

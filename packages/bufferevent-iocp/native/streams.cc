@@ -206,9 +206,8 @@ void Port::Read(int32_t slot) {
   if (error != 0) return FailRecv(slot, error);
   if (count == 0) {
     handle.mayHaveMore = false;
-    // Wine meets a reset while nobody reads, and has an end for who reads then.
-    const DWORD broken = SocketError(handle.socket);
-    if (broken != 0) return FailRecv(slot, broken);
+    // Wine makes an end of a reset that comes while nobody reads.
+    if (!handle.writeEnded && !HasPeer(handle.socket)) return FailRecv(slot, WSAECONNRESET);
     handle.ended = true;
   }
   handle.recvMax = 0;

@@ -1,4 +1,10 @@
-import { type Backend, BackendError, type BackendSupports, type CompletionSink, checkInteger } from 'bufferevent-backend';
+import {
+  type Backend,
+  BackendError,
+  type BackendSupports,
+  type CompletionSink,
+  checkInteger,
+} from 'bufferevent-backend';
 import { findBinding } from './binding.js';
 import { IocpPort, type IocpPortOptions } from './port.js';
 
@@ -52,7 +58,8 @@ export function createIocpBackend(options: IocpBackendOptions = {}): Backend {
     },
     createPort: (sink: CompletionSink, portOptions?: IocpPortOptions): IocpPort => {
       const found = findBinding();
-      if ('reason' in found) throw new BackendError('ERR_BACKEND_UNSUPPORTED', `iocp is not available: ${found.reason}`);
+      if ('reason' in found)
+        throw new BackendError('ERR_BACKEND_UNSUPPORTED', `iocp is not available: ${found.reason}`);
       return new IocpPort(backend, found.binding, threads, sink, portOptions);
     },
   });

@@ -37,7 +37,12 @@ export class IocpPort extends NativePort {
   ) {
     const counters = new Float64Array(COUNTERS);
     const open: NativeBinding['open'] = (...words) => binding.open(...words, threads);
-    super(backend, { binding: { ...binding, open }, counters, openCall: 'CreateIoCompletionPort', rawCode }, sink, options);
+    super(
+      backend,
+      { binding: { ...binding, open }, counters, openCall: 'CreateIoCompletionPort', rawCode },
+      sink,
+      options,
+    );
     this.#counters = counters;
   }
 

@@ -56,7 +56,9 @@ export function writeRingHeader(root: string): void {
 
 export function checkRingHeader(root: string): void {
   if (readFileSync(join(root, header), 'utf8') !== ringHeader()) {
-    throw new Error(`${header} differs from src/ring.ts or src/errno.ts: run \`pnpm --filter checks ring-header --write\``);
+    throw new Error(
+      `${header} differs from src/ring.ts or src/errno.ts: run \`pnpm --filter checks ring-header --write\``,
+    );
   }
   console.log(`${header} says what src/ring.ts and src/errno.ts say`);
 }
