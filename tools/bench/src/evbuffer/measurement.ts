@@ -1,10 +1,9 @@
-import { interleave } from '../rounds.js';
 import { measureBundleSize } from './bundle-size.js';
 import { type MemoryThirds, memoryWorks } from './memory.js';
 import { garbageOnce, libeventScaleOnce, memoryOnce, scaleOnce, timeOnce } from './processes.js';
 import { buildLibevent, buildWorker } from './programs.js';
 import type { Results, RunDescription, TimesByPeer } from './results.js';
-import { type Scale, scales } from './scale.js';
+import { scales } from './scale.js';
 import { type PeerName, works } from './works.js';
 
 /** Works after which steady state is looked at for garbage; evbuffer's peers are measured with it, for comparison. */
@@ -26,13 +25,11 @@ export async function measureAll({ run, wanted, log }: MeasurementOptions): Prom
   await buildWorker();
   const libeventMissing = buildLibevent();
   if (libeventMissing !== null) log(`libevent is not measured: ${libeventMissing}`);
-  const wantedScales = scales.filter(({ id }) => wanted(id));
-  const libeventScales = libeventMissing === null ? wantedScales.filter(({ withLibevent }) => withLibevent) : [];
   return {
     run: { ...run, libeventMissing },
     times: await measureTimes(run.rounds, libeventMissing === null, wanted, log),
-    scales: await measureScales(wantedScales, run.scaleRounds, scaleOnce, log),
-    libeventScales: await measureScales(libeventScales, run.scaleRounds, libeventScaleOnce, log),
+    scales: await measureScales(run.scaleRounds, wanted, log),
+    libeventScales: libeventMissing === null ? await measureLibeventScales(run.scaleRounds, wanted, log) : {},
     garbage: await measureGarbage(wanted, log),
     memory: await measureMemory(run.memoryGibibytes * 2 ** 30, wanted, log),
     size: wanted('size') ? await measureBundleSize() : null,
@@ -51,35 +48,65 @@ async function measureTimes(
   const times: Record<string, TimesByPeer> = {};
   for (const work of works.filter(({ id }) => wanted(id))) {
     const peers = work.peers.filter((peer) => withLibevent || peer !== 'libevent');
-    const measured = await interleave(peers, rounds, async (peer) => {
-      const ns = await timeOnce(work, peer);
-      log(`${work.id}  ${peer}: ${ns.toFixed(1)} ${work.unit}`);
-      return ns;
-    });
+    const measured = await roundsOf(
+      peers,
+      rounds,
+      () => timeOnce(work, peers),
+      (peer, ns) => {
+        log(`${work.id}  ${peer}: ${ns.toFixed(1)} ${work.unit}`);
+      },
+    );
     times[work.id] = Object.fromEntries(peers.map((peer, index) => [peer, measured[index]!]));
   }
   return times;
 }
 
-/** For each state of each scale the figure of every round; `measure` gives those of one round. */
-async function measureScales(
-  wanted: readonly Scale[],
-  rounds: number,
-  measure: (scale: Scale) => Promise<number[]>,
-  log: Log,
-): Promise<Results['scales']> {
+async function measureScales(rounds: number, wanted: Wanted, log: Log): Promise<Results['scales']> {
   const measured: Record<string, number[][]> = {};
-  for (const scale of wanted) {
-    const byState = scale.states.map((): number[] => []);
-    for (let round = 0; round < rounds; round++) {
-      for (const [state, ns] of (await measure(scale)).entries()) {
-        byState[state]!.push(ns);
-        log(`${scale.id}  ${scale.states[state]!.label}: ${ns.toFixed(1)} ns`);
-      }
-    }
-    measured[scale.id] = byState;
+  for (const scale of scales.filter(({ id }) => wanted(id))) {
+    measured[scale.id] = await roundsOf(
+      scale.states,
+      rounds,
+      () => scaleOnce(scale),
+      ({ label }, ns) => {
+        log(`${scale.id}  ${label}: ${ns.toFixed(1)} ns`);
+      },
+    );
   }
   return measured;
+}
+
+async function measureLibeventScales(rounds: number, wanted: Wanted, log: Log): Promise<Results['scales']> {
+  const measured: Record<string, number[][]> = {};
+  for (const scale of scales.filter(({ id, withLibevent }) => withLibevent && wanted(id))) {
+    measured[scale.id] = await roundsOf(
+      scale.states,
+      rounds,
+      () => libeventScaleOnce(scale),
+      ({ label }, ns) => {
+        log(`${scale.id}  libevent, ${label}: ${ns.toFixed(1)} ns`);
+      },
+    );
+  }
+  return measured;
+}
+
+/** For each candidate its figure of every round; a round measures all of them by turns. */
+async function roundsOf<Candidate>(
+  candidates: readonly Candidate[],
+  rounds: number,
+  measureRound: () => Promise<number[]>,
+  tell: (candidate: Candidate, figure: number) => void,
+): Promise<number[][]> {
+  const results: number[][] = candidates.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    const figures = await measureRound();
+    for (const [index, candidate] of candidates.entries()) {
+      results[index]!.push(figures[index]!);
+      tell(candidate, figures[index]!);
+    }
+  }
+  return results;
 }
 
 async function measureGarbage(wanted: Wanted, log: Log): Promise<Results['garbage']> {

@@ -11,17 +11,18 @@ import type { PeerName, Task, Work } from './works.js';
 
 const run = promisify(execFile);
 
-/** One round of one candidate, in one go: CPU time of an operation in ns. */
-export async function timeOnce({ id, task }: Work, peer: PeerName): Promise<number> {
-  const program =
-    peer === 'libevent'
-      ? { path: libeventProgram, words: libeventWords(task) }
-      : { path: process.execPath, words: [workerProgram, 'time', id, peer] };
-  const [ns] = await measureInSlices([program]);
-  return ns!;
+/** One round of a work: CPU time of an operation of each candidate, in ns. */
+export function timeOnce({ id, task }: Work, peers: readonly PeerName[]): Promise<number[]> {
+  return measureInSlices(
+    peers.map((peer) =>
+      peer === 'libevent'
+        ? { path: libeventProgram, words: libeventWords(task) }
+        : { path: process.execPath, words: [workerProgram, 'time', id, peer] },
+    ),
+  );
 }
 
-/** One round of a scale, by turns: CPU time of the operation on a queue in each of its states, in ns. */
+/** The same of an operation on a queue in each of its states. */
 export function scaleOnce({ id, states }: Scale): Promise<number[]> {
   return measureInSlices(
     states.map((_, index) => ({
