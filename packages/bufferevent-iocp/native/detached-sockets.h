@@ -1,4 +1,4 @@
-// Sockets that have been handed out and could not leave their completion port: that takes Windows 8.1, and Wine 8 cannot.
+// Sockets that have been handed out and could not leave their completion port: Windows can do that since 8.1, Wine 8 cannot.
 // Whoever adopts one of them in this process goes on with the port it belongs to, whose threads bring packets to any queue.
 #pragma once
 

@@ -156,13 +156,15 @@ void Port::FinishClose(int32_t slot) {
   Handle& handle = handles_[slot];
   const int32_t operation = handle.closing;
   int32_t result = 0;
-  if (operation == kDetach) {
+  if (handle.socket == INVALID_SOCKET) {
+    if (operation == kDetach) result = -kEBADF;
+  } else if (operation == kDetach) {
     result = static_cast<int32_t>(handle.socket);
     if (!LeaveCompletionPort(handle.socket)) {
       const auto foreign = foreign_ports_.find(slot);
       RememberDetached(handle.socket, foreign == foreign_ports_.end() ? completion_port_ : foreign->second);
     }
-  } else if (handle.socket != INVALID_SOCKET) {
+  } else {
     if (operation == kReset) SetSocketOption(handle.socket, SOL_SOCKET, SO_LINGER, linger{1, 0});
     closesocket(handle.socket);
   }

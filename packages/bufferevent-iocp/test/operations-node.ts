@@ -289,11 +289,6 @@ describe('addresses', () => {
 });
 
 describe('ports', () => {
-  it('takes 1 to 64 threads', () => {
-    for (const threads of [0, 65, 1.5]) assert.throws(() => createIocpBackend({ threads }), RangeError);
-    assert.throws(() => createIocpBackend({ threads: '1' as unknown as number }), TypeError);
-  });
-
   it('C13: traces have the number of Windows', async () => {
     const raw: (string | number)[] = [];
     const stage = opened({}, { onTrace: (record) => void raw.push(record.raw) });
