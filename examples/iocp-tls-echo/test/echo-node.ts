@@ -1,5 +1,5 @@
 // The same under Node's own runner, for systems on which vitest does not run.
 import { describe, it } from 'node:test';
-import { echoCases } from './cases.js';
+import { echoCases, isUsable } from './cases.js';
 
-for (const threads of [1, 4]) echoCases({ describe, it }, threads);
+if (isUsable()) for (const threads of [1, 4]) echoCases({ describe, it }, threads);

@@ -5,17 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { epollBackend } from 'bufferevent-epoll';
-import { unavailabilityReason } from 'bufferevent-openssl';
 import { createTestPki, writePki } from 'certificates';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { echoCases } from './cases.js';
+import { echoCases, isUsable } from './cases.js';
 
-const lacking = epollBackend.unavailabilityReason() ?? unavailabilityReason();
-const canRun = lacking === null || process.env['REQUIRE_TOOLS'] === '1';
-if (!canRun) console.warn(`skipped: iocp-tls-echo: ${lacking}`);
-
-describe.runIf(canRun)('over the mechanism of this system', () => {
+describe.runIf(isUsable())('over the mechanism of this system', () => {
   echoCases({ describe, it }, 1);
 
   it('is a program that serves until it is told to end', async () => {

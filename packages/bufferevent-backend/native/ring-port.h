@@ -64,6 +64,12 @@ struct ListenFlags {
   int mode;
 };
 
+// How a call of the system has ended: 0 or a negated errno, and the system's own code where that is another.
+struct Outcome {
+  int32_t result;
+  int32_t code;
+};
+
 // What both natives keep of a listener.
 struct ListenerState {
   double credits = 0;
@@ -74,8 +80,10 @@ struct ListenerState {
 // `Mechanism` derives from this and has the verbs (`Recv`, `Send`, …, as `SubmitOne` calls them) and
 // - `HandleEvents`, which completes what the system has finished and says how much that was; `HasEvents`: whether some is left,
 // - `RetryStarved`, called some time after a listener was without descriptors (C20),
+// - `EndSending`, which tells the peer that nothing more comes,
 // - a destructor that nothing else calls.
-// `Handle` is what it knows of a slot: at least `life` and `connected`.
+// `Handle` is what it knows of a slot: `life`, `connected`, `ended`, `readFailure`, `writeFailure`, `writeEnded`, `shutdownWaits`,
+// and by `IsSending` and `ForgetSend` the send in flight.
 template <class Mechanism, class Handle>
 class RingPort {
  public:
@@ -178,6 +186,54 @@ class RingPort {
 
   void Complete(int32_t operation, int32_t slot, int32_t result, int32_t memory = -1, int32_t start = 0) {
     completions_.push_back({operation, slot, result, memory, start});
+  }
+
+  // Whether nothing can be received any more, or yet: then the operation is completed with the reason, or with the end.
+  bool RecvRefused(int32_t slot, int32_t operation) {
+    const Handle& handle = handles_[slot];
+    if (handle.connected && handle.readFailure == 0 && !handle.ended) return false;
+    Complete(operation, slot, handle.connected ? handle.readFailure : -kENOTCONN);
+    return true;
+  }
+
+  // The same for what is to be sent.
+  bool SendRefused(int32_t slot, int32_t operation) {
+    const Handle& handle = handles_[slot];
+    const int refusal = !handle.connected           ? -kENOTCONN
+                        : handle.writeFailure != 0  ? handle.writeFailure
+                        : handle.writeEnded         ? -kEPIPE
+                                                    : 0;
+    if (refusal != 0) Complete(operation, slot, refusal);
+    return refusal != 0;
+  }
+
+  // Completes a send, and does what waited for it (C9).
+  void FinishSend(int32_t slot, int32_t operation, int32_t result, int32_t code = 0) {
+    Handle& handle = handles_[slot];
+    handle.ForgetSend();
+    // What the system says of the connection holds for good; what is wrong with this send does not.
+    if (result < 0 && result != -kECANCELED && result != -kEFAULT && operation == kSend) {
+      handle.writeFailure = static_cast<int16_t>(result);
+    }
+    Complete(operation, slot, result, -1, code);
+    if (!handle.shutdownWaits) return;
+    handle.shutdownWaits = false;
+    if (result < 0) Complete(kShutdown, slot, result, -1, code);
+    else Shutdown(slot);
+  }
+
+  void Shutdown(int32_t slot) {
+    Handle& handle = handles_[slot];
+    if (!handle.connected) return Complete(kShutdown, slot, -kENOTCONN);
+    if (handle.writeFailure != 0) return Complete(kShutdown, slot, handle.writeFailure);
+    if (handle.IsSending()) {
+      handle.shutdownWaits = true;
+      return;
+    }
+    Outcome outcome{};
+    if (!handle.writeEnded) outcome = self().EndSending(slot);
+    handle.writeEnded = true;
+    Complete(kShutdown, slot, outcome.result, -1, outcome.code);
   }
 
   // Says once that a listener has no descriptors; other tries come with the timer.
@@ -329,7 +385,7 @@ class RingPort {
         self().Cancel(slot, words[2]);
         return words + 3;
       case kShutdown:
-        self().Shutdown(slot);
+        Shutdown(slot);
         return words + 2;
       case kWatchPeer:
         self().WatchPeer(slot);

@@ -66,6 +66,9 @@ struct Handle {
   bool ended : 1 = false;
   bool writeEnded : 1 = false;
   bool shutdownWaits : 1 = false;
+
+  bool IsSending() const { return blocked != nullptr; }
+  void ForgetSend() { blocked.reset(); }
 };
 
 }  // namespace bufferevent

@@ -61,13 +61,11 @@ class Port : public RingPort<Port, Handle> {
   void FinishWatch(int32_t slot);
   void Send(int32_t slot, const Piece* pieces, uint32_t count);
   void SendFile(int32_t slot, int descriptor, int64_t offset, size_t length);
-  bool SendRefused(int32_t slot, int32_t operation);
   void Block(int32_t slot, int32_t operation, std::unique_ptr<BlockedSend> send);
   void SendBlocked(int32_t slot);
-  void FinishSend(int32_t slot, int32_t operation, int32_t result);
   ssize_t WritePieces(int descriptor, const Piece* pieces, uint32_t count);
   ssize_t WriteFile(int descriptor, int file, int64_t offset, size_t length);
-  void Shutdown(int32_t slot);
+  Outcome EndSending(int32_t slot);
   void Cancel(int32_t slot, int32_t operation);
   void Accept(int32_t slot, double credits);
   void AcceptSome(int32_t slot);

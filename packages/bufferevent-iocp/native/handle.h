@@ -73,6 +73,9 @@ struct Handle {
   bool ended : 1 = false;
   bool writeEnded : 1 = false;
   bool shutdownWaits : 1 = false;
+
+  bool IsSending() const { return sending != nullptr; }
+  void ForgetSend() { sending.reset(); }
 };
 
 }  // namespace bufferevent

@@ -12,8 +12,6 @@ namespace {
 // Sockets that wait for a connection, at most; with fewer credits, so many.
 constexpr double kMostAccepts = 32;
 
-DWORD LastError() { return static_cast<DWORD>(WSAGetLastError()); }
-
 // A connection that is gone before it was accepted is no failure of the listener.
 bool IsOfConnection(DWORD error) {
   const int32_t number = ErrnoOf(error);

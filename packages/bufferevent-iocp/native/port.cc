@@ -109,7 +109,7 @@ void Port::Refused(Request* request) {
 DWORD Port::ErrorOf(Request* request, DWORD* bytes) {
   DWORD flags;
   if (WSAGetOverlappedResult(handles_[request->slot].socket, request, bytes, FALSE, &flags)) return 0;
-  return static_cast<DWORD>(WSAGetLastError());
+  return LastError();
 }
 
 void Port::Fail(int32_t operation, int32_t slot, DWORD error) {

@@ -77,11 +77,10 @@ class Port : public RingPort<Port, Handle> {
 
   void Send(int32_t slot, const Piece* pieces, uint32_t count);
   void SendFile(int32_t slot, int descriptor, int64_t offset, size_t length);
-  bool SendRefused(int32_t slot, int32_t operation);
   DWORD SendCopy(int32_t slot, const WSABUF* buffers, DWORD count);
   void FinishRequest(int32_t slot);
-  void FinishSend(int32_t slot, int32_t operation, int32_t result, DWORD error);
-  void Shutdown(int32_t slot);
+  void FailSend(int32_t slot, int32_t operation, DWORD error);
+  Outcome EndSending(int32_t slot);
 
   void Accept(int32_t slot, double credits);
   void PostAccepts(int32_t slot);

@@ -17,8 +17,6 @@ constexpr size_t kMaxTriedBytes = 1024 * 1024;
 constexpr size_t kMaxCopiedBytes = 256 * 1024;
 constexpr size_t kMaxFileBytes = 1024 * 1024;
 
-DWORD LastError() { return static_cast<DWORD>(WSAGetLastError()); }
-
 // 0 where there is nothing behind `offset`; a negated errno for what is no file.
 int64_t BytesBehind(HANDLE file, int64_t offset) {
   LARGE_INTEGER size;
@@ -28,16 +26,6 @@ int64_t BytesBehind(HANDLE file, int64_t offset) {
 
 }  // namespace
 
-bool Port::SendRefused(int32_t slot, int32_t operation) {
-  const Handle& handle = handles_[slot];
-  const int refusal = !handle.connected           ? -kENOTCONN
-                      : handle.writeFailure != 0  ? handle.writeFailure
-                      : handle.writeEnded         ? -kEPIPE
-                                                  : 0;
-  if (refusal != 0) Complete(operation, slot, refusal);
-  return refusal != 0;
-}
-
 void Port::Send(int32_t slot, const Piece* pieces, uint32_t count) {
   if (SendRefused(slot, kSend)) return;
   WSABUF buffers[kMaxPieces];
@@ -46,7 +34,7 @@ void Port::Send(int32_t slot, const Piece* pieces, uint32_t count) {
   for (uint32_t index = 0; index < std::min(count, kMaxPieces) && room > 0; index++) {
     const Piece& piece = pieces[index];
     uint8_t* memory = memory_.Resolve(piece.memory, piece.start, piece.length);
-    if (memory == nullptr) return FinishSend(slot, kSend, -kEFAULT, 0);
+    if (memory == nullptr) return FinishSend(slot, kSend, -kEFAULT);
     const size_t length = std::min<size_t>(piece.length, room);
     buffers[used++] = {static_cast<ULONG>(length), reinterpret_cast<char*>(memory)};
     room -= length;
@@ -54,11 +42,11 @@ void Port::Send(int32_t slot, const Piece* pieces, uint32_t count) {
   DWORD sent = 0;
   counters_->writes++;
   if (WSASend(handles_[slot].socket, buffers, used, &sent, 0, nullptr, nullptr) == 0) {
-    return FinishSend(slot, kSend, static_cast<int32_t>(sent), 0);
+    return FinishSend(slot, kSend, static_cast<int32_t>(sent));
   }
   DWORD error = LastError();
   if (error == WSAEWOULDBLOCK) error = SendCopy(slot, buffers, used);
-  if (error != 0) FinishSend(slot, kSend, ErrnoOf(error), error);
+  if (error != 0) FailSend(slot, kSend, error);
 }
 
 DWORD Port::SendCopy(int32_t slot, const WSABUF* buffers, DWORD count) {
@@ -87,9 +75,9 @@ DWORD Port::SendCopy(int32_t slot, const WSABUF* buffers, DWORD count) {
 void Port::SendFile(int32_t slot, int descriptor, int64_t offset, size_t length) {
   if (SendRefused(slot, kSendFile)) return;
   const auto file = reinterpret_cast<HANDLE>(uv_get_osfhandle(descriptor));
-  if (file == INVALID_HANDLE_VALUE) return FinishSend(slot, kSendFile, -kEBADF, 0);
+  if (file == INVALID_HANDLE_VALUE) return FinishSend(slot, kSendFile, -kEBADF);
   const int64_t left = BytesBehind(file, offset);
-  if (left <= 0) return FinishSend(slot, kSendFile, static_cast<int32_t>(left), 0);
+  if (left <= 0) return FinishSend(slot, kSendFile, static_cast<int32_t>(left));
   const auto bytes = static_cast<DWORD>(std::min<int64_t>({left, static_cast<int64_t>(length), int64_t{kMaxFileBytes}}));
   Handle& handle = handles_[slot];
   handle.sending = std::make_unique<SendRequest>();
@@ -101,7 +89,7 @@ void Port::SendFile(int32_t slot, int descriptor, int64_t offset, size_t length)
   const DWORD error = LastError();
   if (error == WSA_IO_PENDING) return;
   Refused(handle.sending.get());
-  FinishSend(slot, kSendFile, ErrnoOf(error), error);
+  FailSend(slot, kSendFile, error);
 }
 
 // What moved before a send was cancelled or failed counts (C17); the failure comes back with the next one.
@@ -112,39 +100,19 @@ void Port::FinishRequest(int32_t slot) {
   if (error != 0) bytes = static_cast<DWORD>(request->InternalHigh);
   const bool fileEnded = error == ERROR_HANDLE_EOF;
   const int32_t result = bytes > 0 || fileEnded ? static_cast<int32_t>(bytes) : ErrnoOf(error);
-  FinishSend(slot, request->operation, result, result < 0 ? error : 0);
+  FinishSend(slot, request->operation, result, result < 0 ? static_cast<int32_t>(error) : 0);
 }
 
-void Port::FinishSend(int32_t slot, int32_t operation, int32_t result, DWORD error) {
-  Handle& handle = handles_[slot];
-  handle.sending.reset();
-  // What the system says of the connection holds for good; what is wrong with this send does not.
-  if (result < 0 && result != -kECANCELED && result != -kEFAULT && operation == kSend) {
-    handle.writeFailure = static_cast<int16_t>(result);
-  }
-  Complete(operation, slot, result, -1, static_cast<int32_t>(error));
-  if (!handle.shutdownWaits) return;
-  handle.shutdownWaits = false;
-  if (result < 0) Complete(kShutdown, slot, result, -1, static_cast<int32_t>(error));
-  else Shutdown(slot);
+void Port::FailSend(int32_t slot, int32_t operation, DWORD error) {
+  FinishSend(slot, operation, ErrnoOf(error), static_cast<int32_t>(error));
 }
 
-void Port::Shutdown(int32_t slot) {
-  Handle& handle = handles_[slot];
-  if (!handle.connected) return Complete(kShutdown, slot, -kENOTCONN);
-  if (handle.writeFailure != 0) return Complete(kShutdown, slot, handle.writeFailure);
-  if (handle.sending) {
-    handle.shutdownWaits = true;
-    return;
-  }
-  DWORD error = 0;
-  if (!handle.writeEnded && shutdown(handle.socket, SD_SEND) != 0) {
-    error = LastError();
-    // A connection that the peer has reset is none any more for the system; it was one for the caller.
-    if (error == WSAENOTCONN) error = WSAESHUTDOWN;
-  }
-  handle.writeEnded = true;
-  Complete(kShutdown, slot, ErrnoOf(error), -1, static_cast<int32_t>(error));
+Outcome Port::EndSending(int32_t slot) {
+  if (shutdown(handles_[slot].socket, SD_SEND) == 0) return {0, 0};
+  DWORD error = LastError();
+  // A connection that the peer has reset is none any more for the system; it was one for the caller.
+  if (error == WSAENOTCONN) error = WSAESHUTDOWN;
+  return {ErrnoOf(error), static_cast<int32_t>(error)};
 }
 
 }  // namespace bufferevent

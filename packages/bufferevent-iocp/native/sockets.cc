@@ -18,7 +18,7 @@ DWORD Load(SOCKET socket, GUID id, Function* function) {
   DWORD bytes;
   const int failed = WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, function, sizeof *function, &bytes,
                               nullptr, nullptr);
-  return failed == 0 ? 0 : static_cast<DWORD>(WSAGetLastError());
+  return failed == 0 ? 0 : LastError();
 }
 
 DWORD LoadExtensions() {
@@ -47,13 +47,13 @@ const Extensions& WinsockExtensions() { return extensions; }
 SOCKET OpenSocket(int family, DWORD* error) {
   const DWORD flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
   const SOCKET socket = WSASocketW(family, SOCK_STREAM, IPPROTO_TCP, nullptr, 0, flags);
-  *error = socket == INVALID_SOCKET ? static_cast<DWORD>(WSAGetLastError()) : 0;
+  *error = socket == INVALID_SOCKET ? LastError() : 0;
   return socket;
 }
 
 DWORD SetNonBlocking(SOCKET socket) {
   u_long on = 1;
-  return ioctlsocket(socket, FIONBIO, &on) == 0 ? 0 : static_cast<DWORD>(WSAGetLastError());
+  return ioctlsocket(socket, FIONBIO, &on) == 0 ? 0 : LastError();
 }
 
 bool HasPeer(SOCKET socket) {

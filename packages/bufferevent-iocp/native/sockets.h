@@ -19,6 +19,9 @@ struct Extensions {
   LPFN_TRANSMITFILE transmitFile = nullptr;
 };
 
+// Of the call of Winsock that failed.
+inline DWORD LastError() { return static_cast<DWORD>(WSAGetLastError()); }
+
 // Starts Winsock, once. 0 or an error of Windows.
 DWORD StartWinsock();
 const Extensions& WinsockExtensions();
@@ -32,7 +35,7 @@ DWORD SetNonBlocking(SOCKET socket);
 template <typename Value>
 inline DWORD SetSocketOption(SOCKET socket, int level, int option, const Value& value) {
   const int failed = setsockopt(socket, level, option, reinterpret_cast<const char*>(&value), sizeof value);
-  return failed == 0 ? 0 : static_cast<DWORD>(WSAGetLastError());
+  return failed == 0 ? 0 : LastError();
 }
 
 // Whether the system still has a connection: not after a reset, and not after both ends have ended.

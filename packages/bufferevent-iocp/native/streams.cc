@@ -34,8 +34,6 @@ SocketAddress AnyAddress(int family) {
   return any;
 }
 
-DWORD LastError() { return static_cast<DWORD>(WSAGetLastError()); }
-
 }  // namespace
 
 int32_t Port::Connect(const SocketAddress& address, int parsed, const SocketAddress* local) {
@@ -143,10 +141,8 @@ int Port::SetOption(int32_t slot, int option, int value) {
 }
 
 void Port::Recv(int32_t slot, uint32_t max) {
+  if (RecvRefused(slot, kRecv)) return;
   Handle& handle = handles_[slot];
-  if (!handle.connected) return Complete(kRecv, slot, -kENOTCONN);
-  if (handle.readFailure != 0) return Complete(kRecv, slot, handle.readFailure);
-  if (handle.ended) return Complete(kRecv, slot, 0);
   handle.recvMax = max;
   if (handle.waiting) return;
   Begin(&handle.wait, kRecv, slot);
