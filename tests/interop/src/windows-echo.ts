@@ -1,6 +1,5 @@
 // The echo server and client with Node for Windows, under Wine.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Prefix, Staging, WindowsProgram } from 'wine';
 import { echoIsReady } from './echo-program.js';
@@ -11,7 +10,6 @@ const clientMs = 120_000;
 
 export class WindowsEcho implements Disposable {
   readonly #prefix: Prefix;
-  readonly #folder: string;
   readonly #echo: string;
   #programs = 0;
 
@@ -21,8 +19,7 @@ export class WindowsEcho implements Disposable {
 
   private constructor(prefix: Prefix) {
     this.#prefix = prefix;
-    this.#folder = mkdtempSync(join(tmpdir(), 'windows-echo-'));
-    this.#echo = new Staging(this.#folder).add('echo');
+    this.#echo = new Staging(prefix.scratch).add('echo');
   }
 
   /** Starts a server, which runs to the end of this object. Resolves with its port. */
@@ -34,7 +31,7 @@ export class WindowsEcho implements Disposable {
 
   /** Has a client send so many bytes, and take all that comes back. */
   async exchange(bytes: number, ...words: string[]): Promise<{ sent: Digest; received: Digest }> {
-    const input = join(this.#folder, 'input');
+    const input = join(this.#prefix.scratch, 'input');
     const sent = new Meter();
     const pieces = [...payload(bytes)];
     for (const piece of pieces) sent.add(piece);
@@ -49,14 +46,13 @@ export class WindowsEcho implements Disposable {
 
   [Symbol.dispose](): void {
     this.#prefix[Symbol.dispose]();
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #run(words: readonly string[], input?: string): WindowsProgram {
     return new WindowsProgram(this.#prefix, ['dist/main.js', ...words], {
       node: 20,
       folder: this.#echo,
-      log: join(this.#folder, `log-${++this.#programs}`),
+      log: join(this.#prefix.scratch, `log-${++this.#programs}`),
       ...(input === undefined ? {} : { input }),
     });
   }
