@@ -1,9 +1,7 @@
 // main.ts [--node 20|22] [--repeat N] [FILE …]: the suites of suites.ts under Wine, or those in the files named
 // (`packages/bufferevent-net/test/compliance-node.ts`), with one Node for Windows or all of them.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cacheFolder } from '../../run/fetch-node.mjs';
 import { Prefix } from './prefix.js';
 import { missingPrograms } from './programs.js';
 import { Staging } from './staging.js';
@@ -41,23 +39,16 @@ function suiteOf(path: string): Suite {
   throw new Error(`${path} belongs to no package of the workspace`);
 }
 
-mkdirSync(cacheFolder, { recursive: true });
-const stage = mkdtempSync(join(cacheFolder, 'stage-'));
 const prefix = await Prefix.take();
-
-function clean(): void {
-  prefix[Symbol.dispose]();
-  rmSync(stage, { recursive: true, force: true });
-}
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
-    clean();
+    prefix[Symbol.dispose]();
     process.exit(1);
   });
 }
 
 try {
-  const staging = new Staging(stage);
+  const staging = new Staging(prefix.scratch);
   const failures: string[] = [];
   let runs = 0;
   for (let round = 1; round <= Number(values.repeat); round++) {
@@ -76,5 +67,5 @@ try {
   console.log(`under Wine: ${runs - failures.length} of ${runs} runs ok`);
   if (failures.length > 0) process.exitCode = 1;
 } finally {
-  clean();
+  prefix[Symbol.dispose]();
 }

@@ -1,6 +1,7 @@
 // A prefix is a Windows of its own: a drive, a registry, and a server process, with which everything in it ends. Each run has
 // one to itself, so that it can be ended without regard to others; they are kept, because making one takes 10 s and 700 MB.
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -22,8 +23,11 @@ export class Prefix implements Disposable {
       if (claim === null) continue;
       const prefix = new Prefix(folder, claim);
       try {
+        // Of a run that was killed.
         prefix.end();
         await prefix.#prepare();
+        rmSync(prefix.scratch, { recursive: true, force: true });
+        mkdirSync(prefix.scratch);
       } catch (error) {
         prefix[Symbol.dispose]();
         throw error;
@@ -36,6 +40,11 @@ export class Prefix implements Disposable {
   private constructor(folder: string, claim: Server) {
     this.folder = folder;
     this.#claim = claim;
+  }
+
+  /** For files of the run that has the prefix. Empty at first. */
+  get scratch(): string {
+    return join(this.folder, 'scratch');
   }
 
   /** Ours, but for what is about programs of Linux. Without a screen, and without what Wine would offer to install. */
@@ -62,6 +71,7 @@ export class Prefix implements Disposable {
 
   [Symbol.dispose](): void {
     this.end();
+    rmSync(this.scratch, { recursive: true, force: true });
     this.#claim.close();
   }
 
@@ -94,8 +104,8 @@ export class Prefix implements Disposable {
 /** Held as long as this process lives, however it ends: a name that the kernel gives to one process only. */
 async function claimed(folder: string): Promise<Server | null> {
   const server = createServer();
-  // Without a file (Linux).
-  server.listen({ path: `\0${folder}` });
+  // In the abstract space of Linux, where names are short.
+  server.listen({ path: `\0bufferevent-${createHash('sha256').update(folder).digest('hex')}` });
   try {
     await once(server, 'listening');
   } catch (error) {

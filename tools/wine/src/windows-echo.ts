@@ -1,6 +1,5 @@
 // The echo server and client with Node for Windows, under Wine.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Prefix } from './prefix.js';
 import { Staging } from './staging.js';
@@ -13,7 +12,6 @@ export const echoIsReady: RegExp = /listening on 127\.0\.0\.1:(\d+) /;
 
 export class WindowsEcho implements Disposable {
   readonly #prefix: Prefix;
-  readonly #folder: string;
   readonly #echo: string;
   #programs = 0;
 
@@ -23,8 +21,7 @@ export class WindowsEcho implements Disposable {
 
   private constructor(prefix: Prefix) {
     this.#prefix = prefix;
-    this.#folder = mkdtempSync(join(tmpdir(), 'windows-echo-'));
-    this.#echo = new Staging(this.#folder).add('echo');
+    this.#echo = new Staging(prefix.scratch).add('echo');
   }
 
   /** Starts a server, which runs to the end of this object. Resolves with its port. */
@@ -36,21 +33,20 @@ export class WindowsEcho implements Disposable {
 
   /** Starts a client that sends what it is given here, and puts out all that comes back. */
   client(input: Uint8Array, ...words: string[]): WindowsProgram {
-    const file = join(this.#folder, 'input');
+    const file = join(this.#prefix.scratch, 'input');
     writeFileSync(file, input);
     return this.#run(['client', ...words], file);
   }
 
   [Symbol.dispose](): void {
     this.#prefix[Symbol.dispose]();
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #run(words: readonly string[], input?: string): WindowsProgram {
     return new WindowsProgram(this.#prefix, ['dist/main.js', ...words], {
       node: 20,
       folder: this.#echo,
-      log: join(this.#folder, `log-${++this.#programs}`),
+      log: join(this.#prefix.scratch, `log-${++this.#programs}`),
       ...(input === undefined ? {} : { input }),
     });
   }

@@ -14,7 +14,10 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const staged = (path: string): string => join(folder, 'node_modules', path);
 
-describe('a stage', () => {
+/** Addons are built for it. */
+const patienceMs = 180_000;
+
+describe('a stage', { timeout: patienceMs }, () => {
   it('holds a package as it was built, its tests as JavaScript, and what they need', () => {
     const net = new Staging(folder).add('bufferevent-net');
     expect(net).toBe(staged('bufferevent-net'));
