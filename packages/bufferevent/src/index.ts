@@ -26,11 +26,8 @@ export { createPair, PairBufferevent, type PairOptions } from './pair-buffereven
 export type { PullOptions, ReadLineOptions, ReadOptions } from './pull.js';
 export { RateLimitGroup, type RateLimitOptions, type RateLimitTotals } from './rate-limit/group.js';
 export { type RateLimitCount, TokenBucketConfig, type TokenBucketOptions } from './rate-limit/token-bucket.js';
-export {
-  SocketBufferevent,
-  type SocketBuffereventOptions,
-  type SocketConnectOptions,
-} from './socket-bufferevent.js';
+export { SocketBufferevent } from './socket-bufferevent.js';
+export type { SocketBuffereventOptions, SocketConnectOptions } from './socket-options.js';
 export type { BuffereventStats } from './stats.js';
 export type { InitialStreamOptions } from './stream-options.js';
 export type { TimeoutOptions } from './timeouts.js';
