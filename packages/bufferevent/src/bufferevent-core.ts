@@ -141,7 +141,7 @@ export abstract class BuffereventCore {
     if (!this.closing.writeClosed || this.freed || this.outputSide.length > 0 || this.outputSide.failure !== null) {
       return false;
     }
-    return this.layerStack === null || (this.layerStack.ended && this.layerStack.wire.length === 0);
+    return this.layerStack === null || this.layerStack.hasSentEnd;
   }
 
   /** @internal Bytes that the transport may receive now; 0: it should not try. */
@@ -181,11 +181,8 @@ export abstract class BuffereventCore {
 
   /** @internal As {@link writeAllowance}, whatever the rate limits say. */
   protected sendableBytes(): number {
-    const layers = this.layerStack;
-    if (layers === null) return this.#outputSide === null ? 0 : this.#outputSide.allowance();
-    if (layers.rawBytes > 0) return Math.min(layers.rawBytes, this.outputSide.allowance());
-    if (this.freed || (this.outputSide.failure !== null && !layers.hasLastWords)) return 0;
-    return Math.min(layers.wire.length, this.base.limits.bytesPerTurn);
+    if (this.layerStack !== null) return this.freed ? 0 : this.layerStack.sendableBytes();
+    return this.#outputSide === null ? 0 : this.#outputSide.allowance();
   }
 
   /** @internal Layers may have more to send whenever there is room. */
@@ -195,7 +192,7 @@ export abstract class BuffereventCore {
 
   /** Which bytes {@link sendable} holds: those of the user, where no layer has them first. */
   #sentBytes(): CountedBytes {
-    return this.layerStack === null || this.layerStack.rawBytes > 0 ? 'both' : 'wire';
+    return this.layerStack === null || this.layerStack.sendsRaw ? 'both' : 'wire';
   }
 
   #limit(direction: Direction, most: number, bytes: CountedBytes): number {
@@ -214,7 +211,7 @@ export abstract class BuffereventCore {
 
   /** @internal What the transport sends from. */
   protected get sendable(): Evbuffer {
-    return this.layerStack === null || this.layerStack.rawBytes > 0 ? this.outputSide.buffer : this.layerStack.wire;
+    return this.layerStack === null ? this.outputSide.buffer : this.layerStack.sendable;
   }
 
   /**
@@ -222,25 +219,19 @@ export abstract class BuffereventCore {
    * called when they are there, before anybody hears that they have left.
    */
   protected takeSendable(target: Evbuffer, max: number, deliver?: (count: number) => void): number {
+    const bytes = this.#sentBytes();
+    let count: number;
     if (this.layerStack === null) {
       this.#tap ??= new OutputTap(this.outputSide, {
         tapFilled: () => this.base.inTurn(() => this.wake()),
         tapFailed: (error) => this.failed('write', error),
       });
-    }
-    const bytes = this.#sentBytes();
-    let count: number;
-    if (this.layerStack === null) {
-      count = (this.#tap as OutputTap).moveTo(target, max);
+      count = this.#tap.moveTo(target, max);
       if (count === 0) return 0;
       deliver?.(count);
       this.outputSide.left(count);
     } else {
-      if (this.layerStack.rawBytes > 0) count = this.layerStack.takeRaw(target, max);
-      else {
-        count = this.layerStack.wire.moveTo(target, max);
-        this.layerStack.sentWire(count);
-      }
+      count = this.layerStack.take(target, max);
       if (count === 0) return 0;
       deliver?.(count);
     }
@@ -371,24 +362,11 @@ export abstract class BuffereventCore {
 
   /** @internal The first `count` bytes of {@link sendable} were taken; they are unpinned. */
   protected sent(count: number): void {
-    const layers = this.layerStack;
-    if (layers === null) {
-      this.outputSide.sent(count);
-      this.rates?.write.moved(count, 'both');
-    } else this.#sentOfLayers(layers, count);
-    this.wroteSome();
-  }
-
-  #sentOfLayers(layers: ConnectionLayers, count: number): void {
     const bytes = this.#sentBytes();
-    if (layers.rawBytes > 0) {
-      this.outputSide.sent(count);
-      layers.sentRaw(count);
-    } else {
-      layers.wire.drain(count);
-      layers.sentWire(count);
-    }
-    this.rates?.write.moved(count, bytes);
+    if (this.layerStack === null) this.outputSide.sent(count);
+    else this.layerStack.sent(count);
+    if (this.rates !== null) this.rates.write.moved(count, bytes);
+    this.wroteSome();
   }
 
   /** @internal Bytes went towards the peer. */
