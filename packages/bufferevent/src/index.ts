@@ -8,7 +8,7 @@ export type {
   SystemError,
 } from 'bufferevent-backend';
 export { type EolStyle, Evbuffer } from 'evbuffer';
-export type { Bufferevent, InsertLayerOptions } from './bufferevent.js';
+export type { Bufferevent } from './bufferevent.js';
 export type { Clock, Timer } from './clock.js';
 export { type ConnectOptions, connect } from './connect.js';
 export type { AddressesTarget, ConnectTarget, HostTarget } from './connect-target.js';
@@ -30,5 +30,6 @@ export { SocketBufferevent } from './socket-bufferevent.js';
 export type { SocketBuffereventOptions, SocketConnectOptions } from './socket-options.js';
 export type { BuffereventStats } from './stats.js';
 export type { InitialStreamOptions } from './stream-options.js';
+export type { InsertLayerOptions } from './surplus.js';
 export type { TimeoutOptions } from './timeouts.js';
 export type { Watermarks } from './watermarks.js';
