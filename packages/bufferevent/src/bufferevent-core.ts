@@ -48,8 +48,6 @@ export abstract class BuffereventCore {
   #announcing = false;
   /** For transports that move bytes: takes those of files out of the output. */
   #tap: OutputTap | null = null;
-  /** Whoever lies over this one waits for our end to be out. */
-  #onSentEnd: (() => void) | null = null;
   #transport: 'standing' | 'going' | 'gone' = 'standing';
 
   /** @internal */
@@ -116,7 +114,7 @@ export abstract class BuffereventCore {
   protected abstract flushTransport(direction: Direction, mode: FlushMode): boolean;
 
   /** @internal Nothing more is written; our side ends after what is queued. */
-  protected closeOutput(): void {
+  closeOutput(): void {
     this.closing.closeWriting();
     this.outputSide.close();
     this.wake();
@@ -405,7 +403,6 @@ export abstract class BuffereventCore {
   /** @internal Our side has ended. */
   protected sentEnd(): void {
     this.closing.endWriting();
-    this.#onSentEnd?.();
     if (this.closing.ending) this.timeouts.touch('close');
     this.checkEnded();
   }
@@ -458,37 +455,13 @@ export abstract class BuffereventCore {
       throw new BuffereventError('ERR_BUFFEREVENT_COVERED', 'another bufferevent lies over this one');
     }
     this.callbacks.upper = upper;
-    return new CoveredBufferevent(this as unknown as Bufferevent, this.inputSide.gate);
-  }
-
-  /** @internal Ends the cover; reading is as it was before. */
-  uncover(readEnabled: boolean): void {
-    if (this.freed) return;
-    this.callbacks.upper = null;
-    this.#onSentEnd = null;
-    this.inputSide.gate.enabled = readEnabled && !this.inputSide.ended;
-    this.inputSide.gate.resume('filter');
-    this.wake();
+    return new CoveredBufferevent(this as unknown as Bufferevent, this.callbacks, this.inputSide, this.closing);
   }
 
   /** @internal For whoever lies over it. */
-  get connectionState(): { isOpen: boolean; isAlive: boolean; settled: boolean; writeClosed: boolean } {
+  get connectionState(): { isOpen: boolean; isAlive: boolean; settled: boolean } {
     const { isOpen, isAlive } = this;
-    return {
-      isOpen,
-      isAlive,
-      settled: this.outputSide.length === 0 && this.settled(),
-      writeClosed: this.closing.writeClosed,
-    };
-  }
-
-  /** @internal Ends the output; `ended` is called when the end is out. */
-  endFor(ended: () => void): void {
-    if (this.writeEnded) ended();
-    else {
-      this.#onSentEnd = ended;
-      if (!this.closing.writeClosed) this.closeOutput();
-    }
+    return { isOpen, isAlive, settled: this.outputSide.length === 0 && this.settled() };
   }
 
   /** @internal Frees at the wish of whoever lies over it. Resolves when the transport is gone. */
