@@ -14,8 +14,8 @@ import type { StreamSettings } from './stream-options.js';
 /** @internal What connecting needs of the socket around it. */
 export interface ConnectingHost {
   readonly base: EventBase;
-  /** A lookup has begun: both directions rest. Or it is over, or given up. */
-  lookingUp(under: boolean): void;
+  /** A lookup has begun, and both directions rest; or, not `pending`, it is over or was given up. */
+  lookingUp(pending: boolean): void;
   /** The first address that answered; its stream has the options that were asked for. */
   connected(handle: Handle, address: Address): void;
   /** Nobody answered, or the host has no address. Not after {@link Connecting.stop}. */

@@ -23,18 +23,17 @@ export class FormerHandle implements CompletionOwner {
   readonly #handle: Handle;
   readonly #released: Deferred<void> = withResolvers();
 
-  /** @param close close the descriptor, or leave it open for the caller */
-  constructor(host: FormerHost, handle: Handle, close: boolean) {
+  constructor(host: FormerHost, handle: Handle) {
     this.#host = host;
     this.#handle = handle;
-    const { base } = host;
-    base.own(handle, this);
-    if (close) base.port.close(handle);
-    else base.port.detach(handle);
   }
 
-  /** Resolves when the system is done with it. */
-  get released(): Promise<void> {
+  /** Closes the descriptor, or else leaves it open for the caller. Resolves when the system is done with it. */
+  giveUp(close: boolean): Promise<void> {
+    const { base } = this.#host;
+    base.own(this.#handle, this);
+    if (close) base.port.close(this.#handle);
+    else base.port.detach(this.#handle);
     return this.#released.promise;
   }
 

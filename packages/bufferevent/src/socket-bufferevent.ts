@@ -38,6 +38,15 @@ export interface Acceptor {
 
 type State = 'unconnected' | 'connecting' | 'open' | 'closing' | 'gone';
 
+/*
+ *   unconnected ─── connect() ───► connecting ───► open ───► closing ───► gone
+ *        └──────── accepted, or adopted ────────────┘
+ *
+ * Here is what the connection is, which handle it is on, and what is asked of the port for that: at most one recv and one
+ * send, as much as the allowances say. How it comes to a handle is in `Connecting`, what a send is made of in `Sending`,
+ * what becomes of a handle that was given up in `FormerHandle`.
+ */
+
 /** A bufferevent over one stream of the base's backend: TCP or Unix-domain, connected by it, accepted or adopted. */
 export class SocketBufferevent extends Bufferevent {
   #state: State = 'unconnected';
@@ -198,7 +207,7 @@ export class SocketBufferevent extends Bufferevent {
 
   #giveUpHandle(handle: Handle, close: boolean): Promise<void> {
     this.#formers++;
-    return new FormerHandle(this, handle, close).released;
+    return new FormerHandle(this, handle).giveUp(close);
   }
 
   override get descriptor(): number {
@@ -258,9 +267,9 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   /** @internal */
-  lookingUp(under: boolean): void {
+  lookingUp(pending: boolean): void {
     for (const { gate } of [this.inputSide, this.outputSide]) {
-      if (under) gate.suspend('lookup');
+      if (pending) gate.suspend('lookup');
       else gate.resume('lookup');
     }
   }
