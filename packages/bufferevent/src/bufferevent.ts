@@ -16,6 +16,7 @@ import { BuffereventCore } from './bufferevent-core.js';
 import { ConnectionLayers } from './connection-layers.js';
 import { BuffereventError } from './errors.js';
 import type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction } from './events.js';
+import { type InsertLayerOptions, surplusOf } from './insert-layer-options.js';
 import { inspectBufferevent } from './inspect.js';
 import type { FlushMode, Layer } from './layer.js';
 import { LineIterator } from './line-iterator.js';
@@ -32,7 +33,6 @@ import type { RateLimitGroup, RateLimitOptions } from './rate-limit/group.js';
 import { RateLimits } from './rate-limit/limits.js';
 import { checkConfig, checkCount, type TokenBucketConfig } from './rate-limit/token-bucket.js';
 import type { BuffereventStats } from './stats.js';
-import { type InsertLayerOptions, surplusOf } from './surplus.js';
 import { afterFailure, type TimeoutOptions } from './timeouts.js';
 import type { Watermarks } from './watermarks.js';
 

@@ -17,6 +17,7 @@ export { EventBase, type EventBaseOptions, type EventBaseStats } from './event-b
 export type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction, TimeoutName } from './events.js';
 export { FilterBufferevent, type FilterFunction, type FilterOptions } from './filter-bufferevent.js';
 export type { SuspendReason, Suspensions } from './gate.js';
+export type { InsertLayerOptions } from './insert-layer-options.js';
 export type { FlushMode, Layer, LayerHost, LayerResult } from './layer.js';
 export { defaultLimits, type Limits } from './limits.js';
 export { type ListenOptions, type ListenTarget, listen } from './listen.js';
@@ -30,6 +31,5 @@ export { SocketBufferevent } from './socket-bufferevent.js';
 export type { SocketBuffereventOptions, SocketConnectOptions } from './socket-options.js';
 export type { BuffereventStats } from './stats.js';
 export type { InitialStreamOptions } from './stream-options.js';
-export type { InsertLayerOptions } from './surplus.js';
 export type { TimeoutOptions } from './timeouts.js';
 export type { Watermarks } from './watermarks.js';

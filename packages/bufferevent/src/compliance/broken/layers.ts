@@ -1,7 +1,7 @@
 import type { Evbuffer } from 'evbuffer';
 import type { BuffereventEvent } from '../../events.js';
+import type { InsertLayerOptions } from '../../insert-layer-options.js';
 import type { FlushMode, Layer } from '../../layer.js';
-import type { InsertLayerOptions } from '../../surplus.js';
 import { type BrokenFake, brokenFake } from './fake.js';
 import { Fault } from './fault.js';
 
