@@ -193,6 +193,7 @@ export class SocketBufferevent extends Bufferevent {
     this.renewed();
     this.inputSide.ended = false;
     this.#sending?.renew();
+    this.#peerWatch?.renew();
     if (handle === 0) {
       this.#state = 'unconnected';
       this.#handle = 0;
