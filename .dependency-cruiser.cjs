@@ -10,9 +10,11 @@ const arrows = {
   'bufferevent-net': ['bufferevent-backend'],
   'bufferevent-addon': [],
   'bufferevent-epoll': ['bufferevent-addon', 'bufferevent-backend'],
+  'bufferevent-iocp': ['bufferevent-addon', 'bufferevent-backend'],
   bufferevent: ['evbuffer', 'bufferevent-backend', 'bufferevent-net'],
   'bufferevent-openssl': ['evbuffer', 'bufferevent-addon', 'bufferevent-backend', 'bufferevent'],
-  echo: ['bufferevent', 'bufferevent-net', 'bufferevent-epoll', 'bufferevent-openssl'],
+  echo: ['bufferevent', 'bufferevent-net', 'bufferevent-epoll', 'bufferevent-iocp', 'bufferevent-openssl'],
+  'iocp-tls-echo': ['evbuffer', 'bufferevent-backend', 'bufferevent-epoll', 'bufferevent-iocp', 'bufferevent-openssl'],
   'smtp-starttls': ['bufferevent', 'bufferevent-openssl'],
   'workers-echo': ['bufferevent', 'bufferevent-epoll'],
 };

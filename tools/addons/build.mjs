@@ -7,8 +7,8 @@ import { isFresh, markFresh } from './freshness.mjs';
 import { PackageFolder } from './package-folder.mjs';
 
 const of = new PackageFolder(process.argv[2]);
-if (process.platform !== 'linux') {
-  console.log(`${of.name}: built without its addon, which is for Linux`);
+if (!of.systems.includes(process.platform)) {
+  console.log(`${of.name}: built without its addon, which is for ${of.systems.join(' and ')}`);
 } else if (!existsSync(of.addon) || !isFresh(of, 'checkout')) {
   const result = buildAddon(of.folder);
   if (result.outcome === 'built') markFresh(of, 'checkout');

@@ -13,10 +13,14 @@ export function nodeHeaders(): string {
 }
 
 export interface Compilation {
+  /** Default: that of the environment variable `CXX`, or `g++`. */
+  readonly compiler?: string;
   /** Default: those of Node. */
   readonly headers?: string;
   /** For the compiler. */
   readonly words: readonly string[];
+  /** Beside those of the package, with absolute paths. */
+  readonly sources?: readonly string[];
   /** For the linker, behind everything else. */
   readonly libraries?: readonly string[];
 }
@@ -24,12 +28,13 @@ export interface Compilation {
 /** Makes the addon of a package as `file`, within its folder. Returns the path. */
 export function compileAddon(name: string, file: string, compilation: Compilation): string {
   const of = new PackageFolder(name);
-  const { target_name, sources, defines, cflags_cc, ldflags } = of.target;
-  const { headers = nodeHeaders(), words, libraries = [] } = compilation;
+  const { target_name, defines, cflags_cc, ldflags } = of.target;
+  const { compiler = process.env['CXX'] ?? 'g++', headers = nodeHeaders(), words, libraries = [] } = compilation;
+  const sources = [...of.target.sources, ...(compilation.sources ?? [])];
   const addon = of.path(file);
   mkdirSync(dirname(addon), { recursive: true });
   execFileSync(
-    process.env['CXX'] ?? 'g++',
+    compiler,
     [
       ...['-shared', '-fPIC', ...cflags_cc, ...words],
       ...[...defines, `NODE_GYP_MODULE_NAME=${target_name}`].map((define) => `-D${define}`),

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 /** @typedef {import('./package-folder.mjs').PackageFolder} PackageFolder */
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const sources = /\.(cc|h|mjs)$/;
+const sources = /\.(cc|h|mjs|ts)$/;
 
 /**
  * @param {PackageFolder} of

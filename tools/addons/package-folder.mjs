@@ -18,6 +18,11 @@ export class PackageFolder {
     this.folder = fileURLToPath(new URL(`../../packages/${name}`, import.meta.url));
     /** @type {Target} */
     this.target = JSON.parse(readFileSync(this.path('binding.gyp'), 'utf8')).targets[0];
+    /**
+     * Where it is built.
+     * @type {NodeJS.Platform[]}
+     */
+    this.systems = JSON.parse(readFileSync(this.path('package.json'), 'utf8')).addonSystems;
   }
 
   /** @param {string} relative */

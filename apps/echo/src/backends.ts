@@ -3,6 +3,7 @@ import type { Backend } from 'bufferevent';
 /** Every backend this program knows, fastest first. Each is loaded only when it is asked for: all but `net` are optional. */
 const loaders = {
   epoll: async (): Promise<Backend> => (await import('bufferevent-epoll')).epollBackend,
+  iocp: async (): Promise<Backend> => (await import('bufferevent-iocp')).iocpBackend,
   net: async (): Promise<Backend> => (await import('bufferevent-net')).netBackend,
 };
 

@@ -10,7 +10,9 @@ export type BuildResult =
 
 /** Builds the addon of the package in `folder` from source, with node-gyp, into its `build/Release`. */
 export function buildAddon(folder: string): BuildResult {
-  for (const tool of ['make', process.env['CXX'] ?? 'g++']) {
+  // On Windows node-gyp looks for Visual Studio by itself.
+  const tools = process.platform === 'win32' ? [] : ['make', process.env['CXX'] ?? 'g++'];
+  for (const tool of tools) {
     if (spawnSync(`${tool} --version`, { shell: true, stdio: 'ignore' }).status !== 0) {
       return { outcome: 'impossible', reason: `${tool} was not found`, output: '' };
     }

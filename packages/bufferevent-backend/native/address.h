@@ -1,7 +1,6 @@
 // Numeric addresses and socket paths, as JavaScript spells them and as the system does (C14).
 #pragma once
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -20,6 +19,8 @@
 #include <charconv>
 #include <memory>
 #include <string>
+
+#include "ring.h"
 
 namespace bufferevent {
 
@@ -100,13 +101,13 @@ inline int ParseIp(const std::string& ip, int port, SocketAddress* out) {
   }
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&out->storage);
   const size_t percent = ip.find('%');
-  if (inet_pton(AF_INET6, ip.substr(0, percent).c_str(), &v6->sin6_addr) != 1) return -EINVAL;
+  if (inet_pton(AF_INET6, ip.substr(0, percent).c_str(), &v6->sin6_addr) != 1) return -kEINVAL;
   v6->sin6_family = AF_INET6;
   v6->sin6_port = htons(static_cast<uint16_t>(port));
   out->length = sizeof *v6;
   if (percent == std::string::npos) return 0;
   v6->sin6_scope_id = ZoneIndex(ip.substr(percent + 1));
-  return v6->sin6_scope_id == 0 ? -EINVAL : 0;
+  return v6->sin6_scope_id == 0 ? -kEINVAL : 0;
 }
 
 inline NamedAddress NameOfIp(const SocketAddress& address) {
@@ -135,7 +136,7 @@ inline NamedAddress NameOfIp(const SocketAddress& address) {
 #ifdef _WIN32
 
 // No path gets here: `supports.paths` is false.
-inline int ParsePath(const std::string&, SocketAddress*) { return -EAFNOSUPPORT; }
+inline int ParsePath(const std::string&, SocketAddress*) { return -kEAFNOSUPPORT; }
 inline NamedAddress NameOf(const SocketAddress& address) { return NameOfIp(address); }
 
 #else
@@ -147,7 +148,7 @@ inline int ParsePath(const std::string& path, SocketAddress* out) {
   auto* un = reinterpret_cast<sockaddr_un*>(&out->storage);
   const bool abstract = path[0] == '\0';
   // A file needs room for the NUL at its end; an abstract name has none.
-  if (path.size() + (abstract ? 0 : 1) > sizeof un->sun_path) return -ENAMETOOLONG;
+  if (path.size() + (abstract ? 0 : 1) > sizeof un->sun_path) return -kENAMETOOLONG;
   un->sun_family = AF_UNIX;
   memcpy(un->sun_path, path.data(), path.size());
   out->length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (abstract ? 0 : 1));

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "memory-table.h"
@@ -63,9 +64,26 @@ struct ListenFlags {
   int mode;
 };
 
-// `Mechanism` derives from this and has the verbs (`Recv`, `Send`, …, as `SubmitOne` calls them), `HandleEvents`, which
-// completes what the system has finished and says how much that was, and `UpdateLoop`, which makes the loop come back when
-// something is left and live as long as JavaScript says. `Handle` is what it knows of a slot: at least `life` and `connected`.
+// How a call of the system has ended: 0 or a negated errno, and the system's own code where that is another.
+struct Outcome {
+  int32_t result;
+  int32_t code;
+};
+
+// What both natives keep of a listener.
+struct ListenerState {
+  double credits = 0;
+  // Without descriptors since it was last said.
+  bool starved = false;
+};
+
+// `Mechanism` derives from this and has the verbs (`Recv`, `Send`, …, as `SubmitOne` calls them) and
+// - `HandleEvents`, which completes what the system has finished and says how much that was; `HasEvents`: whether some is left,
+// - `RetryStarved`, called some time after a listener was without descriptors (C20),
+// - `EndSending`, which tells the peer that nothing more comes,
+// - a destructor that nothing else calls.
+// `Handle` is what it knows of a slot: `life`, `connected`, `ended`, `readFailure`, `writeFailure`, `writeEnded`, `shutdownWaits`,
+// and by `IsSending` and `ForgetSend` the send in flight.
 template <class Mechanism, class Handle>
 class RingPort {
  public:
@@ -79,7 +97,7 @@ class RingPort {
     napi_open_handle_scope(env_, &scope);
     Submit();
     napi_close_handle_scope(env_, scope);
-    if (shared_.control[kInWakeup] == 0) self().UpdateLoop();
+    if (shared_.control[kInWakeup] == 0) UpdateLoop();
   }
 
  protected:
@@ -98,13 +116,50 @@ class RingPort {
   RingPort(const RingPort&) = delete;
   RingPort& operator=(const RingPort&) = delete;
 
-  // `name` is what the calls into JavaScript are called in traces.
-  void Join(napi_value on_wakeup, napi_value memory_holder, const char* name) {
+  // `source` is the handle of the loop, initialised and called by `Wakeup`, by which the mechanism makes itself heard; `name`
+  // is what the calls into JavaScript are called in traces.
+  void Join(uv_loop_t* loop, uv_handle_t* source, napi_value on_wakeup, napi_value memory_holder, const char* name) {
+    source_ = source;
+    uv_idle_init(loop, &idle_);
+    uv_timer_init(loop, &retry_);
+    for (uv_handle_t* handle : LoopHandles()) handle->data = this;
     napi_value text;
     napi_create_string_utf8(env_, name, NAPI_AUTO_LENGTH, &text);
     napi_async_init(env_, nullptr, text, &context_);
     napi_create_reference(env_, on_wakeup, 1, &on_wakeup_);
     napi_create_reference(env_, memory_holder, 1, &holder_);
+    UpdateLoop();
+  }
+
+  // Deletes the port when the loop has let go of it, and then calls what `Stop` was given.
+  void Leave() {
+    for (uv_handle_t* handle : LoopHandles()) uv_close(handle, OnLoopHandleClosed);
+  }
+
+  // Makes the loop come back when something is left, and live as long as JavaScript says.
+  void UpdateLoop() {
+    if (stopping_) return;
+    if (!completions_.empty() || self().HasEvents()) {
+      uv_idle_start(&idle_, WakeupOf<uv_idle_t>);
+    } else {
+      uv_idle_stop(&idle_);
+    }
+    if (starved_ > 0 && !uv_is_active(reinterpret_cast<uv_handle_t*>(&retry_))) {
+      uv_timer_start(&retry_, [](uv_timer_t* timer) { static_cast<RingPort*>(timer->data)->Retry(); }, kRetryMs, 0);
+    }
+    const bool referenced = shared_.control[kReferenced] != 0;
+    if (referenced == referenced_) return;
+    referenced_ = referenced;
+    for (uv_handle_t* handle : LoopHandles()) {
+      if (referenced) uv_ref(handle);
+      else uv_unref(handle);
+    }
+  }
+
+  // For callbacks of handles of the loop.
+  template <class LoopHandle>
+  static void WakeupOf(LoopHandle* handle) {
+    static_cast<RingPort*>(handle->data)->Wakeup();
   }
 
   // Called by the loop when the mechanism has something to say, or when something is left.
@@ -126,14 +181,73 @@ class RingPort {
     Exchange();
     shared_.control[kInWakeup] = 0;
     napi_close_handle_scope(env_, scope);
-    self().UpdateLoop();
+    UpdateLoop();
   }
 
   void Complete(int32_t operation, int32_t slot, int32_t result, int32_t memory = -1, int32_t start = 0) {
     completions_.push_back({operation, slot, result, memory, start});
   }
 
-  bool HasCompletions() const { return !completions_.empty(); }
+  // Whether nothing can be received any more, or yet: then the operation is completed with the reason, or with the end.
+  bool RecvRefused(int32_t slot, int32_t operation) {
+    const Handle& handle = handles_[slot];
+    if (handle.connected && handle.readFailure == 0 && !handle.ended) return false;
+    Complete(operation, slot, handle.connected ? handle.readFailure : -kENOTCONN);
+    return true;
+  }
+
+  // The same for what is to be sent.
+  bool SendRefused(int32_t slot, int32_t operation) {
+    const Handle& handle = handles_[slot];
+    const int refusal = !handle.connected           ? -kENOTCONN
+                        : handle.writeFailure != 0  ? handle.writeFailure
+                        : handle.writeEnded         ? -kEPIPE
+                                                    : 0;
+    if (refusal != 0) Complete(operation, slot, refusal);
+    return refusal != 0;
+  }
+
+  // Completes a send, and does what waited for it (C9).
+  void FinishSend(int32_t slot, int32_t operation, int32_t result, int32_t code = 0) {
+    Handle& handle = handles_[slot];
+    handle.ForgetSend();
+    // What the system says of the connection holds for good; what is wrong with this send does not.
+    if (result < 0 && result != -kECANCELED && result != -kEFAULT && operation == kSend) {
+      handle.writeFailure = static_cast<int16_t>(result);
+    }
+    Complete(operation, slot, result, -1, code);
+    if (!handle.shutdownWaits) return;
+    handle.shutdownWaits = false;
+    if (result < 0) Complete(kShutdown, slot, result, -1, code);
+    else Shutdown(slot);
+  }
+
+  void Shutdown(int32_t slot) {
+    Handle& handle = handles_[slot];
+    if (!handle.connected) return Complete(kShutdown, slot, -kENOTCONN);
+    if (handle.writeFailure != 0) return Complete(kShutdown, slot, handle.writeFailure);
+    if (handle.IsSending()) {
+      handle.shutdownWaits = true;
+      return;
+    }
+    Outcome outcome{};
+    if (!handle.writeEnded) outcome = self().EndSending(slot);
+    handle.writeEnded = true;
+    Complete(kShutdown, slot, outcome.result, -1, outcome.code);
+  }
+
+  // Says once that a listener has no descriptors; other tries come with the timer.
+  void Starve(int32_t slot, ListenerState* listener, int32_t reason, int32_t code = 0) {
+    if (listener->starved) return;
+    listener->starved = true;
+    starved_++;
+    Complete(kAccept, slot, reason, -1, code);
+  }
+
+  void EndStarving(ListenerState* listener) {
+    if (listener->starved) starved_--;
+    listener->starved = false;
+  }
 
   // Nothing can be received before JavaScript has run, also when it has nothing to be told.
   void RunOutOfSlabs() {
@@ -149,6 +263,8 @@ class RingPort {
   // Of the bytes that may be received in this look.
   int64_t bytes_left_ = 0;
   bool stopping_ = false;
+  void (*on_stopped_)(void*) = nullptr;
+  void* on_stopped_argument_ = nullptr;
 
  private:
   struct Completion {
@@ -165,8 +281,27 @@ class RingPort {
   // other handles of the loop have their turn.
   static constexpr int kManyEvents = 8;
   static constexpr uint64_t kNanosecondsPerWakeup = 2'000'000;
+  static constexpr uint64_t kRetryMs = 50;
 
   Mechanism& self() { return static_cast<Mechanism&>(*this); }
+
+  std::array<uv_handle_t*, 3> LoopHandles() {
+    return {source_, reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&retry_)};
+  }
+
+  static void OnLoopHandleClosed(uv_handle_t* handle) {
+    auto* port = static_cast<RingPort*>(handle->data);
+    if (++port->closed_loop_handles_ < port->LoopHandles().size()) return;
+    void (*then)(void*) = port->on_stopped_;
+    void* argument = port->on_stopped_argument_;
+    delete &port->self();
+    if (then != nullptr) then(argument);
+  }
+
+  void Retry() {
+    self().RetryStarved();
+    UpdateLoop();
+  }
 
   // Tells JavaScript what is completed, and does what it answers.
   void Exchange() {
@@ -250,7 +385,7 @@ class RingPort {
         self().Cancel(slot, words[2]);
         return words + 3;
       case kShutdown:
-        self().Shutdown(slot);
+        Shutdown(slot);
         return words + 2;
       case kWatchPeer:
         self().WatchPeer(slot);
@@ -268,6 +403,16 @@ class RingPort {
   std::vector<Completion> completions_;
   size_t delivered_ = 0;
   bool out_of_slabs_ = false;
+
+  uv_handle_t* source_ = nullptr;
+  // Active while something is to be done in the next turn whatever the mechanism says.
+  uv_idle_t idle_;
+  // While a listener is without descriptors.
+  uv_timer_t retry_;
+  // Listeners without descriptors.
+  int starved_ = 0;
+  size_t closed_loop_handles_ = 0;
+  bool referenced_ = true;
 };
 
 }  // namespace bufferevent

@@ -34,10 +34,7 @@ struct SocketFile {
 void RemoveFile(const SocketFile& file);
 
 // What only listeners have.
-struct Listener {
-  double credits = 0;
-  // Without descriptors since it was last said.
-  bool starved = false;
+struct Listener : ListenerState {
   std::unique_ptr<SocketFile> file;
 };
 
@@ -69,6 +66,9 @@ struct Handle {
   bool ended : 1 = false;
   bool writeEnded : 1 = false;
   bool shutdownWaits : 1 = false;
+
+  bool IsSending() const { return blocked != nullptr; }
+  void ForgetSend() { blocked.reset(); }
 };
 
 }  // namespace bufferevent

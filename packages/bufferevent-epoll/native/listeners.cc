@@ -84,16 +84,7 @@ void Port::Accept(int32_t slot, double credits) {
   if (handles_[slot].descriptor < 0) return Complete(kAccept, slot, -ECANCELED);
   Listener& listener = listeners_[slot];
   listener.credits = credits;
-  if (!Watch(slot, EPOLLIN)) Starve(slot, -ENOMEM);
-}
-
-// Says so once; other tries come with the timer.
-void Port::Starve(int32_t slot, int32_t reason) {
-  Listener& listener = listeners_[slot];
-  if (listener.starved) return;
-  listener.starved = true;
-  starved_++;
-  Complete(kAccept, slot, reason);
+  if (!Watch(slot, EPOLLIN)) Starve(slot, &listener, -ENOMEM);
 }
 
 void Port::AcceptSome(int32_t slot) {
@@ -127,7 +118,7 @@ void Port::AcceptSome(int32_t slot) {
       case -ENFILE:
       case -ENOBUFS:
       case -ENOMEM:
-        Starve(slot, static_cast<int32_t>(descriptor));
+        Starve(slot, &listener, static_cast<int32_t>(descriptor));
         // It stays readable.
         Unwatch(slot, EPOLLIN);
         return;
@@ -146,16 +137,10 @@ void Port::CancelAccept(int32_t slot) {
   Complete(kAccept, slot, -ECANCELED);
 }
 
-void Port::EndStarving(Listener* listener) {
-  if (listener->starved) starved_--;
-  listener->starved = false;
-}
-
 void Port::RetryStarved() {
   for (const auto& [slot, listener] : listeners_) {
     if (listener.starved && listener.credits > 0) Watch(slot, EPOLLIN);
   }
-  UpdateLoop();
 }
 
 void Port::CloseListener(int32_t slot) {

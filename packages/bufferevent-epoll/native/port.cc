@@ -12,7 +12,6 @@ namespace bufferevent {
 namespace {
 
 constexpr uint32_t kBroken = EPOLLERR | EPOLLHUP;
-constexpr uint64_t kRetryMs = 50;
 
 }  // namespace
 
@@ -23,18 +22,13 @@ int Port::Start(const Arguments& arguments) {
   if (napi_get_uv_event_loop(env_, &loop) != napi_ok) return -ENOTSUP;
   int error = reactor_.Open();
   if (error < 0) return error;
-  poll_.data = idle_.data = retry_.data = this;
   error = uv_poll_init(loop, &poll_, reactor_.descriptor());
   if (error < 0) {
     reactor_.Close();
     return error;
   }
-  uv_idle_init(loop, &idle_);
-  uv_timer_init(loop, &retry_);
-  open_loop_handles_ = 3;
-  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<Port*>(poll->data)->Wakeup(); });
-  Join(arguments.values[4], arguments.values[5], "BUFFEREVENT_EPOLL");
-  UpdateLoop();
+  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* poll, int, int) { WakeupOf(poll); });
+  Join(loop, reinterpret_cast<uv_handle_t*>(&poll_), arguments.values[4], arguments.values[5], "BUFFEREVENT_EPOLL");
   return 0;
 }
 
@@ -51,42 +45,11 @@ void Port::Stop(void (*done)(void*), void* argument) {
   for (const auto& [slot, listener] : listeners_) {
     if (listener.file) RemoveFile(*listener.file);
   }
-  const uv_close_cb closed = [](uv_handle_t* handle) {
-    auto* port = static_cast<Port*>(handle->data);
-    if (--port->open_loop_handles_ > 0) return;
-    void (*then)(void*) = port->on_stopped_;
-    void* argument = port->on_stopped_argument_;
-    delete port;
-    if (then != nullptr) then(argument);
-  };
-  uv_close(reinterpret_cast<uv_handle_t*>(&poll_), closed);
-  uv_close(reinterpret_cast<uv_handle_t*>(&idle_), closed);
-  uv_close(reinterpret_cast<uv_handle_t*>(&retry_), closed);
+  Leave();
   reactor_.Close();
 }
 
 // Turns
-
-// Makes the loop come back when something is left, and live as long as JavaScript says.
-void Port::UpdateLoop() {
-  if (stopping_) return;
-  if (HasCompletions() || reactor_.HasEvents()) {
-    uv_idle_start(&idle_, [](uv_idle_t* idle) { static_cast<Port*>(idle->data)->Wakeup(); });
-  } else {
-    uv_idle_stop(&idle_);
-  }
-  if (starved_ > 0 && !uv_is_active(reinterpret_cast<uv_handle_t*>(&retry_))) {
-    uv_timer_start(&retry_, [](uv_timer_t* timer) { static_cast<Port*>(timer->data)->RetryStarved(); }, kRetryMs, 0);
-  }
-  const bool referenced = shared_.control[kReferenced] != 0;
-  if (referenced == referenced_) return;
-  referenced_ = referenced;
-  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&poll_), reinterpret_cast<uv_handle_t*>(&idle_),
-                              reinterpret_cast<uv_handle_t*>(&retry_)}) {
-    if (referenced) uv_ref(handle);
-    else uv_unref(handle);
-  }
-}
 
 int Port::HandleEvents() {
   reactor_.Look();

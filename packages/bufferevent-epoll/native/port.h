@@ -46,8 +46,8 @@ class Port : public RingPort<Port, Handle> {
   ~Port() = default;
 
   int HandleEvents();
+  bool HasEvents() const { return reactor_.HasEvents(); }
   void HandleEvent(int32_t slot, uint32_t events);
-  void UpdateLoop();
 
   int32_t OpenSlot(Kind kind, int descriptor);
   bool Watch(int32_t slot, uint32_t events);
@@ -61,19 +61,15 @@ class Port : public RingPort<Port, Handle> {
   void FinishWatch(int32_t slot);
   void Send(int32_t slot, const Piece* pieces, uint32_t count);
   void SendFile(int32_t slot, int descriptor, int64_t offset, size_t length);
-  bool SendRefused(int32_t slot, int32_t operation);
   void Block(int32_t slot, int32_t operation, std::unique_ptr<BlockedSend> send);
   void SendBlocked(int32_t slot);
-  void FinishSend(int32_t slot, int32_t operation, int32_t result);
   ssize_t WritePieces(int descriptor, const Piece* pieces, uint32_t count);
   ssize_t WriteFile(int descriptor, int file, int64_t offset, size_t length);
-  void Shutdown(int32_t slot);
+  Outcome EndSending(int32_t slot);
   void Cancel(int32_t slot, int32_t operation);
   void Accept(int32_t slot, double credits);
   void AcceptSome(int32_t slot);
   void CancelAccept(int32_t slot);
-  void Starve(int32_t slot, int32_t reason);
-  void EndStarving(Listener* listener);
   void RetryStarved();
   void CloseListener(int32_t slot);
   void Close(int32_t slot, int32_t operation);
@@ -83,17 +79,7 @@ class Port : public RingPort<Port, Handle> {
   Reactor reactor_;
   // By slot.
   std::map<int32_t, Listener> listeners_;
-  int starved_ = 0;
-
   uv_poll_t poll_;
-  // Active while something is to be done in the next turn whatever the descriptors say.
-  uv_idle_t idle_;
-  // While a listener is without descriptors.
-  uv_timer_t retry_;
-  int open_loop_handles_ = 0;
-  bool referenced_ = true;
-  void (*on_stopped_)(void*) = nullptr;
-  void* on_stopped_argument_ = nullptr;
 };
 
 }  // namespace bufferevent

@@ -20,16 +20,6 @@ constexpr size_t kMaxFileBytes = 1 << 30;
 
 }  // namespace
 
-bool Port::SendRefused(int32_t slot, int32_t operation) {
-  const Handle& handle = handles_[slot];
-  const int refusal = !handle.connected           ? -ENOTCONN
-                      : handle.writeFailure != 0  ? handle.writeFailure
-                      : handle.writeEnded         ? -EPIPE
-                                                  : 0;
-  if (refusal != 0) Complete(operation, slot, refusal);
-  return refusal != 0;
-}
-
 ssize_t Port::WritePieces(int descriptor, const Piece* pieces, uint32_t count) {
   iovec vector[kMaxPieces];
   count = std::min(count, kMaxPieces);
@@ -89,33 +79,10 @@ void Port::SendBlocked(int32_t slot) {
   if (sent != -EAGAIN) FinishSend(slot, file ? kSendFile : kSend, static_cast<int32_t>(sent));
 }
 
-void Port::FinishSend(int32_t slot, int32_t operation, int32_t result) {
-  Handle& handle = handles_[slot];
-  handle.blocked.reset();
-  // What the system says of the connection holds for good; what is wrong with this send does not.
-  if (result < 0 && result != -ECANCELED && result != -EFAULT && operation == kSend) handle.writeFailure = result;
-  Complete(operation, slot, result);
-  if (!handle.shutdownWaits) return;
-  handle.shutdownWaits = false;
-  if (result < 0) Complete(kShutdown, slot, result);
-  else Shutdown(slot);
-}
-
-void Port::Shutdown(int32_t slot) {
-  Handle& handle = handles_[slot];
-  if (!handle.connected) return Complete(kShutdown, slot, -ENOTCONN);
-  if (handle.writeFailure != 0) return Complete(kShutdown, slot, handle.writeFailure);
-  if (handle.blocked) {
-    handle.shutdownWaits = true;
-    return;
-  }
-  int error = 0;
-  if (!handle.writeEnded && shutdown(handle.descriptor, SHUT_WR) < 0) {
-    // A connection that the peer has reset is none any more for the system; it was one for the caller.
-    error = errno == ENOTCONN ? -EPIPE : -errno;
-  }
-  handle.writeEnded = true;
-  Complete(kShutdown, slot, error);
+Outcome Port::EndSending(int32_t slot) {
+  if (shutdown(handles_[slot].descriptor, SHUT_WR) == 0) return {0, 0};
+  // A connection that the peer has reset is none any more for the system; it was one for the caller.
+  return {errno == ENOTCONN ? -EPIPE : -errno, 0};
 }
 
 }  // namespace bufferevent

@@ -116,10 +116,8 @@ int Port::SetOption(int32_t slot, int option, int value) {
 }
 
 void Port::Recv(int32_t slot, uint32_t max) {
+  if (RecvRefused(slot, kRecv)) return;
   Handle& handle = handles_[slot];
-  if (!handle.connected) return Complete(kRecv, slot, -ENOTCONN);
-  if (handle.readFailure != 0) return Complete(kRecv, slot, handle.readFailure);
-  if (handle.ended) return Complete(kRecv, slot, 0);
   handle.recvMax = max;
   if (Watch(slot, EPOLLIN)) return;
   handle.recvMax = 0;
@@ -160,10 +158,8 @@ void Port::Read(int32_t slot) {
 }
 
 void Port::WatchPeer(int32_t slot) {
+  if (RecvRefused(slot, kWatchPeer)) return;
   Handle& handle = handles_[slot];
-  if (!handle.connected) return Complete(kWatchPeer, slot, -ENOTCONN);
-  if (handle.readFailure != 0) return Complete(kWatchPeer, slot, handle.readFailure);
-  if (handle.ended) return Complete(kWatchPeer, slot, 0);
   handle.watchingPeer = true;
   if (Watch(slot, EPOLLRDHUP)) return;
   handle.watchingPeer = false;

@@ -26,6 +26,9 @@ export const ipv6 = (): Address => ({ ip: '::1', port: 0 });
 /** Connected descriptors that nobody owns: both ends of connections, detached. */
 const pairs = epollBackend.isAvailable() ? await openPairs(40) : [];
 
+/** What child processes and workers of the suites import. */
+export const childModule: string = new URL('./child-harness.mjs', import.meta.url).href;
+
 /** The suite over real sockets that listen where `listenAddress` says. */
 export function epollHarness(listenAddress: () => Address, backend: Backend = epollBackend): Harness {
   return {
@@ -39,7 +42,7 @@ export function epollHarness(listenAddress: () => Address, backend: Backend = ep
     socketPair: () => pairs.pop() ?? fail('more descriptors than were prepared'),
     openFile: (bytes) => openFile(bytes, 0),
     openSparseFile: openFile,
-    childModule: new URL('./child-harness.mjs', import.meta.url).href,
+    childModule,
   };
 }
 

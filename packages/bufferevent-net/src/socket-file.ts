@@ -8,9 +8,12 @@ export const hasSocketFiles: boolean = process.platform !== 'win32';
 /** What fits into the system's address, in bytes. */
 const MAX_PATH_BYTES: number = process.platform === 'linux' ? 107 : 103;
 
-/** Whether `node:net` would use the beginning of the path instead. */
+/** What the name of a pipe may have. */
+const MAX_PIPE_CHARACTERS = 256;
+
+/** Where `node:net` would use the beginning of the path instead, or not say what is wrong with it. */
 export function isTooLong(path: string): boolean {
-  return hasSocketFiles && Buffer.byteLength(path) > MAX_PATH_BYTES;
+  return hasSocketFiles ? Buffer.byteLength(path) > MAX_PATH_BYTES : path.length > MAX_PIPE_CHARACTERS;
 }
 
 /**

@@ -29,7 +29,8 @@ export function netHarness(listenAddress: () => Address, backend: Backend = netB
     backend,
     listenAddress,
     ipv6Address: () => ({ ip: '::1', port: 0 }),
-    pathAddress: temporaryPath,
+    // The named pipes that Windows has instead can't end one direction.
+    ...(process.platform === 'win32' ? {} : { pathAddress: temporaryPath }),
     ...(listenAddress === ipv4 ? { localAddress: () => ({ ip: '127.0.0.2', port: 0 }) } : {}),
     foreignAddress: () => ({ ip: '192.0.2.1', port: 0 }),
     childModule: new URL('./child-harness.mjs', import.meta.url).href,

@@ -1,8 +1,6 @@
 // The door between JavaScript and OpenSSL. src/binding-contract.ts says what passes through it.
 #include "call.h"
-
-// In a process without OpenSSL it must be possible to say so, instead of ending at the first call.
-#pragma weak OpenSSL_version_num
+#include "host.h"
 
 namespace bufferevent {
 namespace {
@@ -76,9 +74,10 @@ constexpr Function kFunctions[] = {
 
 // A reason why this process can't be served, or nullptr. OpenSSL keeps its interface within a major version.
 const char* Refusal() {
-  if (OpenSSL_version_num == nullptr) return "this process offers no OpenSSL to addons";
+  const VersionFunction version = HostVersionFunction();
+  if (version == nullptr) return "this process offers no OpenSSL to addons";
   constexpr unsigned long kMajor = OPENSSL_VERSION_MAJOR;
-  if (OpenSSL_version_num() >> 28 != kMajor) return "this process runs another major version of OpenSSL than 3, or another library";
+  if (version() >> 28 != kMajor) return "this process runs another major version of OpenSSL than 3, or another library";
   return nullptr;
 }
 

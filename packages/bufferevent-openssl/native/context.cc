@@ -123,6 +123,18 @@ void Context::SetCacheMode() {
   SSL_CTX_set_session_cache_mode(native_, mode);
 }
 
+// One by one: `SSL_CTX_flush_sessions` is deprecated since 3.4, and node.exe exports nothing that is.
+void Context::ForgetSessions() {
+  std::vector<OwnedSession> sessions;
+  const auto keep = [](void* session, void* list) {
+    auto* found = static_cast<SSL_SESSION*>(session);
+    SSL_SESSION_up_ref(found);
+    static_cast<std::vector<OwnedSession>*>(list)->emplace_back(found);
+  };
+  OPENSSL_LH_doall_arg(reinterpret_cast<OPENSSL_LHASH*>(SSL_CTX_sessions(native_)), keep, &sessions);
+  for (const OwnedSession& session : sessions) SSL_CTX_remove_session(native_, session.get());
+}
+
 bool Context::SetTicketKeys(Bytes keys) {
   if (keys.size % TicketKeys::kKeyBytes != 0) {
     ERR_raise_data(ERR_LIB_SSL, SSL_R_INVALID_TICKET_KEYS_LENGTH, "a key of session tickets has %zu bytes", TicketKeys::kKeyBytes);

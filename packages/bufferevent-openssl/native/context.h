@@ -54,6 +54,7 @@ class Context {
   bool SetAlpn(Bytes protocols);
   void SetKeyLog(bool enabled);
   bool SetSessions(Bytes idContext, int cacheSize, int timeoutSeconds, bool tickets, int ticketCount);
+  void ForgetSessions();
   bool SetTicketKeys(Bytes keys);
   bool SetPskIdentities(PskTable table, const std::string& hint);
   bool SetPsk(const std::string& identity, Bytes key);

@@ -128,8 +128,7 @@ napi_value ContextSessionStats(Call& call, Context& context) {
 }
 
 napi_value ContextFlushSessions(Call&, Context& context) {
-  // At time 0: all of them.
-  SSL_CTX_flush_sessions(context.native(), 0);
+  context.ForgetSessions();
   return nullptr;
 }
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 if (!existsSync(new URL('../tsconfig.json', import.meta.url))) {
   const { installAddon } = await import('bufferevent-addon');
   const { findBinding } = await import('../dist/binding.js');
-  const lacking = process.platform === 'linux' ? null : `tried on Linux only, and this is ${process.platform}`;
+  const isKnown = ['linux', 'win32'].includes(process.platform);
+  const lacking = isKnown ? null : `tried on Linux and Windows only, and this is ${process.platform}`;
   installAddon(fileURLToPath(new URL('..', import.meta.url)), 'bufferevent-openssl', findBinding(), lacking);
 }

@@ -1,76 +1,15 @@
 // The suite for every kind of bufferevent, over TLS.
-import { buffereventCompliance, type Flavour, socketFlavour } from 'bufferevent/compliance';
-import { createMemoryBackend, type FaultPlan, MemoryNetwork, withFaults } from 'bufferevent-backend/memory';
+import { buffereventCompliance } from 'bufferevent/compliance';
 import { describe, it } from 'vitest';
 import { describeWithOpenssl } from './in-memory.js';
-import { type Held, plainPairs, tlsFilters, tlsSockets, upgraded } from './support/flavours.js';
-import { systemBackends } from './support/system-backends.js';
-import { type Version, versions } from './support/versions.js';
-
-const KiB = 1024;
-const nightly = process.env['NIGHTLY'] === '1';
-/** Filters take a single byte at a time through everything that lies below them. */
-const patienceMs = nightly ? 200_000 : 50_000;
-
-/** Without files of its own, so that real ones can be sent. */
-const memory = (capacity: number) =>
-  createMemoryBackend(new MemoryNetwork({ capacity }), { supports: { sendFile: false } });
-
-const memorySockets = socketFlavour('sockets in memory', {
-  createBackend: () => memory(16 * KiB),
-  files: true,
-  transitBytes: 64 * KiB,
-  scripts: 100,
-});
-
-function faultySockets(name: string, plan: FaultPlan, bulkBytes: number): Flavour {
-  return socketFlavour(`sockets in memory with ${name}`, {
-    createBackend: () => withFaults(memory(2 * KiB), plan),
-    files: true,
-    bulkBytes,
-    transitBytes: 4 * KiB,
-    scripts: 6,
-    timeoutMs: patienceMs,
-  });
-}
-
-const shortSends = faultySockets('short reads and writes', { maxRecv: 37, maxSend: 50, delay: 1 }, 20_000);
-const singleBytes = faultySockets('one-byte reads', { maxRecv: 1, maxSend: 7 }, 6_400);
-
-const systemSockets = systemBackends.map((backend) =>
-  socketFlavour(`sockets over ${backend.name}`, { createBackend: () => backend, manualClock: false, files: true }),
-);
-
-type Kind = (below: Flavour, version: Version, held?: Held) => Flavour;
-const kinds: readonly Kind[] = [tlsFilters, tlsSockets, upgraded];
-
-/** Where bytes move slowly, few of them can be on their way: the mark of an output, and a record or two. */
-const slowKinds: readonly Kind[] = kinds.map(
-  (kind) => (below, version) => kind(below, version, { heldBytes: 112 * KiB }),
-);
-
-const everywhere = (flavours: readonly Flavour[], chosen: readonly Kind[], version: Version): Flavour[] =>
-  flavours.flatMap((below) => chosen.map((kind) => kind(below, version)));
-
-/** All kinds over memory; of the others what differs most. All of everything under NIGHTLY. */
-function flavours(version: Version): Flavour[] {
-  const [, slowSockets] = slowKinds as [Kind, Kind];
-  return [
-    tlsFilters(plainPairs, version),
-    ...everywhere([memorySockets], kinds, version),
-    ...everywhere([shortSends], nightly ? slowKinds : [slowSockets], version),
-    ...everywhere([singleBytes], nightly ? slowKinds : [slowSockets], version),
-    ...everywhere(systemSockets, nightly ? kinds : [tlsSockets], version),
-  ];
-}
+import { complianceFlavours, patienceMs } from './support/compliance-flavours.js';
+import { versions } from './support/versions.js';
 
 /** The suite has time-outs of its own, for each step. */
 const patientIt = (name: string, body: () => Promise<void>): void => it(name, body, patienceMs + 10_000);
 
 for (const version of versions) {
   describeWithOpenssl(version, () => {
-    for (const flavour of flavours(version))
-      if (!process.env['FL'] || flavour.name.startsWith(process.env['FL']))
-        buffereventCompliance({ describe, it: patientIt }, flavour);
+    for (const flavour of complianceFlavours(version)) buffereventCompliance({ describe, it: patientIt }, flavour);
   });
 }

@@ -1,26 +1,13 @@
-import { createTestPki, type TestPki } from 'certificates';
 import { Evbuffer } from 'evbuffer';
 import { describe } from 'vitest';
-import {
-  isAvailable,
-  Ssl,
-  SslBioPair,
-  SslContext,
-  type SslContextOptions,
-  type SslOptions,
-  unavailabilityReason,
-} from '../src/index.js';
+import { Ssl, SslBioPair, SslContext, type SslContextOptions, type SslOptions } from '../src/index.js';
+import { pki } from './support/pki.js';
+import { isOpensslUsable } from './support/usable.js';
 
-/** Where the addon is missing, its tests are skipped, with one line that says why; with REQUIRE_TOOLS=1 they run, and fail. */
-export const describeWithOpenssl: ReturnType<typeof describe.runIf> = describe.runIf(isUsable());
+/** `describe` for what needs the addon. */
+export const describeWithOpenssl: ReturnType<typeof describe.runIf> = describe.runIf(isOpensslUsable());
 
-function isUsable(): boolean {
-  if (isAvailable() || process.env['REQUIRE_TOOLS'] === '1') return true;
-  console.warn(`skipped: the tests that need OpenSSL: ${unavailabilityReason()}`);
-  return false;
-}
-
-export const pki: TestPki = await createTestPki();
+export { pki };
 
 /** One side of a connection whose other side is in the same process. */
 export class TestEnd {

@@ -48,8 +48,6 @@ export abstract class BuffereventCore {
   #announcing = false;
   /** For transports that move bytes: takes those of files out of the output. */
   #tap: OutputTap | null = null;
-  /** Whoever lies over this one waits for our end to be out. */
-  #onSentEnd: (() => void) | null = null;
   #transport: 'standing' | 'going' | 'gone' = 'standing';
 
   /** @internal */
@@ -116,7 +114,7 @@ export abstract class BuffereventCore {
   protected abstract flushTransport(direction: Direction, mode: FlushMode): boolean;
 
   /** @internal Nothing more is written; our side ends after what is queued. */
-  protected closeOutput(): void {
+  closeOutput(): void {
     this.closing.closeWriting();
     this.outputSide.close();
     this.wake();
@@ -141,7 +139,7 @@ export abstract class BuffereventCore {
     if (!this.closing.writeClosed || this.freed || this.outputSide.length > 0 || this.outputSide.failure !== null) {
       return false;
     }
-    return this.layerStack === null || (this.layerStack.ended && this.layerStack.wire.length === 0);
+    return this.layerStack === null || this.layerStack.hasSentEnd;
   }
 
   /** @internal Bytes that the transport may receive now; 0: it should not try. */
@@ -181,11 +179,8 @@ export abstract class BuffereventCore {
 
   /** @internal As {@link writeAllowance}, whatever the rate limits say. */
   protected sendableBytes(): number {
-    const layers = this.layerStack;
-    if (layers === null) return this.#outputSide === null ? 0 : this.#outputSide.allowance();
-    if (layers.rawBytes > 0) return Math.min(layers.rawBytes, this.outputSide.allowance());
-    if (this.freed || (this.outputSide.failure !== null && !layers.hasLastWords)) return 0;
-    return Math.min(layers.wire.length, this.base.limits.bytesPerTurn);
+    if (this.layerStack !== null) return this.freed ? 0 : this.layerStack.sendableBytes();
+    return this.#outputSide === null ? 0 : this.#outputSide.allowance();
   }
 
   /** @internal Layers may have more to send whenever there is room. */
@@ -195,7 +190,7 @@ export abstract class BuffereventCore {
 
   /** Which bytes {@link sendable} holds: those of the user, where no layer has them first. */
   #sentBytes(): CountedBytes {
-    return this.layerStack === null || this.layerStack.rawBytes > 0 ? 'both' : 'wire';
+    return this.layerStack === null || this.layerStack.sendsRaw ? 'both' : 'wire';
   }
 
   #limit(direction: Direction, most: number, bytes: CountedBytes): number {
@@ -214,7 +209,7 @@ export abstract class BuffereventCore {
 
   /** @internal What the transport sends from. */
   protected get sendable(): Evbuffer {
-    return this.layerStack === null || this.layerStack.rawBytes > 0 ? this.outputSide.buffer : this.layerStack.wire;
+    return this.layerStack === null ? this.outputSide.buffer : this.layerStack.sendable;
   }
 
   /**
@@ -222,25 +217,19 @@ export abstract class BuffereventCore {
    * called when they are there, before anybody hears that they have left.
    */
   protected takeSendable(target: Evbuffer, max: number, deliver?: (count: number) => void): number {
+    const bytes = this.#sentBytes();
+    let count: number;
     if (this.layerStack === null) {
       this.#tap ??= new OutputTap(this.outputSide, {
         tapFilled: () => this.base.inTurn(() => this.wake()),
         tapFailed: (error) => this.failed('write', error),
       });
-    }
-    const bytes = this.#sentBytes();
-    let count: number;
-    if (this.layerStack === null) {
-      count = (this.#tap as OutputTap).moveTo(target, max);
+      count = this.#tap.moveTo(target, max);
       if (count === 0) return 0;
       deliver?.(count);
       this.outputSide.left(count);
     } else {
-      if (this.layerStack.rawBytes > 0) count = this.layerStack.takeRaw(target, max);
-      else {
-        count = this.layerStack.wire.moveTo(target, max);
-        this.layerStack.sentWire(count);
-      }
+      count = this.layerStack.take(target, max);
       if (count === 0) return 0;
       deliver?.(count);
     }
@@ -371,24 +360,11 @@ export abstract class BuffereventCore {
 
   /** @internal The first `count` bytes of {@link sendable} were taken; they are unpinned. */
   protected sent(count: number): void {
-    const layers = this.layerStack;
-    if (layers === null) {
-      this.outputSide.sent(count);
-      this.rates?.write.moved(count, 'both');
-    } else this.#sentOfLayers(layers, count);
-    this.wroteSome();
-  }
-
-  #sentOfLayers(layers: ConnectionLayers, count: number): void {
     const bytes = this.#sentBytes();
-    if (layers.rawBytes > 0) {
-      this.outputSide.sent(count);
-      layers.sentRaw(count);
-    } else {
-      layers.wire.drain(count);
-      layers.sentWire(count);
-    }
-    this.rates?.write.moved(count, bytes);
+    if (this.layerStack === null) this.outputSide.sent(count);
+    else this.layerStack.sent(count);
+    if (this.rates !== null) this.rates.write.moved(count, bytes);
+    this.wroteSome();
   }
 
   /** @internal Bytes went towards the peer. */
@@ -427,7 +403,6 @@ export abstract class BuffereventCore {
   /** @internal Our side has ended. */
   protected sentEnd(): void {
     this.closing.endWriting();
-    this.#onSentEnd?.();
     if (this.closing.ending) this.timeouts.touch('close');
     this.checkEnded();
   }
@@ -480,37 +455,13 @@ export abstract class BuffereventCore {
       throw new BuffereventError('ERR_BUFFEREVENT_COVERED', 'another bufferevent lies over this one');
     }
     this.callbacks.upper = upper;
-    return new CoveredBufferevent(this as unknown as Bufferevent, this.inputSide.gate);
-  }
-
-  /** @internal Ends the cover; reading is as it was before. */
-  uncover(readEnabled: boolean): void {
-    if (this.freed) return;
-    this.callbacks.upper = null;
-    this.#onSentEnd = null;
-    this.inputSide.gate.enabled = readEnabled && !this.inputSide.ended;
-    this.inputSide.gate.resume('filter');
-    this.wake();
+    return new CoveredBufferevent(this as unknown as Bufferevent, this.callbacks, this.inputSide, this.closing);
   }
 
   /** @internal For whoever lies over it. */
-  get connectionState(): { isOpen: boolean; isAlive: boolean; settled: boolean; writeClosed: boolean } {
+  get connectionState(): { isOpen: boolean; isAlive: boolean; settled: boolean } {
     const { isOpen, isAlive } = this;
-    return {
-      isOpen,
-      isAlive,
-      settled: this.outputSide.length === 0 && this.settled(),
-      writeClosed: this.closing.writeClosed,
-    };
-  }
-
-  /** @internal Ends the output; `ended` is called when the end is out. */
-  endFor(ended: () => void): void {
-    if (this.writeEnded) ended();
-    else {
-      this.#onSentEnd = ended;
-      if (!this.closing.writeClosed) this.closeOutput();
-    }
+    return { isOpen, isAlive, settled: this.outputSide.length === 0 && this.settled() };
   }
 
   /** @internal Frees at the wish of whoever lies over it. Resolves when the transport is gone. */

@@ -1,5 +1,5 @@
 import type { InspectOptions } from 'node:util';
-import { type AddressPair, argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import { type AddressPair, argumentRangeError } from 'bufferevent-backend';
 import type { EolStyle, Evbuffer, EvbufferEncoding } from 'evbuffer';
 import {
   checkDirection,
@@ -16,6 +16,7 @@ import { BuffereventCore } from './bufferevent-core.js';
 import { ConnectionLayers } from './connection-layers.js';
 import { BuffereventError } from './errors.js';
 import type { BuffereventEvent, BuffereventHandlers, CloseCause, Direction } from './events.js';
+import { type InsertLayerOptions, surplusOf } from './insert-layer-options.js';
 import { inspectBufferevent } from './inspect.js';
 import type { FlushMode, Layer } from './layer.js';
 import { LineIterator } from './line-iterator.js';
@@ -34,15 +35,6 @@ import { checkConfig, checkCount, type TokenBucketConfig } from './rate-limit/to
 import type { BuffereventStats } from './stats.js';
 import { afterFailure, type TimeoutOptions } from './timeouts.js';
 import type { Watermarks } from './watermarks.js';
-
-export interface InsertLayerOptions {
-  /**
-   * What becomes of bytes that arrived before the layer and were not taken: `refuse` throws (the default: after an
-   * agreement to go on under a layer they may be somebody else's), `decode` gives them to the layer, `keep` leaves them
-   * in the input, in front of what it decodes.
-   */
-  readonly surplus?: 'refuse' | 'decode' | 'keep';
-}
 
 /**
  * A buffered connection: what arrives gathers in `input`, what is written leaves from `output`, and the user hears of
@@ -391,7 +383,7 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
   insertLayer(layer: Layer, options: InsertLayerOptions = {}): Promise<void> {
     this.checkNotFreed();
     checkLayer(layer);
-    const surplus = checkSurplus(options);
+    const surplus = surplusOf(options);
     if (this.closing.writeClosed || this.inputSide.ended || this.failure !== null) {
       throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'insertLayer() on a connection that has ended');
     }
@@ -510,13 +502,4 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
 
 function asItIs(line: string | null): string | null {
   return line;
-}
-
-const surpluses: readonly string[] = ['refuse', 'decode', 'keep'];
-
-function checkSurplus(options: InsertLayerOptions): InsertLayerOptions['surplus'] {
-  checkObject('options', options);
-  const { surplus = 'refuse' } = options;
-  if (!surpluses.includes(surplus)) throw argumentTypeError('surplus', `one of ${surpluses.join(', ')}`, surplus);
-  return surplus;
 }

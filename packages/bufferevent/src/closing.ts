@@ -21,6 +21,8 @@ export class Closing {
   /** Of every connection: its bits are one field. */
   #flags = 0;
   cause: CloseCause | null = null;
+  /** For whoever waits for our end to be out. */
+  onWriteEnded: (() => void) | null = null;
   #closed: Deferred<CloseCause> | null = null;
   #gone: Deferred<void> | null = null;
 
@@ -40,6 +42,7 @@ export class Closing {
 
   endWriting(): void {
     this.#flags |= WRITE_ENDED;
+    this.onWriteEnded?.();
   }
 
   /** `end()` was called. */

@@ -5,7 +5,8 @@ import { checkBase, EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import type { Layer } from './layer.js';
 import { enableDirections } from './listener.js';
-import { SocketBufferevent, type SocketConnectOptions } from './socket-bufferevent.js';
+import { SocketBufferevent } from './socket-bufferevent.js';
+import type { SocketConnectOptions } from './socket-options.js';
 import type { TimeoutOptions } from './timeouts.js';
 
 export interface ConnectOptions extends SocketConnectOptions {

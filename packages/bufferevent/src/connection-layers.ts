@@ -71,13 +71,22 @@ export class ConnectionLayers implements StackHost {
     return this.#stack.isOpen;
   }
 
-  /** Bytes on top of the output that the transport sends as they are, before anything of a layer. */
-  get rawBytes(): number {
-    return this.#owed[0] ?? 0;
+  /** Whether {@link sendable} holds what the user wrote, as it is, before anything of a layer. */
+  get sendsRaw(): boolean {
+    return this.#rawBytes() > 0;
   }
 
-  get wire(): Evbuffer {
-    return this.#stack.wire;
+  /** What the transport sends from. */
+  get sendable(): Evbuffer {
+    return this.sendsRaw ? this.#output.buffer : this.#stack.wire;
+  }
+
+  /** Bytes that the transport may take from {@link sendable} now. After a failure only what layers have left to say. */
+  sendableBytes(): number {
+    const rawBytes = this.#rawBytes();
+    if (rawBytes > 0) return Math.min(rawBytes, this.#output.allowance());
+    if (this.#output.failure !== null && !this.#stack.hasLastWords) return 0;
+    return Math.min(this.#stack.wire.length, this.bytesPerTurn);
   }
 
   /** Whether all that left the output has gone to the transport. */
@@ -85,14 +94,9 @@ export class ConnectionLayers implements StackHost {
     return this.#stack.isDrained;
   }
 
-  /** Whether `wire` is to be sent although the connection has failed. */
-  get hasLastWords(): boolean {
-    return this.#stack.hasLastWords;
-  }
-
-  /** Whether the last byte for the transport is in `wire`, or has left it. */
-  get ended(): boolean {
-    return this.rawBytes === 0 && this.#stack.encodingEnded;
+  /** Whether our side has ended in every layer, and the transport has taken the last byte. */
+  get hasSentEnd(): boolean {
+    return !this.sendsRaw && this.#stack.encodingEnded && this.#stack.wire.length === 0;
   }
 
   /** Whether nothing more is to come from the transport. */
@@ -164,23 +168,27 @@ export class ConnectionLayers implements StackHost {
     this.#stack.transportEnded();
   }
 
-  /** The transport took `count` bytes of the output that are not for any layer. */
-  sentRaw(count: number): void {
-    this.#owed[0] = this.rawBytes - count;
-    this.wireSent += count;
+  /** The transport took the first `count` bytes of {@link sendable}. */
+  sent(count: number): void {
+    if (this.sendsRaw) {
+      this.#output.sent(count);
+      this.#sentRaw(count);
+    } else {
+      this.#stack.wire.drain(count);
+      this.#sentWire(count);
+    }
   }
 
-  /** The transport took `count` bytes of `wire`; they are gone from there. */
-  sentWire(count: number): void {
-    this.wireSent += count;
-    this.#output.checkDrained();
-  }
-
-  /** Moves bytes that need no layer to `target`. */
-  takeRaw(target: Evbuffer, max: number): number {
-    const count = this.#tap.moveTo(target, Math.min(max, this.rawBytes));
+  /** Moves up to `max` bytes of {@link sendable}, which the transport has taken then, to `target`. @returns how many */
+  take(target: Evbuffer, max: number): number {
+    if (!this.sendsRaw) {
+      const count = this.#stack.wire.moveTo(target, max);
+      this.#sentWire(count);
+      return count;
+    }
+    const count = this.#tap.moveTo(target, Math.min(max, this.#rawBytes()));
     if (count > 0) {
-      this.sentRaw(count);
+      this.#sentRaw(count);
       this.#output.left(count);
     }
     return count;
@@ -237,7 +245,7 @@ export class ConnectionLayers implements StackHost {
   }
 
   wireRoom(): number {
-    return this.#host.wireRoom(this.wire.length);
+    return this.#host.wireRoom(this.#stack.wire.length);
   }
 
   layersOpened(shaken: boolean): void {
@@ -246,7 +254,7 @@ export class ConnectionLayers implements StackHost {
 
   layersFailed(direction: Direction | undefined, error: Error): void {
     // The last that layers have said, an alert for instance, goes now: who hears of the failure may close at once.
-    if (this.wire.length > 0) this.#host.flushedLate('flush');
+    if (this.#stack.wire.length > 0) this.#host.flushedLate('flush');
     this.#host.layersFailed(direction, error);
   }
 
@@ -256,6 +264,21 @@ export class ConnectionLayers implements StackHost {
 
   wake(): void {
     this.#host.wake();
+  }
+
+  /** Bytes on top of the output that are for no layer. */
+  #rawBytes(): number {
+    return this.#owed[0] ?? 0;
+  }
+
+  #sentRaw(count: number): void {
+    this.#owed[0] = this.#rawBytes() - count;
+    this.wireSent += count;
+  }
+
+  #sentWire(count: number): void {
+    this.wireSent += count;
+    this.#output.checkDrained();
   }
 
   #arrived(count: number): void {

@@ -1,19 +1,25 @@
 import type { Bufferevent } from './bufferevent.js';
+import type { PendingCallbacks } from './callbacks.js';
+import type { Closing } from './closing.js';
 import { BuffereventError } from './errors.js';
 import type { Direction } from './events.js';
-import type { Gate } from './gate.js';
+import type { InputSide } from './input-side.js';
 import type { FlushMode } from './layer.js';
 
-/** @internal What a bufferevent that lies over another one may do with it. */
+/** @internal What a bufferevent that lies over another one may do with it. Its user gets it back as it was. */
 export class CoveredBufferevent {
   readonly #bev: Bufferevent;
-  readonly #readGate: Gate;
+  readonly #callbacks: PendingCallbacks;
+  readonly #input: InputSide;
+  readonly #closing: Closing;
   readonly #readEnabled: boolean;
 
-  constructor(bev: Bufferevent, readGate: Gate) {
+  constructor(bev: Bufferevent, callbacks: PendingCallbacks, input: InputSide, closing: Closing) {
     this.#bev = bev;
-    this.#readGate = readGate;
-    this.#readEnabled = readGate.enabled;
+    this.#callbacks = callbacks;
+    this.#input = input;
+    this.#closing = closing;
+    this.#readEnabled = input.gate.enabled;
   }
 
   get isOpen(): boolean {
@@ -31,7 +37,7 @@ export class CoveredBufferevent {
 
   /** Whether its output was ended, by whomever. */
   get writeClosed(): boolean {
-    return this.#bev.connectionState.writeClosed;
+    return this.#closing.writeClosed;
   }
 
   closedError(): BuffereventError {
@@ -41,12 +47,13 @@ export class CoveredBufferevent {
   /** Reading goes on below while it is wanted above. */
   wantRead(wanted: boolean): void {
     if (this.#bev.freed) return;
+    const { gate } = this.#input;
     if (!wanted) {
-      if (this.#readGate.suspend('filter')) this.#bev.wake();
+      if (gate.suspend('filter')) this.#bev.wake();
       return;
     }
-    const resumed = this.#readGate.resume('filter');
-    if (!this.#readGate.enabled && !this.#bev.readEnded) this.#bev.enable('read');
+    const resumed = gate.resume('filter');
+    if (!gate.enabled && !this.#bev.readEnded) this.#bev.enable('read');
     else if (resumed) this.#bev.wake();
   }
 
@@ -56,12 +63,26 @@ export class CoveredBufferevent {
 
   /** Ends its output after what is queued; `ended` is called when the end is out. */
   end(ended: () => void): void {
-    if (!this.#bev.freed) this.#bev.endFor(ended);
+    if (this.#bev.freed) return;
+    if (this.#closing.writeEnded) ended();
+    else {
+      this.#closing.onWriteEnded = ended;
+      if (!this.#closing.writeClosed) this.#bev.closeOutput();
+    }
   }
 
   /** Lets go: frees it, or gives it back to its user. Resolves when a transport that is to go is gone. */
   release(free: boolean, abrupt: boolean): Promise<void> {
-    this.#bev.uncover(this.#readEnabled);
+    if (!this.#bev.freed) this.#uncover();
     return free ? this.#bev.freeFor(abrupt) : Promise.resolve();
+  }
+
+  #uncover(): void {
+    const { gate, ended } = this.#input;
+    this.#callbacks.upper = null;
+    this.#closing.onWriteEnded = null;
+    gate.enabled = this.#readEnabled && !ended;
+    gate.resume('filter');
+    this.#bev.wake();
   }
 }

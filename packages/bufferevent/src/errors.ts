@@ -63,3 +63,13 @@ export function freedError(): BuffereventError {
 export function disposedError(): BuffereventError {
   return new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'the event base was disposed of');
 }
+
+/** @internal */
+export function heldTooMuchError(bytes: number): BuffereventError {
+  return new BuffereventError('ERR_BUFFEREVENT_LAYER_LIMIT', `a layer needs more than ${bytes} bytes to go on`);
+}
+
+/** @internal */
+export function endedInsideError(what: string): BuffereventError {
+  return new BuffereventError('ERR_BUFFEREVENT_UNEXPECTED_END', `the stream ended inside ${what}`);
+}

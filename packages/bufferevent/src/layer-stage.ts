@@ -28,6 +28,10 @@ export class LayerStage implements LayerHost {
   readonly base: EventBase;
   readonly layer: Layer;
   readonly toPeer: Evbuffer;
+  /** Its place, counted from the transport. */
+  readonly index: number;
+  readonly below: LayerStage | null;
+  above: LayerStage | null = null;
   /** Bytes from below that were not decoded yet. */
   readonly incoming: Evbuffer = new Evbuffer();
   /** Payload that was taken from above and not encoded yet. */
@@ -54,14 +58,28 @@ export class LayerStage implements LayerHost {
   #onOpen: ((error: Error | null) => void) | null;
   #freed = false;
 
-  constructor(owner: StageOwner, layer: Layer, toPeer: Evbuffer, onOpen: (error: Error | null) => void) {
+  /** @param below `null` for the lowest, which has the wire */
+  constructor(
+    owner: StageOwner,
+    layer: Layer,
+    below: LayerStage | null,
+    toPeer: Evbuffer,
+    onOpen: (error: Error | null) => void,
+  ) {
     this.base = owner.base;
     this.layer = layer;
+    this.index = below === null ? 0 : below.index + 1;
+    this.below = below;
     this.toPeer = toPeer;
     this.isOpen = layer.handshake === undefined;
     this.decodeAgain = !this.isOpen;
     this.#owner = owner;
     this.#onOpen = onOpen;
+  }
+
+  /** Whether payload passes through it and all below it. */
+  get passes(): boolean {
+    return this.isOpen && (this.below === null || this.below.passes);
   }
 
   wake(): void {

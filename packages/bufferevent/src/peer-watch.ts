@@ -20,6 +20,13 @@ export class PeerWatch {
     }
   }
 
+  /** Another handle takes the place of the one that is watched, whose completion comes to nobody. */
+  renew(): void {
+    this.#inFlight = false;
+    this.#cancelled = false;
+    this.#closed = false;
+  }
+
   /** @returns whether it says that the peer has closed */
   completed(result: number): boolean {
     this.#inFlight = false;

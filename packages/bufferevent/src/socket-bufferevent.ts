@@ -2,53 +2,33 @@ import {
   type Address,
   type AddressPair,
   type CompletionBatch,
-  checkIpAddress,
   Errno,
   type Handle,
-  type IpAddress,
   Operation,
-  type Segment,
   type StreamOptions,
   systemError,
 } from 'bufferevent-backend';
-import type { FileRange } from 'evbuffer';
-import { checkBoolean, checkInteger, checkObject } from './arguments.js';
+import { checkBoolean, checkInteger } from './arguments.js';
 import type { HandlerContext } from './async-context.js';
 import { Bufferevent } from './bufferevent.js';
-import { ConnectRace, interleaveFamilies } from './connect-race.js';
-import {
-  type ConnectTarget,
-  checkConnectTarget,
-  type HostTarget,
-  isHostTarget,
-  reachableAddresses,
-  reachableHost,
-} from './connect-target.js';
+import { type ConnectTarget, checkConnectTarget } from './connect-target.js';
 import { Connecting } from './connecting.js';
-import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError, disposedError, freedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction, TimeoutName } from './events.js';
-import { FileAhead, fileShrank } from './file-ahead.js';
+import { fileShrank } from './file-ahead.js';
+import { FormerHandle } from './former-handle.js';
 import type { FlushMode } from './layer.js';
-import { type LookupError, resolveHost } from './lookup.js';
+import type { LookupError } from './lookup.js';
 import { PeerWatch } from './peer-watch.js';
-import { segmentBytes } from './segments.js';
-import { type InitialStreamOptions, StreamSettings } from './stream-options.js';
-
-export interface SocketBuffereventOptions {
-  /** An open, connected descriptor to take over, where `backend.supports.descriptors`. */
-  readonly descriptor?: number;
-  /** Close the descriptor when freed (the default), or leave it open, where `backend.supports.descriptors` (FR-4). */
-  readonly closeOnFree?: boolean;
-  readonly handlers?: BuffereventHandlers;
-}
-
-/** The stream options are set when connected, before anything is sent. */
-export interface SocketConnectOptions extends InitialStreamOptions {
-  /** The numeric address to connect from. Only addresses of its family are looked up and tried. */
-  readonly localAddress?: IpAddress;
-}
+import { Sending } from './sending.js';
+import {
+  checkSocketOptions,
+  connectSettings,
+  demandDescriptors,
+  type SocketBuffereventOptions,
+  type SocketConnectOptions,
+} from './socket-options.js';
 
 /** @internal Who made a connection, when it was not the user. */
 export interface Acceptor {
@@ -56,22 +36,24 @@ export interface Acceptor {
   connectionGone(): void;
 }
 
-/** Memory of the segments of one send; read by the port during the call only, so one list serves all. */
-const segments: Segment[] = [];
-const noBytes = new Uint8Array(0);
-
-/** Segments handed to one send; what is more waits for the next. */
-const MAX_SEGMENTS_PER_SEND = 1024;
-
 type State = 'unconnected' | 'connecting' | 'open' | 'closing' | 'gone';
+
+/*
+ *   unconnected ─── connect() ───► connecting ───► open ───► closing ───► gone
+ *        └──────── accepted, or adopted ────────────┘
+ *
+ * Here is what the connection is, which handle it is on, and what is asked of the port for that: at most one recv and one
+ * send, as much as the allowances say. How it comes to a handle is in `Connecting`, what a send is made of in `Sending`,
+ * what becomes of a handle that was given up in `FormerHandle`.
+ */
 
 /** A bufferevent over one stream of the base's backend: TCP or Unix-domain, connected by it, accepted or adopted. */
 export class SocketBufferevent extends Bufferevent {
   #state: State = 'unconnected';
   /** 0 while there is none. */
   #handle: Handle = 0;
-  /** Given up by {@link setDescriptor}, with completions to come: until then its recv and its send take the place of ours. */
-  #former: Map<Handle, Deferred<void>> | null = null;
+  /** Handles given up by {@link setDescriptor} that the system is not done with. */
+  #formers = 0;
   #connecting: Connecting | null = null;
   #peer: Address | null = null;
   readonly #closeOnFree: boolean;
@@ -83,10 +65,8 @@ export class SocketBufferevent extends Bufferevent {
   /** The `max` of the recv in flight, 0 for none. */
   #receiving = 0;
   #cancelling = false;
-  #sending = false;
-  /** Reads what is sent next, while it comes from a file that the backend can't send from. A send in flight is from it. */
-  #ahead: FileAhead | null = null;
-  #shutdownSubmitted = false;
+  /** Made at first use: a connection that waits to be spoken to has none. */
+  #sending: Sending | null = null;
   #peerWatch: PeerWatch | null = null;
 
   /**
@@ -95,11 +75,8 @@ export class SocketBufferevent extends Bufferevent {
    */
   constructor(base: EventBase, options: SocketBuffereventOptions = {}) {
     super(base);
-    checkObject('options', options);
-    checkBoolean('closeOnFree', options.closeOnFree);
-    if (options.descriptor !== undefined) checkInteger('descriptor', options.descriptor, 0);
+    checkSocketOptions(base, options);
     this.#closeOnFree = options.closeOnFree ?? true;
-    if (!this.#closeOnFree || options.descriptor !== undefined) demandDescriptors(base);
     if (options.handlers !== undefined) this.setHandlers(options.handlers);
     if (options.descriptor !== undefined) this.#attach(base.port.adopt(options.descriptor));
   }
@@ -122,8 +99,8 @@ export class SocketBufferevent extends Bufferevent {
 
   /** @internal Calls back once with the outcome of the connect that is under way, before any handler. */
   static onConnectOutcome(bev: SocketBufferevent, callback: (error: Error | null) => void): void {
-    bev.#connecting ??= new Connecting();
-    bev.#connecting.onOutcome = callback;
+    bev.#connecting ??= new Connecting(bev);
+    bev.#connecting.onOutcome(callback);
   }
 
   /**
@@ -142,17 +119,13 @@ export class SocketBufferevent extends Bufferevent {
       throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'connect() on a bufferevent whose connection is over');
     }
     checkConnectTarget(target);
-    checkObject('options', options);
-    const { localAddress } = options;
-    if (localAddress !== undefined) checkIpAddress('localAddress', localAddress);
-    const settings = StreamSettings.of(this.base, options);
-    this.#connecting ??= new Connecting();
-    this.#connecting.settings = settings;
-    this.#connecting.lookupError = null;
+    const settings = connectSettings(this.base, options);
+    this.#connecting ??= new Connecting(this);
+    this.#connecting.renew(settings);
+    this.#connecting.setReferenced(!this.#unreferenced);
     this.base.enter(this);
     try {
-      if (isHostTarget(target)) this.#lookup(reachableHost(target, localAddress), localAddress);
-      else this.#startRace('addresses' in target ? target.addresses : [target], localAddress);
+      this.#connecting.start(target, options.localAddress);
     } catch (error) {
       this.base.leave(this);
       throw error;
@@ -208,8 +181,9 @@ export class SocketBufferevent extends Bufferevent {
     try {
       this.layerStack?.renew();
     } catch (error) {
-      if (handle !== 0) this.#giveBack(handle);
-      if (this.#state === 'connecting') this.#connectFailed(error as Error);
+      // It was adopted, and is not used.
+      if (handle !== 0) void this.#giveUpHandle(handle, false);
+      if (this.#state === 'connecting') this.connectFailed(error as Error);
       else this.failed(undefined, error as Error);
       throw error;
     }
@@ -218,7 +192,8 @@ export class SocketBufferevent extends Bufferevent {
     this.timeouts.rest();
     this.renewed();
     this.inputSide.ended = false;
-    this.#shutdownSubmitted = false;
+    this.#sending?.renew();
+    this.#peerWatch?.renew();
     if (handle === 0) {
       this.#state = 'unconnected';
       this.#handle = 0;
@@ -232,18 +207,8 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   #giveUpHandle(handle: Handle, close: boolean): Promise<void> {
-    const released = withResolvers<void>();
-    this.#former ??= new Map();
-    this.#former.set(handle, released);
-    if (close) this.base.port.close(handle);
-    else this.base.port.detach(handle);
-    return released.promise;
-  }
-
-  /** One that was adopted and not used. */
-  #giveBack(handle: Handle): void {
-    this.base.own(handle, this);
-    void this.#giveUpHandle(handle, false);
+    this.#formers++;
+    return new FormerHandle(this, handle).giveUp(close);
   }
 
   override get descriptor(): number {
@@ -269,13 +234,13 @@ export class SocketBufferevent extends Bufferevent {
 
   override ref(): void {
     this.#unreferenced = false;
-    this.#connecting?.race?.setReferenced(true);
+    this.#connecting?.setReferenced(true);
     if (this.#state === 'open') this.base.port.ref(this.#handle);
   }
 
   override unref(): void {
     this.#unreferenced = true;
-    this.#connecting?.race?.setReferenced(false);
+    this.#connecting?.setReferenced(false);
     if (this.#state === 'open') this.base.port.unref(this.#handle);
   }
 
@@ -302,83 +267,32 @@ export class SocketBufferevent extends Bufferevent {
     this.wake();
   }
 
-  #lookup(target: HostTarget, localAddress: IpAddress | undefined): void {
-    this.inputSide.gate.suspend('lookup');
-    this.outputSide.gate.suspend('lookup');
-    const connecting = this.#connecting as Connecting;
-    const attempt = {};
-    connecting.lookupAttempt = attempt;
-    const settled = (step: () => void) => {
-      if (connecting.lookupAttempt !== attempt) return;
-      connecting.lookupAttempt = null;
-      this.inputSide.gate.resume('lookup');
-      this.outputSide.gate.resume('lookup');
-      this.base.inTurn(step);
-    };
-    resolveHost(this.base, target).then(
-      (addresses) =>
-        settled(() => {
-          const ordered = interleaveFamilies(addresses);
-          const targets = ordered.map(({ address }) => ({ ip: address, port: target.port }));
-          try {
-            this.#startRace(targets, localAddress);
-          } catch (error) {
-            this.#connectFailed(error as Error);
-          }
-        }),
-      (error: LookupError) =>
-        settled(() => {
-          connecting.lookupError = error;
-          this.#connectFailed(error);
-        }),
-    );
-  }
-
-  #startRace(addresses: readonly Address[], localAddress: IpAddress | undefined): void {
-    if (addresses.length === 0) {
-      this.#connectFailed(systemError(-Errno.EADDRNOTAVAIL, 'connect'));
-      return;
+  /** @internal */
+  lookingUp(pending: boolean): void {
+    for (const { gate } of [this.inputSide, this.outputSide]) {
+      if (pending) gate.suspend('lookup');
+      else gate.resume('lookup');
     }
-    const connecting = this.#connecting as Connecting;
-    const race = new ConnectRace(this.base, reachableAddresses(addresses, localAddress), localAddress, {
-      onConnected: (handle, address) => {
-        connecting.race = null;
-        this.#peer = address;
-        this.timeouts.stop('connect');
-        connecting.settings?.apply(this.base.port, handle);
-        this.#attach(handle, true);
-      },
-      onFailed: (error) => this.#connectFailed(error),
-    });
-    if (this.#unreferenced) race.setReferenced(false);
-    race.start();
-    connecting.race = race;
   }
 
-  #connectFailed(error: Error, timedOut = false): void {
+  /** @internal */
+  connected(handle: Handle, address: Address): void {
+    this.#peer = address;
+    this.timeouts.stop('connect');
+    this.#attach(handle, true);
+  }
+
+  /** @internal */
+  connectFailed(error: Error, timedOut = false): void {
     this.#stopConnecting();
     this.#state = 'unconnected';
     this.base.leave(this);
     this.failed(undefined, error, timedOut ? { kind: 'timeout', timeout: 'connect', error } : undefined);
   }
 
-  #reportOutcome(error: Error | null): void {
-    const connecting = this.#connecting;
-    if (connecting === null) return;
-    const report = connecting.onOutcome;
-    connecting.onOutcome = null;
-    report?.(error);
-  }
-
   #stopConnecting(): void {
     this.timeouts.stop('connect');
-    const connecting = this.#connecting;
-    if (connecting !== null) connecting.lookupAttempt = null;
-    this.inputSide.gate.resume('lookup');
-    this.outputSide.gate.resume('lookup');
-    if (connecting === null) return;
-    connecting.race?.cancel();
-    connecting.race = null;
+    this.#connecting?.stop();
   }
 
   #attach(handle: Handle, announce = false): void {
@@ -393,13 +307,13 @@ export class SocketBufferevent extends Bufferevent {
 
   /** @internal */
   protected override established(): void {
-    this.#reportOutcome(null);
+    this.#connecting?.settle(null);
   }
 
   /** @internal */
   protected override failed(direction: Direction | undefined, error: Error, event?: BuffereventEvent): void {
     super.failed(direction, error, event);
-    this.#reportOutcome(error);
+    this.#connecting?.settle(error);
   }
 
   /** @internal */
@@ -441,13 +355,11 @@ export class SocketBufferevent extends Bufferevent {
       this.#peerWatch.reconcile(port, this.#handle, this.#receiving === 0 && !this.readEnded);
     }
     // A send in flight asks for nothing: it can't be suspended, and its silence goes on to count.
-    const writeMax = this.#sending ? this.sendableBytes() : this.writeAllowance();
-    if (!this.#sending) {
+    const sending = this.#isSending();
+    const writeMax = sending ? this.sendableBytes() : this.writeAllowance();
+    if (!sending) {
       if (writeMax > 0) this.#send(writeMax);
-      else if (this.wantsShutdown && !this.#shutdownSubmitted) {
-        this.#shutdownSubmitted = true;
-        port.shutdown(this.#handle);
-      }
+      else if (this.wantsShutdown) this.#shutdown();
     }
     if (!this.timeouts.timesProgress || !this.isOpen) return;
     this.timeouts.follow(this.isReading(readMax), this.isWriting(writeMax));
@@ -472,77 +384,42 @@ export class SocketBufferevent extends Bufferevent {
     else this.callbacks.event({ kind: 'peer-closed' });
   }
 
+  #isSending(): boolean {
+    return this.#sending?.inFlight === true;
+  }
+
   #send(max: number): void {
-    const { sendable } = this;
-    const count = sendable.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
-    if (count > 0) {
-      if (this.#ahead !== null) this.#dropAhead();
-      sendable.pin(segmentBytes(segments, count));
-      this.#submitSend(count);
-      return;
-    }
-    const range = sendable.peekFile() as FileRange;
-    if (this.base.backend.supports.sendFile && range.file.descriptor >= 0) this.#sendFile(range, max);
-    else this.#sendRead(range, max);
+    this.#sending ??= new Sending(this);
+    const failure = this.#sending.send(this.#handle, this.sendable, max);
+    if (failure !== null) this.failed('write', failure);
+    else if (this.timeouts.timesProgress && this.#sending.inFlight) this.timeouts.submitted('write');
   }
 
-  #submitSend(count: number): void {
-    this.#sending = true;
-    if (this.timeouts.timesProgress) this.timeouts.submitted('write');
-    this.base.port.send(this.#handle, segments, count);
-    for (let i = 0; i < count; i++) (segments[i] as Segment).memory = noBytes;
+  #shutdown(): void {
+    this.#sending ??= new Sending(this);
+    this.#sending.shutdown(this.#handle);
   }
 
-  #sendFile({ file, offset, length }: FileRange, max: number): void {
-    if (this.#ahead !== null) this.#dropAhead();
-    // With layers, `max` may be less than is in the file.
-    const bytes = Math.min(length, this.isLayered ? max : this.fileAllowance());
-    this.sendable.pin(bytes);
-    this.#sending = true;
-    this.timeouts.submitted('write');
-    this.base.port.sendFile(this.#handle, file.descriptor, file.offset + offset, bytes);
+  /** @internal With layers, `max` may be less than is in the file. */
+  limitFile(max: number): number {
+    return this.isLayered ? max : this.fileAllowance();
   }
 
-  /** Sends what has been read of a file; when that is nothing yet, `#fileRead` comes back to it. */
-  #sendRead(range: FileRange, max: number): void {
-    if (this.#ahead?.continues(range) !== true) {
-      this.#dropAhead();
-      this.#ahead = new FileAhead(range, () => this.#fileRead());
-    }
-    const { failure } = this.#ahead;
-    if (failure === null) {
-      const count = this.#ahead.peekInto(segments, max);
-      if (count > 0) this.#submitSend(count);
-    } else {
-      this.#dropAhead();
-      this.failed('write', failure);
-    }
-  }
-
-  /** Only while no send is in flight: its memory may be used for something else at once (C4). */
-  #dropAhead(): void {
-    this.#ahead?.close();
-    this.#ahead = null;
-  }
-
-  #fileRead(): void {
-    if (this.#state === 'open' && !this.#sending) this.base.inTurn(() => this.wake());
+  /** @internal */
+  fileRead(): void {
+    if (this.#state === 'open' && !this.#isSending()) this.base.inTurn(() => this.wake());
   }
 
   /** @internal Submits at once what would be submitted at the end of the turn. */
   protected override flushTransport(_: Direction, __: FlushMode): boolean {
-    const before = this.#sending;
+    const before = this.#isSending();
     this.reconcile();
     this.base.port.flush();
-    return this.#sending && !before;
+    return this.#isSending() && !before;
   }
 
   /** @internal */
   onCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
-    if (this.#former !== null && batch.handle(index) !== this.#handle) {
-      this.#onFormerCompletion(operation, result, batch, index);
-      return;
-    }
     switch (operation) {
       case Operation.recv:
         this.#onReceived(result, batch, index);
@@ -571,48 +448,32 @@ export class SocketBufferevent extends Bufferevent {
     }
   }
 
-  /** Of a descriptor that was given up only the bytes matter: not its end, and not its failures. */
-  #onFormerCompletion(operation: Operation, result: number, batch: CompletionBatch, index: number): void {
-    switch (operation) {
-      case Operation.recv:
-        this.#receiving = 0;
-        this.#cancelling = false;
-        if (result > 0) {
-          const start = batch.start(index);
-          const end = start + result;
-          const lease = batch.lease(index);
-          // Meant for the layers as they were.
-          if (this.isLayered) this.base.port.release(lease);
-          else if (this.isOpen) this.received(batch.memory(index), start, end, this.base.port, lease);
-          else this.inputSide.received(batch.memory(index), start, end, this.base.port, lease);
-        }
-        break;
-      case Operation.send:
-      case Operation.sendFile:
-        this.#sending = false;
-        this.sendable.unpin();
-        // What layers had encoded is gone from their wire already.
-        if (result > 0 && !this.freed && (!this.isLayered || this.sendable === this.output)) {
-          this.#ahead?.sent(result);
-          this.sent(result);
-        }
-        break;
-      case Operation.close:
-      case Operation.detach:
-        this.#formerGone(batch.handle(index));
-        break;
-      default:
-        break;
-    }
+  /** @internal */
+  formerReceived(batch: CompletionBatch, index: number, count: number): void {
+    this.#receiving = 0;
+    this.#cancelling = false;
+    if (count === 0) return;
+    const start = batch.start(index);
+    const lease = batch.lease(index);
+    // Meant for the layers as they were.
+    if (this.isLayered) this.base.port.release(lease);
+    else if (this.isOpen) this.received(batch.memory(index), start, start + count, this.base.port, lease);
+    else this.inputSide.received(batch.memory(index), start, start + count, this.base.port, lease);
   }
 
-  #formerGone(handle: Handle): void {
-    const former = this.#former as Map<Handle, Deferred<void>>;
-    this.base.disown(handle);
-    former.get(handle)?.resolve();
-    former.delete(handle);
-    if (former.size > 0) return;
-    this.#former = null;
+  /** @internal */
+  formerSent(count: number): void {
+    const sending = this.#sending as Sending;
+    sending.completed(this.sendable);
+    // What layers had encoded is gone from their wire already.
+    if (count === 0 || this.freed || (this.isLayered && this.sendable !== this.output)) return;
+    sending.sent(count);
+    this.sent(count);
+  }
+
+  /** @internal */
+  formerGone(): void {
+    if (--this.#formers > 0) return;
     if (this.#state === 'gone') this.#gone();
     else {
       if (this.#handle !== this.#accepted) this.#leaveAcceptor();
@@ -643,15 +504,15 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   #onSent(result: number, failure?: Error): void {
-    this.#sending = false;
-    this.sendable.unpin();
+    const sending = this.#sending as Sending;
+    sending.completed(this.sendable);
     if (this.#state !== 'open') return;
     if (failure !== undefined) this.failed('write', failure);
     else if (result >= 0) {
-      this.#ahead?.sent(result);
+      sending.sent(result);
       this.sent(result);
     } else if (result !== -Errno.ECANCELED) {
-      this.#dropAhead();
+      sending.drop();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
     const hasMore = this.isLayered || this.outputSide.length > 0 || this.closing.writeClosed;
@@ -669,19 +530,19 @@ export class SocketBufferevent extends Bufferevent {
       else this.base.port.close(this.#handle);
     } else if (this.#state !== 'closing') {
       this.#state = 'gone';
-      if (this.#former === null) this.#gone();
+      if (this.#formers === 0) this.#gone();
     }
   }
 
   #onGone(): void {
     this.#state = 'gone';
     this.base.disown(this.#handle);
-    if (this.#former === null) this.#gone();
+    if (this.#formers === 0) this.#gone();
   }
 
   /** Stays a member of the base until freed too: bytes that nobody has taken yet end with the base. */
   #gone(): void {
-    this.#dropAhead();
+    this.#sending?.drop();
     if (this.freed) this.base.leave(this);
     this.transportGone();
     this.#leaveAcceptor();
@@ -694,7 +555,7 @@ export class SocketBufferevent extends Bufferevent {
 
   /** @internal */
   abandon(): void {
-    if (this.#state === 'connecting') this.#connectFailed(disposedError());
+    if (this.#state === 'connecting') this.connectFailed(disposedError());
     this.free();
   }
 
@@ -705,14 +566,6 @@ export class SocketBufferevent extends Bufferevent {
       return;
     }
     if (this.#state !== 'connecting') return;
-    this.#connectFailed(systemError(-Errno.ETIMEDOUT, 'connect', this.#connecting?.race?.lastAddress), true);
+    this.connectFailed(systemError(-Errno.ETIMEDOUT, 'connect', this.#connecting?.lastAddress), true);
   }
-}
-
-function demandDescriptors(base: EventBase): void {
-  if (base.backend.supports.descriptors) return;
-  throw new BuffereventError(
-    'ERR_BUFFEREVENT_UNSUPPORTED',
-    `backend ${base.backend.name} does not give access to descriptors`,
-  );
 }

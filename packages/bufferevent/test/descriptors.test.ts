@@ -66,6 +66,22 @@ describe('setDescriptor', () => {
       await world.until(() => world.openDescriptors === 0, 'every descriptor to be closed');
     });
 
+    it('B120, RD-7: the peer is watched behind the new descriptor as it was behind the old one', async () => {
+      const { bev, peer } = await onDescriptor(world, { handlers: world.record('bev') });
+      bev.watchPeer = true;
+      await turns(5);
+      const [next, other] = await world.socketPair();
+      const newPeer = world.keep(new SocketBufferevent(world.base, { descriptor: other }));
+      await bev.setDescriptor(next);
+      peer.free();
+      if (world.isMemory) await world.settle();
+      await turns(5);
+      expect(world.log).toEqual([]);
+      void newPeer.end();
+      await world.until(() => world.log.includes('bev peer-closed'), 'the close of the new peer');
+      bev.free();
+    });
+
     it('B120: what the system took before the change is not sent twice, and the rest goes to the new peer', async () => {
       const pattern = Uint8Array.from({ length: 40 }, (_, index) => 48 + index);
       for (let steps = 0; steps < 16; steps++) {

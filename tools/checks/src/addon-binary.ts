@@ -1,16 +1,24 @@
 // The binaries in the tarballs load on old systems: what they need of others is what `objdump -p` lists.
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What RHEL 8, Debian 10 and Node 20's own binaries ask for. */
 const NEWEST_GLIBC = { major: 2, minor: 28 };
 const MAX_BYTES = 300 * 1024;
 
-/** Packages that carry an addon. */
-export const ADDONS = ['bufferevent-epoll', 'bufferevent-openssl'] as const;
+/** Packages that carry an addon for a system, as their manifests say it. */
+export function packagesWithAddon(root: string, system: 'linux' | 'win32'): string[] {
+  const folder = join(root, 'packages');
+  return readdirSync(folder).filter((name) => {
+    const manifest = join(folder, name, 'package.json');
+    if (!existsSync(manifest)) return false;
+    const { addonSystems = [] } = JSON.parse(readFileSync(manifest, 'utf8')) as { addonSystems?: string[] };
+    return addonSystems.includes(system);
+  });
+}
 
-export function checkAddonBinary(root: string, name: (typeof ADDONS)[number], arch: string, objdump: string): void {
+export function checkAddonBinary(root: string, name: string, arch: string, objdump: string): void {
   const file = `packages/${name}/prebuilds/linux-${arch}/${name}.glibc.node`;
   const { status, stdout, stderr } = spawnSync(objdump, ['-p', join(root, file)], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${objdump} -p ${file}: ${stderr}`);

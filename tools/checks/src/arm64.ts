@@ -1,8 +1,8 @@
 // The addons for arm64 on another machine: cross-built, and run by Node for arm64 under qemu.
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { ADDONS, checkAddonBinary } from './addon-binary.js';
-import { fetchNode } from './fetch-node.js';
+import { fetchNode } from '../../run/fetch-node.mjs';
+import { checkAddonBinary, packagesWithAddon } from './addon-binary.js';
 import { openSslScenes } from './openssl-scenes.js';
 import { hasTools } from './tools.js';
 import { root, run } from './workspace.js';
@@ -17,7 +17,7 @@ const SYSTEM = '/usr/aarch64-linux-gnu';
 
 export async function checkArm64(): Promise<void> {
   if (!hasTools('the addons on arm64', [EMULATOR, ...TOOLS, 'make', 'python3'])) return;
-  for (const name of ADDONS) {
+  for (const name of packagesWithAddon(root, 'linux')) {
     await run(process.execPath, ['tools/addons/prebuild.mjs', name, 'arm64']);
     checkAddonBinary(root, name, 'arm64', 'aarch64-linux-gnu-objdump');
   }

@@ -1,6 +1,6 @@
 // The addon of bufferevent-openssl is one binary for every Node from 20 on, whatever 3.x of OpenSSL that carries.
 import { join } from 'node:path';
-import { fetchNode } from './fetch-node.js';
+import { fetchNode } from '../../run/fetch-node.mjs';
 import { hasTools } from './tools.js';
 import { root, run } from './workspace.js';
 

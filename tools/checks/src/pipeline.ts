@@ -1,8 +1,9 @@
 // The stages of `npm test`: `pipeline.ts [--nightly] [--asan] [stage…]`. All stages without a name, in this order, the one
 // with sanitizers only with `--asan` or `--nightly`; the first that fails ends the run. The last line of a run that reached the tests is `N passed, N failed`.
 import { parseArgs } from 'node:util';
-import { ADDONS, checkAddonBinary } from './addon-binary.js';
+import { checkAddonBinary, packagesWithAddon } from './addon-binary.js';
 import { checkArm64 } from './arm64.js';
+import { checkWithClang } from './clang.js';
 import { checkDocsCode } from './docs-code.js';
 import { checkDocsLinks } from './docs-links.js';
 import { checkErrorCodes } from './error-codes.js';
@@ -10,6 +11,8 @@ import { checkNodeVersions } from './openssl-scenes.js';
 import { checkRuleCitations } from './rule-citations.js';
 import { collectTestReports, removeTestReports, type TestTotals } from './test-reports.js';
 import { hasTools } from './tools.js';
+import { checkUnderWine } from './under-wine.js';
+import { checkWin32Binary, WIN32_TOOLS } from './win32-binary.js';
 import { build, packageFolders, root, run } from './workspace.js';
 
 const { values: flags, positionals: wanted } = parseArgs({
@@ -42,9 +45,16 @@ const stages: Record<string, () => void | Promise<void>> = {
   'addon-binary': async () => {
     if (process.platform !== 'linux') return console.log('skipped: the binary in the tarball is for Linux');
     if (!hasTools('the binary in the tarball', ['objdump', 'strip', 'g++', 'make', 'python3'])) return;
-    for (const name of ADDONS) {
+    for (const name of packagesWithAddon(root, 'linux')) {
       await run(process.execPath, ['tools/addons/prebuild.mjs', name]);
       checkAddonBinary(root, name, process.arch, 'objdump');
+    }
+  },
+  'win32-binary': async () => {
+    if (!hasTools('the binaries for Windows', WIN32_TOOLS)) return;
+    for (const name of packagesWithAddon(root, 'win32')) {
+      await run('tsx', ['tools/addons/prebuild-win32.ts', name]);
+      checkWin32Binary(root, name);
     }
   },
   'docs-code': () => checkDocsCode(root),
@@ -58,8 +68,9 @@ const stages: Record<string, () => void | Promise<void>> = {
       totals = collectTestReports(root, packageFolders());
     }
   },
-  ...(flags.nightly ? { arm64: checkArm64, 'node-versions': checkNodeVersions } : {}),
+  ...(flags.nightly ? { arm64: checkArm64, clang: checkWithClang, 'node-versions': checkNodeVersions } : {}),
   'node-test': () => turbo('test:node', '--concurrency=1'),
+  wine: () => checkUnderWine(flags.nightly),
   'self-test': async () => {
     const size = ['--connections', `${selfTestSize.connections}`, '--bytes', `${selfTestSize.mebibytes * 2 ** 20}`];
     await run(process.execPath, ['apps/echo/dist/main.js', 'self-test', ...size]);

@@ -1,6 +1,7 @@
-// packages/bufferevent-backend/native/ring.h says in C++ what src/ring.ts beside it says in TypeScript.
+// packages/bufferevent-backend/native/ring.h says in C++ what src/ring.ts and src/errno.ts beside it say in TypeScript.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Errno } from 'bufferevent-backend';
 import {
   COMPLETION_WORDS,
   CompletionWord,
@@ -14,7 +15,13 @@ import {
 
 const header = 'packages/bufferevent-backend/native/ring.h';
 
-const enumerations: Record<string, Record<string, number>> = { Verb, CompletionWord, ControlWord, StreamOption };
+const enumerations: Record<string, Record<string, number>> = {
+  Verb,
+  CompletionWord,
+  ControlWord,
+  StreamOption,
+  Errno,
+};
 
 const constants: readonly (readonly [type: string, name: string, value: number])[] = [
   ['size_t', 'kCompletionWords', COMPLETION_WORDS],
@@ -29,7 +36,7 @@ export function ringHeader(): string {
     const lines = Object.entries(members).map(([member, value]) => `  ${constantName(member)} = ${value},\n`);
     return `enum ${name} : int32_t {\n${lines.join('')}};\n\n`;
   });
-  return `// Made of src/ring.ts by \`pnpm --filter checks ring-header\`; do not edit.
+  return `// Made of src/ring.ts and src/errno.ts by \`pnpm --filter checks ring-header\`; do not edit.
 #pragma once
 
 #include <stddef.h>
@@ -49,9 +56,11 @@ export function writeRingHeader(root: string): void {
 
 export function checkRingHeader(root: string): void {
   if (readFileSync(join(root, header), 'utf8') !== ringHeader()) {
-    throw new Error(`${header} differs from src/ring.ts: run \`pnpm --filter checks ring-header --write\``);
+    throw new Error(
+      `${header} differs from src/ring.ts or src/errno.ts: run \`pnpm --filter checks ring-header --write\``,
+    );
   }
-  console.log(`${header} says what src/ring.ts says`);
+  console.log(`${header} says what src/ring.ts and src/errno.ts say`);
 }
 
 function constantName(member: string): string {

@@ -51,6 +51,11 @@ const violations: readonly { rule: string; file: string; code: string }[] = [
     code: "import 'bufferevent-backend-compliance';",
   },
   {
+    rule: 'arrows-of-bufferevent-iocp',
+    file: 'packages/bufferevent-iocp/src/dev.ts',
+    code: "import 'bufferevent-backend-compliance';",
+  },
+  {
     rule: 'arrows-of-bufferevent',
     file: 'packages/bufferevent/src/up.ts',
     code: "import type { x } from '../../../apps/echo/dist/index.js';",

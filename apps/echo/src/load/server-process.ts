@@ -60,9 +60,13 @@ export class ServerProcess {
     return usage;
   }
 
-  /** SIGTERM, then waits for the end: the exit code, or the name of the signal that it took. */
+  /**
+   * SIGTERM, or the end of the channel for messages on Windows, where a signal leaves nobody time to stop; then waits for the
+   * end: the exit code, or the name of the signal that it took.
+   */
   async stop(): Promise<number | string> {
-    this.#child.kill('SIGTERM');
+    if (process.platform === 'win32' && this.#child.connected) this.#child.disconnect();
+    else this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.kill(), deadlineMs);
     const code = await this.#exited;
     clearTimeout(timer);

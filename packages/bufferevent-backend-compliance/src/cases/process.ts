@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type ComplianceCase, complianceCase } from '../case.js';
 import type { CaseContext } from '../context.js';
@@ -19,7 +20,7 @@ interface Ended {
 
 /** Runs a scenario of `child.ts` to its end. A child that hangs after its last word is told apart from a slow one. */
 async function inChild(context: CaseContext, scenario: string): Promise<Ended> {
-  const child = spawn(process.execPath, [program.pathname, scenario, context.childModule()], {
+  const child = spawn(process.execPath, [fileURLToPath(program), scenario, context.childModule()], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '' },
   });

@@ -26,14 +26,15 @@ import type {
 } from '../contract.js';
 import { Operation } from '../contract.js';
 import { Errno, errnoName } from '../errno.js';
-import { argumentTypeError, BackendError } from '../errors.js';
-import { HandleTable } from '../handles.js';
+import { BackendError } from '../errors.js';
 import { surface } from '../surface.js';
 import { systemError } from '../system-error.js';
 import { type Completion, carry } from './completion-queue.js';
 import { ConnectionEnd } from './connection-end.js';
 import type { Endpoint } from './endpoint.js';
+import { EndpointTable } from './endpoint-table.js';
 import { Handover } from './handover.js';
+import { LoopHold } from './loop-hold.js';
 import { type ListenerPort, MemoryListener } from './memory-listener.js';
 import { MemoryStream, type StreamPort } from './memory-stream.js';
 import { RegisteredMemory } from './registered-memory.js';
@@ -46,7 +47,7 @@ export interface PortManner {
   readonly strictMemory: boolean;
 }
 
-/** A port of the memory backend: checks arguments, keeps handles and leases, gathers completions. */
+/** A port of the memory backend: checks arguments, keeps leases, gathers completions. */
 export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   readonly backend: Backend;
   readonly world: World;
@@ -54,16 +55,13 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   readonly #strictMemory: boolean;
   readonly #handover: Handover;
   readonly #onTrace: PortOptions['onTrace'];
-  readonly #handles = new HandleTable<Endpoint>();
+  readonly #endpoints = new EndpointTable();
   readonly #slabs = new SlabPool();
   readonly #memory = new RegisteredMemory();
-  #listeners = 0;
+  readonly #hold: LoopHold;
   #pending = 0;
-  /** Pending operations of referenced handles, and completions owed again after a sink threw (C16). */
-  #holding = 0;
+  /** Completions that are handed over again after a sink threw. */
   #owed = 0;
-  #referenced = true;
-  #holds = false;
   #disposal: Promise<void> | null = null;
   #onDisposed: (() => void) | null = null;
 
@@ -73,6 +71,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     this.sendsWhole = manner.sendsWhole;
     this.#strictMemory = manner.strictMemory;
     this.#handover = new Handover(sink, (completion) => this.#settle(completion));
+    this.#hold = new LoopHold(world);
     this.#onTrace = options.onTrace;
   }
 
@@ -83,14 +82,14 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     this.#demand(excluded === null, `the option ${excluded}`);
     checkListenOptions(address, options);
     const listener = new MemoryListener(this, { ...address }, { ...options });
-    this.#add(listener);
-    this.#listeners++;
+    this.#endpoints.add(listener);
     listener.begin(Operation.listen);
     return listener.handle;
   }
 
   accept(handle: Handle, credits: number): void {
-    const listener = this.#listener(handle);
+    this.#demandOpen();
+    const listener = this.#endpoints.listener(handle);
     checkInteger('credits', credits, 1, Number.MAX_SAFE_INTEGER);
     listener.demandFree(Operation.accept, 'accept');
     listener.accept(credits);
@@ -258,8 +257,8 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
 
   stats(): PortStats {
     return {
-      streams: this.#handles.size - this.#listeners,
-      listeners: this.#listeners,
+      streams: this.#endpoints.streams,
+      listeners: this.#endpoints.listeners,
       pending: this.#pending,
       leases: this.#slabs.leases,
       registeredBytes: this.#memory.bytes,
@@ -273,7 +272,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
       this.#disposal = new Promise((resolve) => {
         this.#onDisposed = resolve;
       });
-      for (const endpoint of this.#handles.values()) if (!endpoint.closing) this.#abandon(endpoint);
+      for (const endpoint of this.#endpoints.values()) if (!endpoint.closing) this.#abandon(endpoint);
       this.#settleDisposal();
     }
     return this.#disposal;
@@ -310,7 +309,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   began(endpoint: Endpoint): void {
     this.#pending++;
     endpoint.pending++;
-    if (endpoint.referenced) this.#hold(1);
+    if (endpoint.referenced) this.#hold.add(1);
   }
 
   completed(endpoint: Endpoint, operation: Operation, result: number, final: boolean, block: Block | null): void {
@@ -323,9 +322,9 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
 
   /** Hands over what was gathered, once per step. */
   deliver(): void {
-    this.#hold(-this.#owed);
+    this.#hold.add(-this.#owed);
     this.#owed = this.#handover.deliver();
-    this.#hold(this.#owed);
+    this.#hold.add(this.#owed);
     // Completions gathered by the sink have announced themselves; those owed again come before them.
     if (this.#owed > 0 && this.#handover.gathering.length === this.#owed) this.world.deliverable(this);
     this.#settleDisposal();
@@ -339,13 +338,9 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     endpoint.delivered(operation);
     endpoint.pending--;
     this.#pending--;
-    if (endpoint.referenced) this.#hold(-1);
+    if (endpoint.referenced) this.#hold.add(-1);
     const last = operation === Operation.close || operation === Operation.reset || operation === Operation.detach;
-    if (last || (this.#disposal !== null && endpoint.pending === 0)) this.#forget(endpoint);
-  }
-
-  #forget(endpoint: Endpoint): void {
-    if (this.#handles.remove(endpoint.handle) instanceof MemoryListener) this.#listeners--;
+    if (last || (this.#disposal !== null && endpoint.pending === 0)) this.#endpoints.remove(endpoint);
   }
 
   #trace(operation: Operation, handle: Handle, result: number): void {
@@ -358,18 +353,14 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   }
 
   #settleDisposal(): void {
-    if (this.#onDisposed === null || this.#handles.size > 0 || this.#handover.gathering.length > 0) return;
+    if (this.#onDisposed === null || this.#endpoints.size > 0 || this.#handover.gathering.length > 0) return;
     this.#onDisposed();
     this.#onDisposed = null;
   }
 
   #welcome(stream: MemoryStream): void {
     stream.end.incoming.capacity += this.backend.supports.readAhead;
-    this.#add(stream);
-  }
-
-  #add(endpoint: Endpoint): void {
-    endpoint.handle = this.#handles.add(endpoint);
+    this.#endpoints.add(stream);
   }
 
   #begin(endpoint: Endpoint, operation: Operation): void {
@@ -390,29 +381,17 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     endpoint.closing = true;
     endpoint.cancelAll();
     endpoint.dismantle();
-    if (endpoint.pending === 0) this.#forget(endpoint);
+    if (endpoint.pending === 0) this.#endpoints.remove(endpoint);
   }
 
   #endpoint(handle: Handle): Endpoint {
     this.#demandOpen();
-    if (typeof handle !== 'number') throw argumentTypeError('handle', 'a number', handle);
-    const endpoint = this.#handles.get(handle);
-    if (endpoint === undefined || endpoint.closing) {
-      throw new BackendError('ERR_BACKEND_STALE_HANDLE', `handle ${handle} is closed, or was never given out`);
-    }
-    return endpoint;
+    return this.#endpoints.endpoint(handle);
   }
 
   #stream(handle: Handle): MemoryStream {
-    const endpoint = this.#endpoint(handle);
-    if (!(endpoint instanceof MemoryStream)) throw argumentTypeError('stream', 'the handle of a stream', handle);
-    return endpoint;
-  }
-
-  #listener(handle: Handle): MemoryListener {
-    const endpoint = this.#endpoint(handle);
-    if (!(endpoint instanceof MemoryListener)) throw argumentTypeError('listener', 'the handle of a listener', handle);
-    return endpoint;
+    this.#demandOpen();
+    return this.#endpoints.stream(handle);
   }
 
   #checkAddress(address: Address): void {
@@ -438,21 +417,12 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   #setReferenced(handle: Handle | undefined, on: boolean): void {
     this.#demandOpen();
     if (handle === undefined) {
-      this.#referenced = on;
-      this.#hold(0);
+      this.#hold.setReferenced(on);
       return;
     }
     const endpoint = this.#endpoint(handle);
     if (endpoint.referenced === on) return;
     endpoint.referenced = on;
-    this.#hold(on ? endpoint.pending : -endpoint.pending);
-  }
-
-  #hold(change: number): void {
-    this.#holding += change;
-    const holds = this.#referenced && this.#holding > 0;
-    if (holds === this.#holds) return;
-    this.#holds = holds;
-    this.world.hold(holds);
+    this.#hold.add(on ? endpoint.pending : -endpoint.pending);
   }
 }

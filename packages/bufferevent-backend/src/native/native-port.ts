@@ -178,6 +178,7 @@ export class NativePort implements Port {
 
   watchPeer(stream: Handle): void {
     const entry = this.#stream(stream);
+    if (!this.backend.supports.peerClose) throw this.#unsupported('watchPeer');
     this.#begin(entry, Operation.watchPeer);
     this.#submissions.two(Verb.watchPeer, entry.slot);
   }

@@ -78,8 +78,9 @@ export function tlsSockets(plain: Flavour, version: Version, held: Held = {}): F
       a.connect(place.address);
       await until(() => place.accepted !== null, 'the other end');
       const b = place.accepted as Bufferevent;
-      await place.listener.close();
+      // At once: a client of TLS 1.3 is told after one round trip, and closing a listener may take longer.
       await allSecure([a, b]);
+      await place.listener.close();
       return { ...place.setting, a, b };
     },
     async dial(outcome, options): Promise<Dialled> {

@@ -1,16 +1,13 @@
 import type { Backend } from 'bufferevent-backend';
 import { epollBackend } from 'bufferevent-epoll';
+import { iocpBackend } from 'bufferevent-iocp';
 import { netBackend } from 'bufferevent-net';
+import { isUsable } from './usable.js';
 
-/**
- * The backends over sockets of the system that tests run on here. Where epoll is not available, its tests are skipped with
- * one line that says so; with REQUIRE_TOOLS=1 they run, and fail.
- */
-export const systemBackends: readonly Backend[] = isEpollUsable() ? [netBackend, epollBackend] : [netBackend];
+/** The one that is written for this system. */
+const native: Backend = process.platform === 'win32' ? iocpBackend : epollBackend;
 
-function isEpollUsable(): boolean {
-  const reason = epollBackend.unavailabilityReason();
-  if (reason === null || process.env['REQUIRE_TOOLS'] === '1') return true;
-  console.warn(`skipped: the tests over epoll, which is not available: ${reason}`);
-  return false;
-}
+/** The backends over sockets of the system that tests run on here. */
+export const systemBackends: readonly Backend[] = isUsable(native.name, native.unavailabilityReason())
+  ? [netBackend, native]
+  : [netBackend];

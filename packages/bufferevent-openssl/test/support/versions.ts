@@ -1,5 +1,5 @@
 import { Ssl, SslContext, type SslContextOptions, type TlsState } from '../../src/index.js';
-import { pki } from '../in-memory.js';
+import { pki } from './pki.js';
 
 export type Version = 'TLSv1.2' | 'TLSv1.3';
 export const versions: readonly Version[] = ['TLSv1.2', 'TLSv1.3'];

@@ -1,6 +1,6 @@
 import type { Evbuffer } from 'evbuffer';
-import type { InsertLayerOptions } from '../../bufferevent.js';
 import type { BuffereventEvent } from '../../events.js';
+import type { InsertLayerOptions } from '../../insert-layer-options.js';
 import type { FlushMode, Layer } from '../../layer.js';
 import { type BrokenFake, brokenFake } from './fake.js';
 import { Fault } from './fault.js';

@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads';
 
 /** The program that plays a scene. */
-export const program: URL = new URL('./life-cycle-child.mjs', import.meta.url);
+export const program: URL = new URL('./child.js', import.meta.url);
 
+/** What a port is doing when its end comes. */
 export const states = [
   'fresh',
   'connecting',
@@ -13,9 +14,30 @@ export const states = [
   'closing',
   'disposing',
 ] as const;
+export type State = (typeof states)[number];
 
-/** How each ending must end: the exit code, and whether an exception surfaces. */
-export const endings = {
+interface Outcome {
+  /** Exit code of the process or the worker. */
+  readonly code: number;
+  /** Whether an exception surfaces. */
+  readonly throws: boolean;
+}
+
+export type Ending =
+  | 'exit'
+  | 'exitInSink'
+  | 'exitInMicrotask'
+  | 'throwInSink'
+  | 'throwInMicrotask'
+  | 'throwInTick'
+  | 'rejectInSink'
+  | 'unref'
+  | 'dispose'
+  | 'disposeInSink'
+  | 'disposeTwice';
+
+/** How the end comes, and what must become of the process or worker. */
+export const endings: Readonly<Record<Ending, Outcome>> = {
   exit: { code: 7, throws: false },
   exitInSink: { code: 7, throws: false },
   exitInMicrotask: { code: 7, throws: false },
@@ -27,17 +49,19 @@ export const endings = {
   dispose: { code: 0, throws: false },
   disposeInSink: { code: 0, throws: false },
   disposeTwice: { code: 0, throws: false },
-} as const;
+};
 
-export type State = (typeof states)[number];
-export type Ending = keyof typeof endings;
+export interface Scene {
+  readonly state: State;
+  readonly ending: Ending;
+}
 
 /** A port that is being disposed of takes nothing more. */
 function isPossible(state: State, ending: Ending): boolean {
   return state !== 'disposing' || ['exit', 'dispose', 'disposeTwice'].includes(ending);
 }
 
-export const scenes = states.flatMap((state) =>
+export const scenes: readonly Scene[] = states.flatMap((state) =>
   (Object.keys(endings) as Ending[]).filter((ending) => isPossible(state, ending)).map((ending) => ({ state, ending })),
 );
 
@@ -48,13 +72,18 @@ export interface EndedWorker {
   readonly errors: string[];
 }
 
-/** Plays a scene in a worker; `onReached` is called in the state, before the end. */
+/**
+ * Plays a scene in a worker; `onReached` is called in the state, before the end.
+ *
+ * @param childModule as in a `Harness`
+ */
 export async function runWorker(
+  childModule: string,
   state: State,
   ending: Ending | 'stay' | 'stayInSink',
   onReached?: (worker: Worker) => void,
 ): Promise<EndedWorker> {
-  const worker = new Worker(program, { workerData: { state, ending }, stderr: true });
+  const worker = new Worker(program, { workerData: { childModule, state, ending }, stderr: true });
   const errors: Error[] = [];
   let reached = false;
   worker.on('error', (error: Error) => errors.push(error));

@@ -1,19 +1,31 @@
-// Brings a port into a state and ends there in one of many ways: `node life-cycle-child.mjs <state> <ending>`, or a worker
-// with `{ state, ending }`. Says `reached` when the state is reached; what the process or worker does next is the point.
+// Brings a port into a state and ends there in one of many ways: `node child.js <child module> <state> <ending>`, or a
+// worker with `{ childModule, state, ending }`. Says `reached` when the state is reached; what the process or worker does
+// next is the point.
 import { ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads';
-import { Operation } from 'bufferevent-backend';
-import { Stage } from './stage.mjs';
+import { type Handle, Operation } from 'bufferevent-backend';
+import type { Harness } from '../harness.js';
+import type { Ending, State } from './scenes.js';
+import { Stage } from './stage.js';
 
 const mebibytes = new Uint8Array(16 * 2 ** 20);
 
-const states = {
+/** Sends until a send stays in flight. */
+async function sendUntilBlocked(stage: Stage, stream: Handle, operation: Operation, send: () => void): Promise<void> {
+  do {
+    send();
+    await stage.turn();
+  } while ((await Promise.race([stage.taken(stream, operation), stage.turn()])) !== undefined);
+}
+
+const states: Readonly<Record<State, (stage: Stage) => Promise<void>>> = {
   async fresh() {},
   async connecting(stage) {
     const listener = await stage.listening({ backlog: 1 });
     // Those that the backlog has no room for stay half open.
-    for (let count = 0; count < 8; count++) stage.port.connect(stage.port.address(listener).local);
+    for (let count = 0; count < 8; count++) stage.port.connect(stage.addressOf(listener));
     await stage.turn();
   },
   async accepting(stage) {
@@ -26,29 +38,24 @@ const states = {
     stage.port.recv(right, 10);
     await stage.taken(right, Operation.recv);
     stage.port.recv(left, 10);
-    stage.port.watchPeer(left);
+    if (stage.port.backend.supports.peerClose) stage.port.watchPeer(left);
     await stage.turn();
   },
   async blockedSend(stage) {
     const { left, right } = await stage.pair();
-    do {
-      stage.port.send(left, [{ memory: mebibytes, start: 0, end: mebibytes.length }]);
-      await stage.turn();
-    } while ((await Promise.race([stage.taken(left, Operation.send), stage.turn()])) !== undefined);
+    const segments = [{ memory: mebibytes, start: 0, end: mebibytes.length }];
+    await sendUntilBlocked(stage, left, Operation.send, () => stage.port.send(left, segments));
     stage.port.shutdown(left);
     stage.port.recv(right, 1000);
     await stage.turn();
   },
   async blockedFile(stage) {
     const { left } = await stage.pair();
-    const path = `${tmpdir()}/bufferevent-epoll-${process.pid}-${threadId}`;
+    const path = join(tmpdir(), `bufferevent-life-cycle-${process.pid}-${threadId}`);
     const file = openSync(path, 'w+');
     unlinkSync(path);
     ftruncateSync(file, 2 ** 30);
-    do {
-      stage.port.sendFile(left, file, 0, 2 ** 30);
-      await stage.turn();
-    } while ((await Promise.race([stage.taken(left, Operation.sendFile), stage.turn()])) !== undefined);
+    await sendUntilBlocked(stage, left, Operation.sendFile, () => stage.port.sendFile(left, file, 0, 2 ** 30));
   },
   async closing(stage) {
     const { left, right } = await stage.pair();
@@ -63,11 +70,11 @@ const states = {
   },
 };
 
-const thrown = () => {
+const thrown = (): never => {
   throw new Error('thrown on purpose');
 };
 
-const endings = {
+const endings: Readonly<Record<Ending | 'stay' | 'stayInSink', (stage: Stage) => unknown>> = {
   exit: () => process.exit(7),
   exitInSink: (stage) => stage.inSink(() => process.exit(7)),
   exitInMicrotask: (stage) => stage.inSink(() => queueMicrotask(() => process.exit(7))),
@@ -86,16 +93,26 @@ const endings = {
   stay: () => setInterval(() => undefined, 1000),
   stayInSink: (stage) =>
     stage.inSink(() => {
-      parentPort.postMessage('reached');
+      parentPort?.postMessage('reached');
       for (;;);
     }),
 };
 
-const { state, ending } = isMainThread ? { state: process.argv[2], ending: process.argv[3] } : workerData;
-const stage = new Stage();
+interface Words {
+  readonly childModule: string;
+  readonly state: State;
+  readonly ending: Ending | 'stay' | 'stayInSink';
+}
+
+const { childModule, state, ending } = isMainThread
+  ? ({ childModule: process.argv[2], state: process.argv[3], ending: process.argv[4] } as Words)
+  : (workerData as Words);
+const { createHarness } = (await import(childModule)) as { createHarness(): Harness | Promise<Harness> };
+const { backend } = await createHarness();
+const stage = new Stage((sink) => backend.createPort(sink));
 await states[state](stage);
 if (ending !== 'stayInSink') {
   if (isMainThread) console.log('reached');
-  else parentPort.postMessage('reached');
+  else parentPort?.postMessage('reached');
 }
 await endings[ending](stage);

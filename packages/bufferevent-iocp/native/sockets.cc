@@ -1,0 +1,75 @@
+#include "sockets.h"
+
+#include <winternl.h>
+
+extern "C" NTSTATUS NTAPI NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK status, PVOID information, ULONG bytes,
+                                                FILE_INFORMATION_CLASS kind);
+
+namespace bufferevent {
+
+namespace {
+
+constexpr int kReplaceCompletionInformation = 61;
+
+Extensions extensions;
+
+template <typename Function>
+DWORD Load(SOCKET socket, GUID id, Function* function) {
+  DWORD bytes;
+  const int failed = WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, function, sizeof *function, &bytes,
+                              nullptr, nullptr);
+  return failed == 0 ? 0 : LastError();
+}
+
+DWORD LoadExtensions() {
+  WSADATA data;
+  DWORD error = static_cast<DWORD>(WSAStartup(MAKEWORD(2, 2), &data));
+  if (error != 0) return error;
+  const SOCKET socket = OpenSocket(AF_INET, &error);
+  if (socket == INVALID_SOCKET) return error;
+  error = Load(socket, GUID WSAID_ACCEPTEX, &extensions.acceptEx);
+  if (error == 0) error = Load(socket, GUID WSAID_GETACCEPTEXSOCKADDRS, &extensions.getAcceptExSockaddrs);
+  if (error == 0) error = Load(socket, GUID WSAID_CONNECTEX, &extensions.connectEx);
+  if (error == 0) error = Load(socket, GUID WSAID_TRANSMITFILE, &extensions.transmitFile);
+  closesocket(socket);
+  return error;
+}
+
+}  // namespace
+
+DWORD StartWinsock() {
+  static const DWORD error = LoadExtensions();
+  return error;
+}
+
+const Extensions& WinsockExtensions() { return extensions; }
+
+SOCKET OpenSocket(int family, DWORD* error) {
+  const DWORD flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
+  const SOCKET socket = WSASocketW(family, SOCK_STREAM, IPPROTO_TCP, nullptr, 0, flags);
+  *error = socket == INVALID_SOCKET ? LastError() : 0;
+  return socket;
+}
+
+DWORD SetNonBlocking(SOCKET socket) {
+  u_long on = 1;
+  return ioctlsocket(socket, FIONBIO, &on) == 0 ? 0 : LastError();
+}
+
+bool HasPeer(SOCKET socket) {
+  sockaddr_storage peer;
+  int length = sizeof peer;
+  return getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &length) == 0;
+}
+
+bool LeaveCompletionPort(SOCKET socket) {
+  struct {
+    HANDLE port;
+    PVOID key;
+  } none = {nullptr, nullptr};
+  IO_STATUS_BLOCK status;
+  const auto kind = static_cast<FILE_INFORMATION_CLASS>(kReplaceCompletionInformation);
+  return NtSetInformationFile(reinterpret_cast<HANDLE>(socket), &status, &none, sizeof none, kind) == 0;
+}
+
+}  // namespace bufferevent

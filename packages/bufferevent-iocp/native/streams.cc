@@ -1,0 +1,224 @@
+// What a port does for streams, sending apart: opening them, receiving, and options.
+#include <algorithm>
+
+#include "detached-sockets.h"
+#include "errors.h"
+#include "port.h"
+
+namespace bufferevent {
+
+namespace {
+
+bool IsUnspecified(const SocketAddress& address) {
+  if (address.family() == AF_INET) return reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_addr.s_addr == INADDR_ANY;
+  return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_addr);
+}
+
+// Other systems take the address of all interfaces for this machine.
+SocketAddress Reachable(const SocketAddress& address) {
+  SocketAddress reachable = address;
+  if (!IsUnspecified(address)) return reachable;
+  if (address.family() == AF_INET) {
+    reinterpret_cast<sockaddr_in*>(&reachable.storage)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  } else {
+    reinterpret_cast<sockaddr_in6*>(&reachable.storage)->sin6_addr = in6addr_loopback;
+  }
+  return reachable;
+}
+
+SocketAddress AnyAddress(int family) {
+  SocketAddress any;
+  memset(&any.storage, 0, sizeof any.storage);
+  any.storage.ss_family = static_cast<ADDRESS_FAMILY>(family);
+  any.length = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  return any;
+}
+
+}  // namespace
+
+int32_t Port::Connect(const SocketAddress& address, int parsed, const SocketAddress* local) {
+  DWORD error = 0;
+  const SOCKET socket = parsed < 0 ? INVALID_SOCKET : OpenSocket(address.family(), &error);
+  const int32_t slot = OpenSlot(Kind::kStream, socket);
+  handles_[slot].peer = StoredAddress(address);
+  if (parsed < 0) {
+    Complete(kConnect, slot, parsed);
+  } else {
+    if (error == 0) error = BeginConnect(slot, address, local);
+    if (error != 0) Fail(kConnect, slot, error);
+  }
+  UpdateLoop();
+  return slot;
+}
+
+DWORD Port::BeginConnect(int32_t slot, const SocketAddress& address, const SocketAddress* local) {
+  Handle& handle = handles_[slot];
+  const SocketAddress to = Reachable(address);
+  // ConnectEx wants a socket that is bound.
+  const SocketAddress from = local != nullptr ? *local : AnyAddress(to.family());
+  if (bind(handle.socket, from.get(), from.length) != 0) return LastError();
+  DWORD error = SetNonBlocking(handle.socket);
+  if (error == 0) error = completion_port_->Associate(reinterpret_cast<HANDLE>(handle.socket));
+  if (error != 0) return error;
+  Begin(&handle.wait, kConnect, slot);
+  counters_->controls++;
+  if (!WinsockExtensions().connectEx(handle.socket, to.get(), to.length, nullptr, 0, nullptr, &handle.wait)) {
+    error = LastError();
+    if (error != WSA_IO_PENDING) {
+      Refused(&handle.wait);
+      return error;
+    }
+  }
+  handle.connecting = true;
+  return 0;
+}
+
+void Port::FinishConnect(int32_t slot) {
+  Handle& handle = handles_[slot];
+  DWORD bytes;
+  DWORD error = ErrorOf(&handle.wait, &bytes);
+  handle.connecting = false;
+  if (error == 0 && setsockopt(handle.socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, nullptr, 0) != 0) error = LastError();
+  if (error == 0) Complete(kConnect, slot, 0);
+  else Fail(kConnect, slot, error);
+}
+
+int32_t Port::Adopt(int descriptor) {
+  const auto socket = static_cast<SOCKET>(descriptor);
+  int type = 0, length = sizeof type;
+  if (getsockopt(socket, SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &length) != 0) return ErrnoOf(LastError());
+  if (type != SOCK_STREAM) return -kEPROTOTYPE;
+  DWORD listening = 0;
+  length = sizeof listening;
+  const int failed = getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, reinterpret_cast<char*>(&listening), &length);
+  if (failed == 0 && listening != 0) return -kEINVAL;
+  SocketAddress peer;
+  peer.length = sizeof peer.storage;
+  if (getpeername(socket, peer.get(), &peer.length) != 0) return ErrnoOf(LastError());
+  DWORD error = SetNonBlocking(socket);
+  if (error != 0) return ErrnoOf(error);
+  std::shared_ptr<CompletionPort> foreign = TakeDetached(socket);
+  error = completion_port_->Associate(reinterpret_cast<HANDLE>(socket));
+  // Packets of a socket that belongs to a port of somebody else would go there.
+  if (error != 0 && foreign == nullptr) return error == ERROR_INVALID_PARAMETER ? -kEBUSY : ErrnoOf(error);
+  const int32_t slot = OpenSlot(Kind::kStream, socket);
+  if (error != 0) foreign_ports_[slot] = std::move(foreign);
+  handles_[slot].connected = true;
+  handles_[slot].peer = StoredAddress(peer);
+  return slot;
+}
+
+int32_t Port::ShareDescriptor(int32_t slot) const {
+  const SOCKET socket = handles_[slot].socket;
+  return socket == INVALID_SOCKET ? -1 : static_cast<int32_t>(socket);
+}
+
+SocketAddress Port::LocalAddress(int32_t slot) const {
+  SocketAddress local;
+  local.length = sizeof local.storage;
+  memset(&local.storage, 0, sizeof local.storage);
+  if (getsockname(handles_[slot].socket, local.get(), &local.length) != 0) local.length = 0;
+  return local;
+}
+
+int Port::SetOption(int32_t slot, int option, int value) {
+  const Handle& handle = handles_[slot];
+  if (!handle.connected) return -kENOTCONN;
+  switch (option) {
+    case kRecvBufferSize:
+      return ErrnoOf(SetSocketOption(handle.socket, SOL_SOCKET, SO_RCVBUF, value));
+    case kSendBufferSize:
+      return ErrnoOf(SetSocketOption(handle.socket, SOL_SOCKET, SO_SNDBUF, value));
+    case kNoDelay:
+      return ErrnoOf(SetSocketOption(handle.socket, IPPROTO_TCP, TCP_NODELAY, value));
+  }
+  const bool on = value >= 0;
+  // Windows' own time between two probes.
+  tcp_keepalive probes{on, static_cast<ULONG>(on ? std::max(1, value) : 1), 1000};
+  DWORD bytes;
+  if (WSAIoctl(handle.socket, SIO_KEEPALIVE_VALS, &probes, sizeof probes, nullptr, 0, &bytes, nullptr, nullptr) == 0) return 0;
+  return ErrnoOf(LastError());
+}
+
+void Port::Recv(int32_t slot, uint32_t max) {
+  if (RecvRefused(slot, kRecv)) return;
+  Handle& handle = handles_[slot];
+  handle.recvMax = max;
+  if (handle.waiting) return;
+  Begin(&handle.wait, kRecv, slot);
+  handle.waiting = true;
+  if (handle.mayHaveMore) {
+    // As though the system had said at once that there is something: it nearly always would.
+    packets_.push_back({0, &handle.wait, 0, 0});
+    return;
+  }
+  WSABUF nothing{0, nullptr};
+  DWORD flags = 0;
+  counters_->reads++;
+  if (WSARecv(handle.socket, &nothing, 1, nullptr, &flags, &handle.wait, nullptr) == 0) return;
+  const DWORD error = LastError();
+  if (error == WSA_IO_PENDING) return;
+  Refused(&handle.wait);
+  handle.waiting = false;
+  FailRecv(slot, error);
+}
+
+void Port::LowerRecvMax(int32_t slot, uint32_t max) {
+  Handle& handle = handles_[slot];
+  handle.recvMax = std::min(handle.recvMax, max);
+}
+
+void Port::FinishWait(int32_t slot) {
+  Handle& handle = handles_[slot];
+  handle.waiting = false;
+  if (handle.recvMax == 0) return;
+  DWORD bytes = 0;
+  const DWORD error = handle.mayHaveMore ? 0 : ErrorOf(&handle.wait, &bytes);
+  if (error == 0) Read(slot);
+  else FailRecv(slot, error);
+}
+
+void Port::Read(int32_t slot) {
+  Handle& handle = handles_[slot];
+  const uint32_t max = handle.recvMax;
+  const uint32_t wanted = handle.readSize.Wanted(max);
+  uint32_t start, room;
+  uint8_t* memory;
+  const int32_t id = memory_.Room(wanted, handle.readSize.Least(wanted), &start, &room, &memory);
+  if (id < 0) {
+    // JavaScript brings new slabs; then this is tried again.
+    RunOutOfSlabs();
+    handle.mayHaveMore = true;
+    return Recv(slot, max);
+  }
+  const uint32_t asked = std::min(wanted, room);
+  WSABUF buffer{asked, reinterpret_cast<char*>(memory)};
+  DWORD count = 0, flags = 0;
+  counters_->reads++;
+  const bool failed = WSARecv(handle.socket, &buffer, 1, &count, &flags, nullptr, nullptr) != 0;
+  const DWORD error = failed ? LastError() : 0;
+  handle.mayHaveMore = error == 0 && count == asked;
+  if (error == WSAEWOULDBLOCK) return Recv(slot, max);
+  if (error != 0) return FailRecv(slot, error);
+  if (count == 0) {
+    handle.mayHaveMore = false;
+    // Wine makes an end of a reset that comes while nobody reads.
+    if (!handle.writeEnded && !HasPeer(handle.socket)) return FailRecv(slot, WSAECONNRESET);
+    handle.ended = true;
+  }
+  handle.recvMax = 0;
+  if (count == 0) return Complete(kRecv, slot, 0);
+  memory_.Take(id, count);
+  bytes_left_ -= count;
+  handle.readSize.Learn(count, asked, wanted);
+  Complete(kRecv, slot, static_cast<int32_t>(count), id, static_cast<int32_t>(start));
+}
+
+void Port::FailRecv(int32_t slot, DWORD error) {
+  Handle& handle = handles_[slot];
+  handle.recvMax = 0;
+  handle.readFailure = static_cast<int16_t>(ErrnoOf(error));
+  Fail(kRecv, slot, error);
+}
+
+}  // namespace bufferevent

@@ -1,0 +1,71 @@
+// main.ts [--node 20|22] [--repeat N] [FILE …]: the suites of suites.ts under Wine, or those in the files named
+// (`packages/bufferevent-net/test/compliance-node.ts`), with one Node for Windows or all of them.
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Prefix } from './prefix.js';
+import { missingPrograms } from './programs.js';
+import { Staging } from './staging.js';
+import { type Suite, suites } from './suites.js';
+import { runSuite } from './test-run.js';
+import { NODE_VERSIONS, type NodeMajor } from './windows-node.js';
+import { workspacePackages } from './workspace-packages.js';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { node: { type: 'string', multiple: true }, repeat: { type: 'string', default: '1' } },
+});
+
+if (missingPrograms.length > 0) {
+  console.error(
+    `${missingPrograms.join(' and ')} not found (Debian: apt-get install --no-install-recommends wine64 g++-mingw-w64-x86-64-posix)`,
+  );
+  process.exit(1);
+}
+
+const majors = (values.node ?? Object.keys(NODE_VERSIONS)).map((major) => {
+  if (!(major in NODE_VERSIONS)) throw new RangeError(`--node takes ${Object.keys(NODE_VERSIONS).join(' or ')}`);
+  return Number(major) as NodeMajor;
+});
+const chosen = positionals.length === 0 ? suites : positionals.map((file) => suiteOf(resolve(file)));
+
+function suiteOf(path: string): Suite {
+  for (const [name, folder] of workspacePackages) {
+    if (!path.startsWith(`${folder}/`)) continue;
+    const file = path.slice(folder.length + 1).replace(/\.ts$/, '.js');
+    return (
+      suites.find((suite) => suite.package === name && suite.file === file) ?? { package: name, file, limitMinutes: 10 }
+    );
+  }
+  throw new Error(`${path} belongs to no package of the workspace`);
+}
+
+const prefix = await Prefix.take();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    prefix[Symbol.dispose]();
+    process.exit(1);
+  });
+}
+
+try {
+  const staging = new Staging(prefix.scratch);
+  const failures: string[] = [];
+  let runs = 0;
+  for (let round = 1; round <= Number(values.repeat); round++) {
+    for (const major of majors) {
+      for (const suite of chosen) {
+        const { code, seconds, log, output } = await runSuite(prefix, staging, suite, major);
+        const name = `${suite.package} ${suite.file} under Node ${NODE_VERSIONS[major]} for Windows`;
+        const how = code === null ? 'ended, after more time than it has' : code === 0 ? 'ok' : `failed with ${code}`;
+        console.log(`${output}\n${name}: ${how}, ${seconds.toFixed(1)} s, ${log}\n`);
+        runs++;
+        if (code !== 0) failures.push(`${name}: ${how}`);
+      }
+    }
+  }
+  for (const failure of failures) console.error(failure);
+  console.log(`under Wine: ${runs - failures.length} of ${runs} runs ok`);
+  if (failures.length > 0) process.exitCode = 1;
+} finally {
+  prefix[Symbol.dispose]();
+}

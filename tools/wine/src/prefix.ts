@@ -1,0 +1,117 @@
+// A prefix is a Windows of its own: a drive, a registry, and a server process, with which everything in it ends. Each run has
+// one to itself, so that it can be ended without regard to others; they are kept, because making one takes 10 s and 700 MB.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { cacheFolder } from '../../run/fetch-node.mjs';
+import { wine, wineServer } from './programs.js';
+
+const MOST_PREFIXES = 16;
+
+export class Prefix implements Disposable {
+  readonly folder: string;
+  readonly #claim: Server;
+
+  /** The first that nobody uses, made where it does not exist. */
+  static async take(): Promise<Prefix> {
+    for (let number = 0; number < MOST_PREFIXES; number++) {
+      const folder = join(cacheFolder, `wine-prefix-${number}`);
+      const claim = await claimed(folder);
+      if (claim === null) continue;
+      const prefix = new Prefix(folder, claim);
+      try {
+        // Of a run that was killed.
+        prefix.end();
+        await prefix.#prepare();
+        rmSync(prefix.scratch, { recursive: true, force: true });
+        mkdirSync(prefix.scratch);
+      } catch (error) {
+        prefix[Symbol.dispose]();
+        throw error;
+      }
+      return prefix;
+    }
+    throw new Error(`${MOST_PREFIXES} prefixes are in use`);
+  }
+
+  private constructor(folder: string, claim: Server) {
+    this.folder = folder;
+    this.#claim = claim;
+  }
+
+  /** For files of the run that has the prefix. Empty at first. */
+  get scratch(): string {
+    return join(this.folder, 'scratch');
+  }
+
+  /** Ours, but for what is about programs of Linux. Without a screen, and without what Wine would offer to install. */
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      NODE_OPTIONS: undefined,
+      REQUIRE_TOOLS: undefined,
+      // For tests that Wine fails where Windows would not.
+      UNDER_WINE: '1',
+      DISPLAY: undefined,
+      WAYLAND_DISPLAY: undefined,
+      WINEARCH: 'win64',
+      WINEDEBUG: '-all',
+      WINEDLLOVERRIDES: 'mscoree=d;mshtml=d;winemenubuilder.exe=d',
+      WINEPREFIX: this.folder,
+    };
+  }
+
+  /** Ends every process of the prefix. */
+  end(): void {
+    if (existsSync(this.folder)) this.#server('--kill');
+  }
+
+  [Symbol.dispose](): void {
+    this.end();
+    rmSync(this.scratch, { recursive: true, force: true });
+    this.#claim.close();
+  }
+
+  async #prepare(): Promise<void> {
+    if (existsSync(this.folder)) return;
+    mkdirSync(cacheFolder, { recursive: true });
+    const unfinished = `${this.folder}-unfinished`;
+    rmSync(unfinished, { recursive: true, force: true });
+    const making = new Prefix(unfinished, this.#claim);
+    await making.#run('wineboot', '--init');
+    // Wine 8 would be Windows 7, on which Node 20 does not start.
+    await making.#run('winecfg', '-v', 'win10');
+    making.#server('--wait');
+    renameSync(unfinished, this.folder);
+  }
+
+  async #run(...words: string[]): Promise<void> {
+    const child = spawn(wine, words, { env: this.environment, stdio: 'ignore' });
+    const [code] = (await once(child, 'exit')) as [number | null];
+    if (code !== 0) throw new Error(`wine64 ${words.join(' ')} ended with ${code}`);
+  }
+
+  #server(word: '--kill' | '--wait'): void {
+    spawnSync(wineServer, [word], { env: this.environment, stdio: 'ignore' });
+    // What was ended is gone only after a moment.
+    if (word === '--kill') spawnSync(wineServer, ['--wait'], { env: this.environment, stdio: 'ignore' });
+  }
+}
+
+/** Held as long as this process lives, however it ends: a name that the kernel gives to one process only. */
+async function claimed(folder: string): Promise<Server | null> {
+  const server = createServer();
+  // In the abstract space of Linux, where names are short.
+  server.listen({ path: `\0bufferevent-${createHash('sha256').update(folder).digest('hex')}` });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return null;
+    throw error;
+  }
+  server.unref();
+  return server;
+}

@@ -1,0 +1,23 @@
+// What is run under Wine.
+
+export interface Suite {
+  readonly package: string;
+  /** Of that package, in JavaScript. */
+  readonly file: string;
+  /** How long it may take. Usually it takes a fifth of that. */
+  readonly limitMinutes: number;
+}
+
+export const suites: readonly Suite[] = [
+  { package: 'bufferevent-backend-compliance', file: 'test/node-runner.mjs', limitMinutes: 3 },
+  { package: 'bufferevent', file: 'test/compliance-node.mjs', limitMinutes: 3 },
+  { package: 'bufferevent-net', file: 'test/compliance-node.js', limitMinutes: 5 },
+  { package: 'bufferevent-iocp', file: 'test/completion-port-node.js', limitMinutes: 1 },
+  { package: 'bufferevent-iocp', file: 'test/operations-node.js', limitMinutes: 10 },
+  { package: 'bufferevent-iocp', file: 'test/compliance-node.js', limitMinutes: 10 },
+  { package: 'bufferevent-iocp', file: 'test/life-cycle-node.js', limitMinutes: 10 },
+  { package: 'bufferevent', file: 'test/compliance-iocp-node.js', limitMinutes: 10 },
+  { package: 'bufferevent-openssl', file: 'test/binding-node.js', limitMinutes: 5 },
+  { package: 'bufferevent-openssl', file: 'test/compliance-node.js', limitMinutes: 10 },
+  { package: 'iocp-tls-echo', file: 'test/echo-node.js', limitMinutes: 3 },
+];

@@ -1,0 +1,29 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from '../../run/workspace.mjs';
+import type { Prefix } from './prefix.js';
+import type { Staging } from './staging.js';
+import type { Suite } from './suites.js';
+import { type NodeMajor, WindowsProgram } from './windows-node.js';
+
+export interface SuiteResult {
+  /** Exit code of `node --test`; `null` when it was ended for taking too long. */
+  readonly code: number | null;
+  readonly seconds: number;
+  /** Where all it said is. */
+  readonly log: string;
+  readonly output: string;
+}
+
+/** Runs one suite under `node --test`. */
+export async function runSuite(prefix: Prefix, staging: Staging, suite: Suite, node: NodeMajor): Promise<SuiteResult> {
+  const folder = staging.add(suite.package);
+  const logs = join(root, 'node_modules/.cache/wine-logs');
+  mkdirSync(logs, { recursive: true });
+  const log = join(logs, `${suite.package}-${suite.file.replaceAll(/\W/g, '-')}-node${node}.log`);
+  const startedMs = performance.now();
+  const words = ['--expose-gc', '--test', '--test-reporter=spec', suite.file];
+  const program = new WindowsProgram(prefix, words, { node, folder, log });
+  const code = await program.end(suite.limitMinutes * 60_000);
+  return { code, seconds: (performance.now() - startedMs) / 1000, log, output: program.output() };
+}
