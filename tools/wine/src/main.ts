@@ -2,6 +2,7 @@
 // (`packages/bufferevent-net/test/compliance-node.ts`), with one Node for Windows or all of them.
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { faultOf, passedIn } from './outcome.js';
 import { Prefix } from './prefix.js';
 import { missingPrograms } from './programs.js';
 import { Staging } from './staging.js';
@@ -56,10 +57,11 @@ try {
       for (const suite of chosen) {
         const { code, seconds, log, output } = await runSuite(prefix, staging, suite, major);
         const name = `${suite.package} ${suite.file} under Node ${NODE_VERSIONS[major]} for Windows`;
-        const how = code === null ? 'ended, after more time than it has' : code === 0 ? 'ok' : `failed with ${code}`;
-        console.log(`${output}\n${name}: ${how}, ${seconds.toFixed(1)} s, ${log}\n`);
+        const fault = faultOf(code, output);
+        const how = `${fault ?? `${passedIn(output)} passed`}, ${seconds.toFixed(1)} s, ${log}`;
+        console.log(`${output}\n${name}: ${how}\n`);
         runs++;
-        if (code !== 0) failures.push(`${name}: ${how}`);
+        if (fault !== null) failures.push(`${name}: ${how}`);
       }
     }
   }
