@@ -1,4 +1,4 @@
-// main.ts [--node 20|22] [--repeat N] [FILE …]: the suites of suites.ts under Wine, or those in the files named
+// main.ts [--node 20|22] [--repeat N] [--everyday] [FILE …]: the suites of suites.ts under Wine, or those in the files named
 // (`packages/bufferevent-net/test/compliance-node.ts`), with one Node for Windows or all of them.
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -13,7 +13,11 @@ import { workspacePackages } from './workspace-packages.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { node: { type: 'string', multiple: true }, repeat: { type: 'string', default: '1' } },
+  options: {
+    node: { type: 'string', multiple: true },
+    repeat: { type: 'string', default: '1' },
+    everyday: { type: 'boolean', default: false },
+  },
 });
 
 if (missingPrograms.length > 0) {
@@ -27,7 +31,10 @@ const majors = (values.node ?? Object.keys(NODE_VERSIONS)).map((major) => {
   if (!(major in NODE_VERSIONS)) throw new RangeError(`--node takes ${Object.keys(NODE_VERSIONS).join(' or ')}`);
   return Number(major) as NodeMajor;
 });
-const chosen = positionals.length === 0 ? suites : positionals.map((file) => suiteOf(resolve(file)));
+const chosen =
+  positionals.length === 0
+    ? suites.filter(({ nightly }) => !(values.everyday && nightly))
+    : positionals.map((file) => suiteOf(resolve(file)));
 
 function suiteOf(path: string): Suite {
   for (const [name, folder] of workspacePackages) {
