@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { missingPrograms, Prefix, WindowsProgram } from '../src/index.js';
 
 const canRun = missingPrograms.length === 0 || process.env['REQUIRE_TOOLS'] === '1';
@@ -55,21 +57,32 @@ describe.runIf(canRun)('Node for Windows', () => {
   });
 
   it('that hangs is ended in time, with all that it has started', { timeout: patienceMs }, async () => {
-    const other = join(folder, 'other.log');
+    let beats = 0;
+    let leave = (): void => {};
+    const left = new Promise<void>((resolve) => {
+      leave = resolve;
+    });
+    // What was started holds a connection, which ends with it.
+    const server = createServer((socket) => {
+      socket.on('data', () => beats++).on('error', () => {});
+      socket.on('close', leave);
+    });
+    onTestFinished(() => void server.close());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const beating = once(server, 'connection');
     const program = run(`
       import { spawn } from 'node:child_process';
-      const code = "require('node:fs').writeFileSync(process.argv[1], ''); setInterval(() => require('node:fs').appendFileSync(process.argv[1], 'x'), 20)";
-      spawn(process.execPath, ['-e', code, ${JSON.stringify(other)}], { stdio: 'ignore' });
+      const code = "const socket = require('node:net').connect(${port}, '127.0.0.1'); setInterval(() => socket.write('x'), 20)";
+      spawn(process.execPath, ['-e', code], { stdio: 'ignore' });
       console.log('hanging');
       setInterval(() => {}, 1_000);
     `);
     await program.said(/hanging/, patienceMs);
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await beating;
     expect(await program.end(1_000)).toBeNull();
-    const { length } = readFileSync(other);
-    expect(length).toBeGreaterThan(0);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(readFileSync(other).length).toBe(length);
+    await left;
+    expect(beats).toBeGreaterThan(0);
     expect(program.output()).toBe('hanging\n');
   });
 
