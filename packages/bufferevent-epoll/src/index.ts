@@ -1,2 +1,3 @@
+export type { SystemCalls } from 'bufferevent-backend/native';
 export { epollBackend } from './backend.js';
-export type { EpollPort, EpollPortOptions, EpollPortStats, SystemCalls } from './port.js';
+export type { EpollPort, EpollPortOptions, EpollPortStats } from './port.js';

@@ -1,2 +1,3 @@
+export type { SystemCalls } from 'bufferevent-backend/native';
 export { createIocpBackend, type IocpBackendOptions, iocpBackend } from './backend.js';
-export type { IocpPort, IocpPortOptions, IocpPortStats, SystemCalls } from './port.js';
+export type { IocpPort, IocpPortOptions, IocpPortStats } from './port.js';

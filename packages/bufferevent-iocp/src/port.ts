@@ -1,33 +1,19 @@
 import { type Backend, type CompletionSink, errnoName, type PortOptions } from 'bufferevent-backend';
 import { type NativeBinding, NativePort, type NativePortStats } from 'bufferevent-backend/native';
-import { COUNTERS, CounterIndex } from 'bufferevent-backend/ring';
+import { COUNTERS } from 'bufferevent-backend/ring';
 import type { IocpBinding } from './binding.js';
 
 /** Options of a port of `iocpBackend`. */
 export interface IocpPortOptions extends PortOptions {}
 
-/** System calls made since the port was made, by kind. */
-export interface SystemCalls {
-  /** `GetQueuedCompletionStatusEx` calls that brought something. */
-  readonly waits: number;
-  /** `ConnectEx` and `CancelIoEx`. */
-  readonly controls: number;
-  /** `WSARecv`, those that only wait with no memory included. */
-  readonly reads: number;
-  /** `WSASend` and `TransmitFile`. */
-  readonly writes: number;
-  /** `AcceptEx`. */
-  readonly accepts: number;
-}
-
-export interface IocpPortStats extends NativePortStats {
-  readonly systemCalls: SystemCalls;
-}
+/**
+ * Waits are calls of `GetQueuedCompletionStatusEx` that brought something, controls of `ConnectEx` and `CancelIoEx`, reads of
+ * `WSARecv`, those that only wait with no memory included, writes of `WSASend` and `TransmitFile`, accepts of `AcceptEx`.
+ */
+export interface IocpPortStats extends NativePortStats {}
 
 /** A port over a completion port. */
 export class IocpPort extends NativePort {
-  readonly #counters: Float64Array;
-
   constructor(
     backend: Backend,
     binding: IocpBinding,
@@ -43,21 +29,6 @@ export class IocpPort extends NativePort {
       sink,
       options,
     );
-    this.#counters = counters;
-  }
-
-  override stats(): IocpPortStats {
-    const of = (name: keyof SystemCalls): number => this.#counters[CounterIndex[name]] as number;
-    return {
-      ...super.stats(),
-      systemCalls: {
-        waits: of('waits'),
-        controls: of('controls'),
-        reads: of('reads'),
-        writes: of('writes'),
-        accepts: of('accepts'),
-      },
-    };
   }
 }
 

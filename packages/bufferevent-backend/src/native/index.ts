@@ -1,3 +1,3 @@
 export type { NativeBinding, NativeHalf } from './binding.js';
-export type { NativeMechanism, NativePortStats } from './mechanism.js';
+export type { NativeCounts, NativeMechanism, NativePortStats, SystemCalls } from './mechanism.js';
 export { NativePort } from './native-port.js';

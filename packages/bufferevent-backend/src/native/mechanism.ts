@@ -1,4 +1,5 @@
 import type { PortStats } from '../contract.js';
+import { CounterIndex } from '../ring.js';
 import type { NativeBinding } from './binding.js';
 
 /** What a native mechanism brings to one of its ports. */
@@ -12,10 +13,39 @@ export interface NativeMechanism {
   rawCode(result: number, start: number): string | number;
 }
 
-/** What every port over a native mechanism counts. */
-export interface NativePortStats extends PortStats {
+/** System calls made since a port was made, by kind; what each kind is, the mechanism says. */
+export interface SystemCalls {
+  /** Those that bring what has happened. */
+  readonly waits: number;
+  /** Those that change what is waited for. */
+  readonly controls: number;
+  readonly reads: number;
+  readonly writes: number;
+  readonly accepts: number;
+}
+
+/** What a native half counts. */
+export interface NativeCounts {
+  readonly systemCalls: SystemCalls;
   /** Times that the native half called JavaScript. */
   readonly calls: number;
   /** Times that JavaScript called the native half of a port that was open. */
   readonly nativeCalls: number;
+}
+
+export interface NativePortStats extends PortStats, NativeCounts {}
+
+export function countsOf(counters: Float64Array): NativeCounts {
+  const of = (name: keyof typeof CounterIndex): number => counters[CounterIndex[name]] as number;
+  return {
+    systemCalls: {
+      waits: of('waits'),
+      controls: of('controls'),
+      reads: of('reads'),
+      writes: of('writes'),
+      accepts: of('accepts'),
+    },
+    calls: of('calls'),
+    nativeCalls: of('nativeCalls'),
+  };
 }

@@ -26,12 +26,12 @@ import {
 } from '../contract.js';
 import { argumentTypeError, BackendError } from '../errors.js';
 import { HandleTable } from '../handles.js';
-import { CONTROL_WORDS, CompletionWord, ControlWord, CounterIndex, StreamOption, Verb } from '../ring.js';
+import { CONTROL_WORDS, CompletionWord, ControlWord, StreamOption, Verb } from '../ring.js';
 import { systemError } from '../system-error.js';
 import type { NativeBinding, NativeHalf } from './binding.js';
 import { Completions, pausesAccepting, tabled } from './completions.js';
 import { InFlight } from './in-flight.js';
-import type { NativeMechanism, NativePortStats } from './mechanism.js';
+import { countsOf, type NativeMechanism, type NativePortStats } from './mechanism.js';
 import { fromNativeAddress, toNativeAddress } from './native-address.js';
 import { NativeHandle } from './native-handle.js';
 import { PortMemory } from './port-memory.js';
@@ -75,10 +75,8 @@ export class NativePort implements Port {
     this.#control[ControlWord.openLargeSlab] = -1;
     this.#completions = new Completions(() => this.#memory);
     this.#submissions = new Submissions(this.#control, () => binding.flush(this.#native));
-    const { words: completions } = this.#completions;
-    const { words: submissions } = this.#submissions;
-    const onWakeup = this.#onWakeup.bind(this);
-    const native = binding.open(this.#control, completions, submissions, counters, onWakeup, this);
+    const words = [this.#completions.words, this.#submissions.words] as const;
+    const native = binding.open(this.#control, ...words, counters, this.#onWakeup.bind(this), this);
     if (typeof native === 'number') throw systemError(tabled(native), openCall);
     this.#native = native;
     this.#memory = new PortMemory(binding, native, this.#control);
@@ -249,7 +247,6 @@ export class NativePort implements Port {
   }
 
   stats(): NativePortStats {
-    const { counters } = this.#mechanism;
     return {
       streams: this.#handles.size - this.#listeners,
       listeners: this.#listeners,
@@ -258,8 +255,7 @@ export class NativePort implements Port {
       registeredBytes: this.#memory.registeredBytes,
       batches: this.#completions.batches,
       completions: this.#completions.delivered,
-      calls: counters[CounterIndex.calls] as number,
-      nativeCalls: counters[CounterIndex.nativeCalls] as number,
+      ...countsOf(this.#mechanism.counters),
     };
   }
 
@@ -280,12 +276,17 @@ export class NativePort implements Port {
   // Slots and handles
 
   #open(slot: number, isListener: boolean, operation: Operation | null): Handle {
+    const entry = this.#enter(slot, isListener);
+    if (operation !== null) this.#begin(entry, operation);
+    return entry.handle;
+  }
+
+  #enter(slot: number, isListener: boolean): NativeHandle {
     const entry = new NativeHandle(slot, isListener);
     this.#bySlot[slot] = entry;
     this.#slots++;
     entry.handle = this.#handles.add(entry);
-    if (operation !== null) this.#begin(entry, operation);
-    return entry.handle;
+    return entry;
   }
 
   #end(entry: NativeHandle, operation: Operation): void {
@@ -424,10 +425,7 @@ export class NativePort implements Port {
 
   /** A connection that arrives after disposal has begun is closed with the rest. */
   #accepted(slot: number): Handle {
-    const entry = new NativeHandle(slot, false);
-    this.#bySlot[slot] = entry;
-    this.#slots++;
-    entry.handle = this.#handles.add(entry);
+    const entry = this.#enter(slot, false);
     if (this.#disposal !== null) this.#endSilently(entry);
     return entry.handle;
   }
