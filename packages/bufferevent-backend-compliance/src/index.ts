@@ -6,3 +6,4 @@ export type { Exhaustion, Harness, OpenFile, Runner, TemporaryPath } from './har
 export type { Completion } from './ledger.js';
 export { Stream } from './stream.js';
 export { applicableCases, backendCompliance, type ExcludedCase, excludedCases, runCase } from './suite.js';
+export { temporaryFile } from './temporary-file.js';

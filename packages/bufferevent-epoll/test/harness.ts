@@ -1,11 +1,11 @@
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, type Backend, Operation, type PathAddress } from 'bufferevent-backend';
-import type { Harness, TemporaryPath } from 'bufferevent-backend-compliance';
+import { type Harness, type TemporaryPath, temporaryFile } from 'bufferevent-backend-compliance';
 import { epollBackend } from 'bufferevent-epoll';
 
-/** Paths for sockets and files, in a folder that goes when the process does. */
+/** Paths for sockets, in a folder that goes when the process does. */
 const folder = mkdtempSync(join(tmpdir(), 'bufferevent-epoll-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 let paths = 0;
@@ -40,23 +40,9 @@ export function epollHarness(listenAddress: () => Address, backend: Backend = ep
     foreignAddress: () => ({ ip: '192.0.2.1', port: 0 }),
     exhaustDescriptors,
     socketPair: () => pairs.pop() ?? fail('more descriptors than were prepared'),
-    openFile: (bytes) => openFile(bytes, 0),
-    openSparseFile: openFile,
+    openFile: temporaryFile,
+    openSparseFile: temporaryFile,
     childModule,
-  };
-}
-
-function openFile(bytes: Uint8Array, at: number): { descriptor: number; close(): void } {
-  const path = join(folder, `file-${++paths}`);
-  const descriptor = openSync(path, 'w+');
-  ftruncateSync(descriptor, at + bytes.length);
-  writeSync(descriptor, bytes, 0, bytes.length, at);
-  return {
-    descriptor,
-    close() {
-      closeSync(descriptor);
-      rmSync(path);
-    },
   };
 }
 

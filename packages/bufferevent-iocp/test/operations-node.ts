@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { type Address, Errno, type Handle, Operation } from 'bufferevent-backend';
-import { cases, runCase } from 'bufferevent-backend-compliance';
+import { cases, runCase, temporaryFile } from 'bufferevent-backend-compliance';
 import { Stage } from 'bufferevent-backend-compliance/life-cycle';
 import { createIocpBackend, type IocpBackendOptions, type IocpPort, type IocpPortOptions } from 'bufferevent-iocp';
 import { binding } from './binding.js';
-import { iocpHarness, ipv4, openFile } from './harness.js';
+import { iocpHarness, ipv4 } from './harness.js';
 
 type IocpStage = Stage<IocpPort>;
 
@@ -177,7 +177,7 @@ describe('operations that end early', () => {
   it('C17: a file on its way is cancelled', async () => {
     const stage = opened();
     const { left } = await stage.pair();
-    const file = openFile(bytes(1024 * 1024), 0);
+    const file = temporaryFile(bytes(1024 * 1024));
     for (;;) {
       stage.port.sendFile(left, file.descriptor, 0, 1024 * 1024);
       const done = stage.taken(left, Operation.sendFile);
