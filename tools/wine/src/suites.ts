@@ -20,6 +20,12 @@ export const suites: readonly Suite[] = [
   { package: 'bufferevent-iocp', file: 'test/completion-port-node.js', limitMinutes: 1 },
   { package: 'bufferevent-iocp', file: 'test/operations-node.js', limitMinutes: 10 },
   { package: 'bufferevent-iocp', file: 'test/compliance-node.js', limitMinutes: 10 },
+  {
+    package: 'bufferevent-iocp',
+    file: 'test/accept-starvation-node.js',
+    limitMinutes: 1,
+    surroundings: 'fewDescriptors',
+  },
   { package: 'bufferevent-iocp', file: 'test/silent-network-node.js', limitMinutes: 1, surroundings: 'silentNetwork' },
   { package: 'bufferevent-iocp', file: 'test/life-cycle-node.js', limitMinutes: 10 },
   { package: 'bufferevent', file: 'test/compliance-iocp-node.js', limitMinutes: 10 },

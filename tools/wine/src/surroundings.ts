@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 
 /** For each, a command that runs another one in it. */
 const commands = {
+  /** So few descriptors that a program can take all of them. */
+  fewDescriptors: ['prlimit', '--nofile=512:512'],
   /** A network of its own, in which nobody answers at 192.0.2.0/24, and Linux gives a connection up after 3 s. */
   silentNetwork: [
     ...['unshare', '--net', '--map-root-user', 'sh', '-c'],

@@ -1,10 +1,15 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it, vi } from 'vitest';
 import { inSurroundings, lackingSurroundings } from '../src/surroundings.js';
 
 const lacking = process.platform === 'linux' ? lackingSurroundings('silentNetwork') : 'this is not Linux';
 if (lacking !== null) console.warn(`skipped: a network where nobody answers: ${lacking}`);
+
+it.runIf(process.platform === 'linux')('a program with few descriptors can take them all', () => {
+  const [command, ...words] = inSurroundings('fewDescriptors', 'sh', '-c', 'ulimit -n; ulimit -Hn');
+  expect(execFileSync(command, words, { encoding: 'utf8' })).toBe('512\n512\n');
+});
 
 it.runIf(lacking === null)(
   'in a silent network a connection is soon given up, and the machine stays as it is',
