@@ -7,12 +7,11 @@ import { fetchNode } from '../run/fetch-node.mjs';
 import { compileAddon } from './compile.js';
 import { isFresh, markFresh } from './freshness.mjs';
 import { importLibrary } from './import-library.js';
+import { COMPILER, TOOL_PREFIX } from './mingw.js';
 import { PackageFolder } from './package-folder.mjs';
 
 /** The oldest line of Node that is supported: what it exports, later ones do too. */
 const NODE_VERSION = '20.20.2';
-const TOOL_PREFIX = 'x86_64-w64-mingw32-';
-const COMPILER = `${TOOL_PREFIX}g++-posix`;
 
 const of = new PackageFolder(process.argv[2]);
 const file = `prebuilds/win32-x64/${of.name}.node`;

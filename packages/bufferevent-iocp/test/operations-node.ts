@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { type Address, Errno, type Handle, Operation } from 'bufferevent-backend';
-import { cases, runCase, temporaryFile } from 'bufferevent-backend-compliance';
+import { type CaseContext, cases, runCase, temporaryFile } from 'bufferevent-backend-compliance';
 import { Stage } from 'bufferevent-backend-compliance/life-cycle';
 import { createIocpBackend, type IocpBackendOptions, type IocpPort, type IocpPortOptions } from 'bufferevent-iocp';
 import { binding } from './binding.js';
@@ -56,6 +56,16 @@ async function blocked(stage: IocpStage): Promise<Blocked> {
     const result = send(stage, left, memory);
     if ((await Promise.race([result, settled(stage)])) === undefined) return { left, right, result };
   }
+}
+
+/** Where nobody answers who connects: Linux, and so Wine, is silent for a listener of which the backlog is full. */
+async function unanswering(context: CaseContext): Promise<Address> {
+  const { address } = await context.listen(context.right, ipv4(), { backlog: 1 });
+  for (let room = 2; room > 0; room--) {
+    const client = context.left.port.connect(address);
+    assert.equal((await context.left.next(client, Operation.connect)).result, 0);
+  }
+  return address;
 }
 
 async function settled(stage: IocpStage): Promise<undefined> {
@@ -162,16 +172,32 @@ describe('operations that end early', () => {
     assert.equal(stage.port.stats().pending, 0);
   });
 
-  it('C17: a connect that nobody answers is cancelled', async () => {
-    const stage = opened();
-    const listener = await stage.listening({ backlog: 1 });
-    const address = stage.addressOf(listener);
-    const clients = Array.from({ length: 12 }, () => stage.port.connect(address));
-    await settled(stage);
-    const waiting = clients.at(-1) as Handle;
-    stage.port.cancel(waiting, Operation.connect);
-    const result = await stage.taken(waiting, Operation.connect);
-    assert.ok(result === -Errno.ECANCELED || result === 0);
+  it('C2, C11, C17: connects that nobody answers complete once, however they are ended, and leave no handle', () => {
+    const run = async (context: CaseContext): Promise<void> => {
+      const { left } = context;
+      const address = await unanswering(context);
+      const connect = (): Handle => left.port.connect(address);
+      await context.settle();
+      const before = binding.openHandles();
+      for (let round = 0; round < 100; round++) {
+        const [cancelled, closed, reset] = [connect(), connect(), connect()];
+        // Before they have begun, and after.
+        await context.settle(round % 2);
+        left.port.cancel(cancelled, Operation.connect);
+        left.port.close(closed);
+        left.port.reset(reset);
+        for (const stream of [cancelled, closed, reset]) {
+          assert.equal((await left.next(stream, Operation.connect)).result, -Errno.ECANCELED);
+        }
+        left.port.close(cancelled);
+        for (const stream of [cancelled, closed]) assert.equal((await left.next(stream, Operation.close)).result, 0);
+        assert.equal((await left.next(reset, Operation.reset)).result, 0);
+      }
+      assert.equal(binding.openHandles(), before);
+      // And by disposal, which the suite does and looks at.
+      for (let count = 0; count < 5; count++) connect();
+    };
+    return runCase({ rule: 'C17', title: 'C17: connects that nobody answers', requires: [], run }, iocpHarness(ipv4));
   });
 
   it('C17: a file on its way is cancelled', async () => {

@@ -2,6 +2,7 @@ import type { Backend, BackendSupports, CompletionSink, Port } from 'bufferevent
 import { ACCEPT_AHEAD } from './net-listener.js';
 import { NetPort, type NetPortOptions } from './net-port.js';
 import { CHUNK_BYTES } from './net-stream.js';
+import { hasReusePort } from './reuse-port.js';
 import { hasSocketFiles } from './socket-file.js';
 
 const supports: BackendSupports = Object.freeze({
@@ -19,7 +20,7 @@ const supports: BackendSupports = Object.freeze({
   peerClose: false,
   paths: true,
   socketFiles: hasSocketFiles,
-  reusePort: hasReusePort(process.versions.node),
+  reusePort: hasReusePort(process.versions.node, process.platform),
   deferAccept: false,
   streamOptions: Object.freeze(['noDelay', 'keepAlive'] as const),
 });
@@ -35,9 +36,3 @@ export const netBackend: Backend<NetPortOptions> = Object.freeze({
   unavailabilityReason: (): string | null => null,
   createPort: (sink: CompletionSink, options?: NetPortOptions): Port => new NetPort(netBackend, sink, options),
 });
-
-/** `net.Server.listen` takes `reusePort` since Node 22.12 and 23.1. */
-function hasReusePort(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
-}

@@ -23,7 +23,7 @@ it('the README names each bit of supports that is false, with the rules whose ca
   const section = readme.slice(readme.indexOf("## What `node:net` can't do"));
   const documented = new Map<string, Set<string>>();
   for (const [, bit = '', rules = ''] of section.matchAll(/^\| `(\w+)` \| (C[\d, C]+) \|/gm)) {
-    // reusePort depends on the version of Node.
+    // reusePort depends on the version of Node and on the system.
     if (netBackend.supports[bit as keyof BackendSupports] === false) documented.set(bit, new Set(rules.split(', ')));
   }
   expect(documented).toEqual(excluded);

@@ -12,6 +12,7 @@ import {
 } from 'bufferevent';
 import { Operation } from 'bufferevent-backend';
 import { createMemoryBackend, withFaults } from 'bufferevent-backend/memory';
+import { netBackend } from 'bufferevent-net';
 import { describe, expect, it } from 'vitest';
 import { text } from './support/bytes.js';
 import { noteOptions } from './support/options.js';
@@ -238,7 +239,7 @@ describe('options of the port', () => {
       world.keep(await connect({ ip: '::1', port }, {}, { base: world.base })).free();
     });
 
-    it.skipIf(!world.isMemory && hasReusePort() === false)(
+    it.skipIf(!world.isMemory && !netBackend.supports.reusePort)(
       'B89: with reusePort two listeners share a port',
       async () => {
         const one = await world.listen(keeper(world).handlers, { reusePort: true });
@@ -337,12 +338,6 @@ describe('options of the port', () => {
       expect(await failure(() => listen(path, {}, { base }))).toMatchObject({ code: 'ERR_BACKEND_UNSUPPORTED' });
     });
   });
-
-  /** Whether sockets can share a port here: `node:net` since 22.12. */
-  function hasReusePort(): boolean {
-    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-    return major > 22 || (major === 22 && minor >= 12);
-  }
 });
 
 // There are no threads and no locks here: the threaded flavours of a case are the case itself, and "another thread

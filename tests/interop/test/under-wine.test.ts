@@ -19,23 +19,46 @@ const manyConnections = 1000;
 const patienceMs = 180_000;
 
 const canRun = isUsable('programs for Windows', neededPrograms) && isAddonUsable();
-const windowsBackends = ['net', 'iocp'] as const;
-const linuxBackends = ['net', 'epoll'] as const;
+/** Where our own programs run, and over what. */
+const ours = [
+  ['Windows', 'net'],
+  ['Windows', 'iocp'],
+  ['Linux', 'net'],
+  ['Linux', 'epoll'],
+] as const;
+type System = (typeof ours)[number][0];
+
+interface Ports {
+  readonly plain: number;
+  readonly secure: number;
+}
+
 const versions = { 'TLS 1.2': '-tls1_2', 'TLS 1.3': '-tls1_3' };
 
 describe.runIf(canRun)('Windows and Linux', () => {
   let windows: WindowsEcho;
   let credentials: Credentials;
+  /** By system and backend. */
+  const servers = new Map<string, Ports>();
+  const linuxServers: Program[] = [];
 
   beforeAll(async () => {
     credentials = await createCredentials();
     windows = await WindowsEcho.open();
+    for (const [system, backend] of ours) {
+      const plain = await serve(system, '--backend', backend);
+      const secure = await serve(system, '--backend', backend, '--read-timeout', '8000', ...serverTls());
+      servers.set(`${system} ${backend}`, { plain, secure });
+    }
   }, patienceMs);
 
   afterAll(() => {
+    for (const server of linuxServers) server.kill();
     windows?.[Symbol.dispose]();
     credentials?.[Symbol.dispose]();
   });
+
+  const portsOf = (system: System, backend: string): Ports => servers.get(`${system} ${backend}`) as Ports;
 
   const serverTls = (): string[] => [
     ...['--tls', '--cert', credentials.server.certificate, '--key', credentials.server.key],
@@ -51,18 +74,24 @@ describe.runIf(canRun)('Windows and Linux', () => {
     await program.succeeded();
   }
 
-  describe.each(windowsBackends)('a server of Windows over %s', (backend) => {
-    let plain: number;
-    let secure: number;
+  /** Starts our server, which runs to the end of all. Resolves with its port. */
+  async function serve(system: System, ...words: string[]): Promise<number> {
+    if (system === 'Windows') return windows.serve(...words);
+    const server = new Program(process.execPath, [echoProgram, 'serve', '--port', '0', '--quiet', ...words]);
+    linuxServers.push(server);
+    const [, port] = await server.matched(echoIsReady);
+    return Number(port);
+  }
 
-    beforeAll(async () => {
-      const silence = ['--read-timeout', '8000'];
-      plain = await windows.serve('--backend', backend);
-      secure = await windows.serve('--backend', backend, ...silence, ...serverTls());
-    }, patienceMs);
+  async function expectOwnEcho(system: System, ...words: string[]): Promise<void> {
+    if (system === 'Linux') return expectEcho(process.execPath, [echoProgram, 'client', ...words]);
+    const { sent, received } = await exchange(windows, bytes, ...words);
+    expect(received).toEqual(sent);
+  }
 
+  describe.each(['net', 'iocp'])('a server of Windows over %s', (backend) => {
     it.runIf(isUsable('ncat', ['ncat']))('gives ncat its bytes back', { timeout: patienceMs }, () =>
-      expectEcho('ncat', ['127.0.0.1', `${plain}`]),
+      expectEcho('ncat', ['127.0.0.1', `${portsOf('Windows', backend).plain}`]),
     );
 
     it.runIf(isUsable('openssl', ['openssl'])).each(Object.entries(versions))(
@@ -76,7 +105,7 @@ describe.runIf(canRun)('Windows and Linux', () => {
           '-nocommands',
           '-no_ign_eof',
           '-connect',
-          `127.0.0.1:${secure}`,
+          `127.0.0.1:${portsOf('Windows', backend).secure}`,
           ...trust,
           version,
         ]);
@@ -84,6 +113,7 @@ describe.runIf(canRun)('Windows and Linux', () => {
     );
 
     it.runIf(isUsable('curl', ['curl']))('gives curl its request back', { timeout: patienceMs }, async () => {
+      const { secure } = portsOf('Windows', backend);
       const [request, answer] = ['request', 'answer'].map((name) =>
         join(credentials.folder, `curl-${backend}-${name}`),
       );
@@ -103,35 +133,19 @@ describe.runIf(canRun)('Windows and Linux', () => {
       expect(received.digest()).toEqual(sent.digest());
     });
 
-    it.each(linuxBackends)('gives our own client over %s its bytes back', { timeout: patienceMs }, async (client) => {
-      const words = [echoProgram, 'client', '--backend', client];
-      await expectEcho(process.execPath, [...words, '--port', `${plain}`]);
-      await expectEcho(process.execPath, [...words, '--port', `${secure}`, ...clientTls()]);
-    });
-
     it('serves a thousand connections at once', { timeout: patienceMs }, async () => {
-      const target = { host: '127.0.0.1', port: plain };
+      const target = { host: '127.0.0.1', port: portsOf('Windows', backend).plain };
       const { faults, bytes: moved } = await runBulk({ target, connections: manyConnections, bytes, verify: true });
       expect(faults).toEqual([]);
       expect(moved).toBe(bytes);
     });
   });
 
-  describe.each(windowsBackends)('a client of Windows over %s', (backend) => {
-    it.each(linuxBackends)('has its bytes back from a server over %s', { timeout: patienceMs }, async (server) => {
-      for (const [serverWords, clientWords] of [
-        [[], []],
-        [serverTls(), clientTls()],
-      ] as const) {
-        using program = new Program(process.execPath, [
-          ...[echoProgram, 'serve', '--port', '0', '--quiet', '--backend', server],
-          ...serverWords,
-        ]);
-        const [, port] = await program.matched(echoIsReady);
-        const words = ['--backend', backend, '--port', `${port}`, ...clientWords];
-        const { sent, received } = await exchange(windows, bytes, ...words);
-        expect(received).toEqual(sent);
-      }
+  describe.each(ours)('our server on %s over %s', (...server) => {
+    it.each(ours)('gives our client on %s over %s its bytes back', { timeout: patienceMs }, async (system, backend) => {
+      const { plain, secure } = portsOf(...server);
+      await expectOwnEcho(system, '--backend', backend, '--port', `${plain}`);
+      await expectOwnEcho(system, '--backend', backend, '--port', `${secure}`, ...clientTls());
     });
   });
 });

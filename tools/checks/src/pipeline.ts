@@ -57,6 +57,7 @@ const stages: Record<string, () => void | Promise<void>> = {
       checkWin32Binary(root, name);
     }
   },
+  clang: checkWithClang,
   'docs-code': () => checkDocsCode(root),
   'docs-links': () => checkDocsLinks(root),
   unit: async () => {
@@ -68,7 +69,7 @@ const stages: Record<string, () => void | Promise<void>> = {
       totals = collectTestReports(root, packageFolders());
     }
   },
-  ...(flags.nightly ? { arm64: checkArm64, clang: checkWithClang, 'node-versions': checkNodeVersions } : {}),
+  ...(flags.nightly ? { arm64: checkArm64, 'node-versions': checkNodeVersions } : {}),
   'node-test': () => turbo('test:node', '--concurrency=1'),
   wine: () => checkUnderWine(flags.nightly),
   'self-test': async () => {

@@ -33,6 +33,8 @@ const caseRanges = {
   ],
   /** regress_listener.c */
   E: [[1, 10]],
+  /** regress_iocp.c */
+  F: [[1, 3]],
   /** regress_zlib.c */
   G: [[1, 1]],
 } as const;
@@ -61,13 +63,13 @@ export const regressCases: readonly string[] = [
 ];
 
 /** `regress A10, A11`, `regress A44–A61`. */
-export const caseList: RegExp = /\bregress [ABCEG]\d+[a-z]*(?:(?:, |–)[ABCEG]\d+[a-z]*)*/g;
+export const caseList: RegExp = /\bregress [ABCEFG]\d+[a-z]*(?:(?:, |–)[ABCEFG]\d+[a-z]*)*/g;
 
 /** The cases that a text cites, each once. */
 export function citedCases(text: string): Set<string> {
   const cited = new Set(gaps.map((gap) => `I: ${gap}`).filter((gap) => text.includes(`regress ${gap}`)));
   for (const [list] of text.matchAll(caseList)) {
-    for (const [, file, first = '', last = first] of list.matchAll(/([ABCEG])(\d+)[a-z]*(?:–[ABCEG](\d+))?/g)) {
+    for (const [, file, first = '', last = first] of list.matchAll(/([ABCEFG])(\d+)[a-z]*(?:–[ABCEFG](\d+))?/g)) {
       for (const number of numbersIn([Number(first), Number(last)])) cited.add(`${file}${number}`);
     }
   }

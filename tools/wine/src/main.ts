@@ -7,6 +7,7 @@ import { Prefix } from './prefix.js';
 import { missingPrograms } from './programs.js';
 import { Staging } from './staging.js';
 import { type Suite, suites } from './suites.js';
+import { lackingSurroundings } from './surroundings.js';
 import { runSuite } from './test-run.js';
 import { NODE_VERSIONS, type NodeMajor } from './windows-node.js';
 import { workspacePackages } from './workspace-packages.js';
@@ -31,10 +32,11 @@ const majors = (values.node ?? Object.keys(NODE_VERSIONS)).map((major) => {
   if (!(major in NODE_VERSIONS)) throw new RangeError(`--node takes ${Object.keys(NODE_VERSIONS).join(' or ')}`);
   return Number(major) as NodeMajor;
 });
-const chosen =
+const chosen = (
   positionals.length === 0
     ? suites.filter(({ nightly }) => !(values.everyday && nightly))
-    : positionals.map((file) => suiteOf(resolve(file)));
+    : positionals.map((file) => suiteOf(resolve(file)))
+).filter(canRun);
 
 function suiteOf(path: string): Suite {
   for (const [name, folder] of workspacePackages) {
@@ -45,6 +47,12 @@ function suiteOf(path: string): Suite {
     );
   }
   throw new Error(`${path} belongs to no package of the workspace`);
+}
+
+function canRun(suite: Suite): boolean {
+  const lacking = suite.surroundings === undefined ? null : lackingSurroundings(suite.surroundings);
+  if (lacking !== null) console.log(`skipped: ${suite.package} ${suite.file}: ${suite.surroundings}: ${lacking}`);
+  return lacking === null;
 }
 
 const prefix = await Prefix.take();

@@ -8,6 +8,7 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { cacheFolder } from '../../run/fetch-node.mjs';
 import { wine, wineServer } from './programs.js';
+import { inSurroundings, type Surroundings } from './surroundings.js';
 
 const MOST_PREFIXES = 16;
 
@@ -62,6 +63,15 @@ export class Prefix implements Disposable {
       WINEDLLOVERRIDES: 'mscoree=d;mshtml=d;winemenubuilder.exe=d',
       WINEPREFIX: this.folder,
     };
+  }
+
+  /** Ends every process of the prefix. Those that are started now run in such surroundings, until {@link end}. */
+  surround(surroundings: Surroundings): void {
+    this.end();
+    const [command, ...words] = inSurroundings(surroundings, wineServer, '--persistent');
+    // Not a pipe: the server would keep it open.
+    const { status } = spawnSync(command, words, { env: this.environment, stdio: ['ignore', 'ignore', 'inherit'] });
+    if (status !== 0) throw new Error(`wineserver in ${surroundings} ended with ${status}`);
   }
 
   /** Ends every process of the prefix. */

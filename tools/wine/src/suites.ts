@@ -1,4 +1,5 @@
 // What is run under Wine.
+import type { Surroundings } from './surroundings.js';
 
 export interface Suite {
   readonly package: string;
@@ -8,6 +9,8 @@ export interface Suite {
   readonly limitMinutes: number;
   /** Not in the everyday run, which has only so much time. */
   readonly nightly?: true;
+  /** What it needs around it. Where there is no such thing it is left out. */
+  readonly surroundings?: Surroundings;
 }
 
 export const suites: readonly Suite[] = [
@@ -17,8 +20,17 @@ export const suites: readonly Suite[] = [
   { package: 'bufferevent-iocp', file: 'test/completion-port-node.js', limitMinutes: 1 },
   { package: 'bufferevent-iocp', file: 'test/operations-node.js', limitMinutes: 10 },
   { package: 'bufferevent-iocp', file: 'test/compliance-node.js', limitMinutes: 10 },
+  {
+    package: 'bufferevent-iocp',
+    file: 'test/accept-starvation-node.js',
+    limitMinutes: 1,
+    surroundings: 'fewDescriptors',
+  },
+  { package: 'bufferevent-iocp', file: 'test/silent-network-node.js', limitMinutes: 1, surroundings: 'silentNetwork' },
   { package: 'bufferevent-iocp', file: 'test/life-cycle-node.js', limitMinutes: 10 },
   { package: 'bufferevent', file: 'test/compliance-iocp-node.js', limitMinutes: 10 },
+  { package: 'bufferevent', file: 'test/unanswered-connect-iocp-node.js', limitMinutes: 1 },
+  { package: 'bufferevent', file: 'test/silent-network-iocp-node.js', limitMinutes: 1, surroundings: 'silentNetwork' },
   { package: 'bufferevent-openssl', file: 'test/binding-node.js', limitMinutes: 5 },
   { package: 'bufferevent-openssl', file: 'test/compliance-node.js', limitMinutes: 10 },
   { package: 'iocp-tls-echo', file: 'test/echo-node.js', limitMinutes: 3 },

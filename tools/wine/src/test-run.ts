@@ -21,9 +21,11 @@ export async function runSuite(prefix: Prefix, staging: Staging, suite: Suite, n
   const logs = join(root, 'node_modules/.cache/wine-logs');
   mkdirSync(logs, { recursive: true });
   const log = join(logs, `${suite.package}-${suite.file.replaceAll(/\W/g, '-')}-node${node}.log`);
+  if (suite.surroundings !== undefined) prefix.surround(suite.surroundings);
   const startedMs = performance.now();
   const words = ['--expose-gc', '--test', '--test-reporter=spec', suite.file];
   const program = new WindowsProgram(prefix, words, { node, folder, log });
   const code = await program.end(suite.limitMinutes * 60_000);
+  if (suite.surroundings !== undefined) prefix.end();
   return { code, seconds: (performance.now() - startedMs) / 1000, log, output: program.output() };
 }

@@ -63,6 +63,64 @@ export const transferCases: readonly ComplianceCase[] = [
     },
   ),
 
+  defineCase(
+    'B20, B23, B30 (regress F2): with a receive in flight the input can be moved away whole, pinned by nobody; the next bytes land behind it, and what a send has left over stays in the output',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const chunkBytes = Math.min(1024, Math.floor(context.bulkBytes / 11));
+      const halfBytes = Math.floor(chunkBytes / 2);
+      const bytes = pattern(11 * chunkBytes);
+      b.record();
+      b.bev.maxSingleRead = 2 * chunkBytes;
+      b.bev.enable('read');
+      a.bev.write(bytes.subarray(0, chunkBytes));
+      await context.until(() => b.bev.input.length === chunkBytes, 'the first chunk');
+      await pair.settle();
+      const moved = new Evbuffer();
+      assert.equal(b.bev.input.moveTo(moved, chunkBytes), chunkBytes);
+      assert.equal(b.bev.input.length, 0);
+      moved.pin(chunkBytes);
+      moved.unpin();
+      b.bev.setWatermarks('read', { high: halfBytes });
+      a.bev.maxSingleWrite = halfBytes;
+      for (let at = chunkBytes; at < bytes.length; at += chunkBytes) {
+        a.bev.output.addReference(bytes.subarray(at, at + chunkBytes));
+      }
+      await context.until(() => b.bev.input.length >= halfBytes, 'half a chunk');
+      await pair.settle();
+      assert.equal(b.bev.input.length, halfBytes);
+      b.collect();
+      b.take();
+      await context.until(() => b.takenBytes >= bytes.length - chunkBytes, 'all other bytes');
+      expectBytes(Buffer.concat([moved.remove(chunkBytes), b.taken]), bytes);
+      assert.deepEqual([...a.events, ...b.events], []);
+    },
+  ),
+
+  defineCase(
+    'B20, B21, B30 (regress F3): a line with its zero byte is one call of a handler that disables reading in it',
+    async (context) => {
+      const pair = await context.open();
+      const { a, b } = pair;
+      const line = Buffer.from('Hello world\0');
+      b.record({
+        onRead(bev) {
+          if (bev.input.length === line.length) bev.disable('read');
+        },
+      });
+      b.bev.setWatermarks('read', { low: line.length });
+      b.bev.enable('read');
+      a.bev.write(line);
+      await context.until(() => b.count('read') > 0, 'the line');
+      await pair.settle();
+      assert.deepEqual(b.log, [`read ${line.length}`]);
+      assert.deepEqual(b.bev.enabled, ['write']);
+      expectBytes(b.bev.input.remove(line.length), line);
+      assert.deepEqual(a.events, []);
+    },
+  ),
+
   defineCase('B30 (regress B1): 8333 bytes written in odd pieces come back from an echo', async (context) => {
     await echo(context, await context.open(), pattern(SIMPLE_BYTES), oddSizes);
   }),
