@@ -79,6 +79,8 @@ void Port::FinishConnect(int32_t slot) {
   DWORD error = ErrorOf(&handle.wait, &bytes);
   handle.connecting = false;
   if (error == 0 && setsockopt(handle.socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, nullptr, 0) != 0) error = LastError();
+  // ConnectEx wants a socket that is bound, and the port that the system picks for it may be the one that it connects to.
+  if (error == 0 && IsItsOwnPeer(handle.socket)) error = WSAECONNREFUSED;
   if (error == 0) Complete(kConnect, slot, 0);
   else Fail(kConnect, slot, error);
 }

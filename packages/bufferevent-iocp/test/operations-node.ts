@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
-import { type Address, Errno, type Handle, Operation } from 'bufferevent-backend';
+import { type Address, Errno, type Handle, type IpAddress, Operation } from 'bufferevent-backend';
 import { type CaseContext, cases, runCase, temporaryFile } from 'bufferevent-backend-compliance';
 import { Stage } from 'bufferevent-backend-compliance/life-cycle';
 import { createIocpBackend, type IocpBackendOptions, type IocpPort, type IocpPortOptions } from 'bufferevent-iocp';
@@ -223,6 +223,18 @@ describe('operations that end early', () => {
     stage.port.close(listener);
     await stage.taken(listener, Operation.close);
     const client = stage.port.connect(address);
+    assert.equal(await stage.taken(client, Operation.connect), -Errno.ECONNREFUSED);
+    stage.port.close(client);
+    assert.equal(await stage.taken(client, Operation.close), 0);
+  });
+
+  it('C13: a connect is refused where its own socket is all that it can meet', async () => {
+    const stage = opened();
+    const listener = await stage.listening();
+    const address = stage.addressOf(listener) as IpAddress;
+    stage.port.close(listener);
+    await stage.taken(listener, Operation.close);
+    const client = stage.port.connect(address, { localAddress: address });
     assert.equal(await stage.taken(client, Operation.connect), -Errno.ECONNREFUSED);
     stage.port.close(client);
     assert.equal(await stage.taken(client, Operation.close), 0);

@@ -1,5 +1,6 @@
-// main.ts [--node 20|22] [--repeat N] [--everyday] [FILE …]: the suites of suites.ts under Wine, or those in the files named
-// (`packages/bufferevent-net/test/compliance-node.ts`), with one Node for Windows or all of them.
+// main.ts [--node 20|22] [--repeat N] [--everyday | --often] [FILE …]: the suites of suites.ts under Wine, or those in the files
+// named (`packages/bufferevent-net/test/compliance-node.ts`), with one Node for Windows or all of them. Of suites that are
+// repeated only those speak that fail; each round ends with a line that sums it up.
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { faultOf, passedIn } from './outcome.js';
@@ -18,6 +19,7 @@ const { values, positionals } = parseArgs({
     node: { type: 'string', multiple: true },
     repeat: { type: 'string', default: '1' },
     everyday: { type: 'boolean', default: false },
+    often: { type: 'boolean', default: false },
   },
 });
 
@@ -32,9 +34,10 @@ const majors = (values.node ?? Object.keys(NODE_VERSIONS)).map((major) => {
   if (!(major in NODE_VERSIONS)) throw new RangeError(`--node takes ${Object.keys(NODE_VERSIONS).join(' or ')}`);
   return Number(major) as NodeMajor;
 });
+const rounds = Number(values.repeat);
 const chosen = (
   positionals.length === 0
-    ? suites.filter(({ nightly }) => !(values.everyday && nightly))
+    ? suites.filter(({ nightly, often }) => !(values.everyday && nightly) && (often || !values.often))
     : positionals.map((file) => suiteOf(resolve(file)))
 ).filter(canRun);
 
@@ -63,24 +66,38 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
+/** Runs all that was chosen once. Returns a line for each run that has failed. */
+async function runRound(staging: Staging, round: number): Promise<string[]> {
+  const logName = rounds === 1 ? '' : `-round${round}`;
+  const failures: string[] = [];
+  for (const major of majors) {
+    for (const suite of chosen) {
+      const { code, seconds, log, output } = await runSuite(prefix, staging, suite, major, logName);
+      const name = `${suite.package} ${suite.file} under Node ${NODE_VERSIONS[major]} for Windows`;
+      const fault = faultOf(code, output);
+      const how = `${fault ?? `${passedIn(output)} passed`}, ${seconds.toFixed(1)} s, ${log}`;
+      if (fault !== null) failures.push(`${name}: ${how}`);
+      if (fault !== null || rounds === 1) console.log(`${output}\n${name}: ${how}\n`);
+    }
+  }
+  return failures;
+}
+
 try {
   const staging = new Staging(prefix.scratch);
   const failures: string[] = [];
-  let runs = 0;
-  for (let round = 1; round <= Number(values.repeat); round++) {
-    for (const major of majors) {
-      for (const suite of chosen) {
-        const { code, seconds, log, output } = await runSuite(prefix, staging, suite, major);
-        const name = `${suite.package} ${suite.file} under Node ${NODE_VERSIONS[major]} for Windows`;
-        const fault = faultOf(code, output);
-        const how = `${fault ?? `${passedIn(output)} passed`}, ${seconds.toFixed(1)} s, ${log}`;
-        console.log(`${output}\n${name}: ${how}\n`);
-        runs++;
-        if (fault !== null) failures.push(`${name}: ${how}`);
-      }
-    }
+  const runsOfRound = majors.length * chosen.length;
+  for (let round = 1; round <= rounds; round++) {
+    const startedMs = performance.now();
+    const failed = await runRound(staging, round);
+    failures.push(...failed);
+    if (rounds === 1) continue;
+    const seconds = (performance.now() - startedMs) / 1000;
+    const ok = runsOfRound - failed.length;
+    console.log(`round ${round} of ${rounds}: ${ok} of ${runsOfRound} runs ok, ${seconds.toFixed(1)} s`);
   }
   for (const failure of failures) console.error(failure);
+  const runs = rounds * runsOfRound;
   console.log(`under Wine: ${runs - failures.length} of ${runs} runs ok`);
   if (failures.length > 0) process.exitCode = 1;
 } finally {

@@ -15,12 +15,18 @@ export interface SuiteResult {
   readonly output: string;
 }
 
-/** Runs one suite under `node --test`. */
-export async function runSuite(prefix: Prefix, staging: Staging, suite: Suite, node: NodeMajor): Promise<SuiteResult> {
+/** Runs one suite under `node --test`. `logName` ends the name of its log. */
+export async function runSuite(
+  prefix: Prefix,
+  staging: Staging,
+  suite: Suite,
+  node: NodeMajor,
+  logName: string,
+): Promise<SuiteResult> {
   const folder = staging.add(suite.package);
   const logs = join(root, 'node_modules/.cache/wine-logs');
   mkdirSync(logs, { recursive: true });
-  const log = join(logs, `${suite.package}-${suite.file.replaceAll(/\W/g, '-')}-node${node}.log`);
+  const log = join(logs, `${suite.package}-${suite.file.replaceAll(/\W/g, '-')}-node${node}${logName}.log`);
   if (suite.surroundings !== undefined) prefix.surround(suite.surroundings);
   const startedMs = performance.now();
   const words = ['--expose-gc', '--test', '--test-reporter=spec', suite.file];

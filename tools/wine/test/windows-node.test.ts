@@ -110,10 +110,10 @@ describe.runIf(canRun)('the command', () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  function command(code: string): { status: number | null; output: string } {
+  function command(code: string, ...words: string[]): { status: number | null; output: string } {
     const file = join(folder, 'one.mjs');
     writeFileSync(file, `import { it } from 'node:test';\n${code}`);
-    const { status, stdout, stderr } = spawnSync('tsx', [main, '--node', '20', file], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('tsx', [main, '--node', '20', ...words, file], { encoding: 'utf8' });
     return { status, output: stdout + stderr };
   }
 
@@ -122,6 +122,24 @@ describe.runIf(canRun)('the command', () => {
     expect(output).toMatch(/✔ is fine/);
     expect(output).toMatch(/under Wine: 1 of 1 runs ok\n$/);
     expect(status).toBe(0);
+  });
+
+  it('that repeats sums up each round in a line, and prints what failed only', { timeout: patienceMs }, () => {
+    const { status, output } = command(
+      `import { existsSync, writeFileSync } from 'node:fs';
+      it('passes once', () => {
+        if (existsSync('ran')) throw new Error('on purpose');
+        writeFileSync('ran', '');
+      });`,
+      '--repeat',
+      '2',
+    );
+    expect(output).toMatch(/^round 1 of 2: 1 of 1 runs ok, [\d.]+ s\n/);
+    expect(output).toMatch(/on purpose/);
+    expect(output).toMatch(/^round 2 of 2: 0 of 1 runs ok, [\d.]+ s\n/m);
+    expect(output).toMatch(/under Wine: 1 of 2 runs ok\n/);
+    expect(output).toMatch(/-round2\.log\n$/);
+    expect(status).toBe(1);
   });
 
   it('ends with 1 when a suite fails', { timeout: patienceMs }, () => {

@@ -1,8 +1,10 @@
 // Which kinds of bufferevent the suite for every kind is run over.
 import { type Flavour, socketFlavour } from 'bufferevent/compliance';
+import type { Backend } from 'bufferevent-backend';
 import { createMemoryBackend, type FaultPlan, MemoryNetwork, withFaults } from 'bufferevent-backend/memory';
+import { netBackend } from 'bufferevent-net';
 import { type Held, plainPairs, tlsFilters, tlsSockets, upgraded } from './flavours.js';
-import { systemBackends } from './system-backends.js';
+import { nativeBackends, systemBackends } from './system-backends.js';
 import type { Version } from './versions.js';
 
 const KiB = 1024;
@@ -35,14 +37,15 @@ function faultySockets(name: string, plan: FaultPlan, bulkBytes: number): Flavou
 const shortSends = faultySockets('short reads and writes', { maxRecv: 37, maxSend: 50, delay: 1 }, 20_000);
 const singleBytes = faultySockets('one-byte reads', { maxRecv: 1, maxSend: 7 }, 6_400);
 
-const systemSockets = systemBackends.map((backend) =>
+const socketsOver = (backend: Backend): Flavour =>
   socketFlavour(`sockets over ${backend.name}`, {
     createBackend: () => backend,
     manualClock: false,
     files: true,
     timeoutMs: patienceMs,
-  }),
-);
+  });
+
+const systemSockets = systemBackends.map(socketsOver);
 
 type Kind = (below: Flavour, version: Version, held?: Held) => Flavour;
 const kinds: readonly Kind[] = [tlsFilters, tlsSockets, upgraded];
@@ -67,7 +70,12 @@ export function complianceFlavours(version: Version): Flavour[] {
   ];
 }
 
-/** Filters and sockets over one kind in memory and every one of the system: for runners and systems that come second. */
-export function fewerFlavours(version: Version): Flavour[] {
-  return everywhere([memorySockets, ...systemSockets], [tlsFilters, tlsSockets], version);
+/** For runners and systems that come second: filters and sockets over what is there everywhere. */
+export function portableFlavours(version: Version): Flavour[] {
+  return everywhere([memorySockets, socketsOver(netBackend)], [tlsFilters, tlsSockets], version);
+}
+
+/** The same over what is written for this system. */
+export function nativeFlavours(version: Version): Flavour[] {
+  return everywhere(nativeBackends.map(socketsOver), [tlsFilters, tlsSockets], version);
 }
