@@ -35,8 +35,8 @@ const reports = mkdtempSync(join(tmpdir(), `${name}-asan-`));
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const standing = process.env['NIGHTLY'] === undefined ? [] : values.with.map((folder) => join(root, folder));
-/** All but those that judge resident memory: the sanitizer keeps what was freed. */
-const tests = ['--testNamePattern', '^(?!.*costs bounded memory)'];
+/** All but those that judge resident memory: the sanitizer keeps what was freed. A process takes several times as long to start. */
+const tests = ['--testNamePattern', '^(?!.*costs bounded memory)', '--testTimeout', '60000'];
 
 /** Runs Node over the sanitized addon. */
 function runNode(words: readonly string[], folder: string, { detectLeaks }: { detectLeaks: boolean }): boolean {

@@ -246,7 +246,7 @@ export class Evbuffer {
     changed(chain);
     linkBack(chain, node);
     chain.length += bytes;
-    this.#notifyAdded(bytes);
+    if (this.#watches !== null) this.#notifyAdded(bytes);
   }
 
   /**
@@ -818,11 +818,20 @@ export class Evbuffer {
     return this.#watches.add(callback);
   }
 
+  // Short, to be inlined into every operation.
   #checkFront(): void {
-    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+    if (this.#frozen !== 0) this.#refuseAtFront();
   }
 
   #checkBack(): void {
+    if (this.#frozen !== 0) this.#refuseAtBack();
+  }
+
+  #refuseAtFront(): void {
+    if ((this.#frozen & FRONT) !== 0) throw frozenFront();
+  }
+
+  #refuseAtBack(): void {
     if ((this.#frozen & BACK) !== 0) throw new EvbufferError('ERR_EVBUFFER_FROZEN_BACK', 'the back is frozen');
   }
 

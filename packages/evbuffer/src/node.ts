@@ -76,9 +76,8 @@ export interface FileExtent {
 
 export const MAX_EXTENT_BYTES: number = 2 ** 30;
 
-/** Nodes without memory that are not in use, last in first out; null behind them. An array has less to write than a list. */
-const freeNodes: (ChainNode | null)[] = [];
-let freeNodeCount = 0;
+/** Nodes without memory that are not in use, last in first out. An array has less to write than a list. */
+const freeNodes: ChainNode[] = [];
 const MAX_FREE_NODES = 4096;
 
 /**
@@ -91,16 +90,17 @@ const MAX_FREE_NODES = 4096;
 const slabNodes: (ChainNode | null)[] = new Array<null>(SIZE_CLASSES).fill(null);
 
 function takeNode(): ChainNode {
-  if (freeNodeCount === 0) return new ChainNode();
-  const node = freeNodes[--freeNodeCount] as ChainNode;
-  freeNodes[freeNodeCount] = null;
-  return node;
+  return freeNodes.pop() ?? newNode();
 }
 
-/** Forgets the memory and keeps the node for its next use. Nobody is told. */
+/** Apart, because `takeNode` is inlined everywhere only as long as it is this short. */
+function newNode(): ChainNode {
+  return new ChainNode();
+}
+
+/** Forgets the memory and keeps the node, which is not pinned any more, for its next use. Nobody is told. */
 export function recycleNode(node: ChainNode): void {
   node.writable = false;
-  node.pinnedFrom = -1;
   node.owner = null;
   node.onRelease = null;
   node.carrier = null;
@@ -117,7 +117,7 @@ export function recycleReference(node: ChainNode): void {
   node.end = 0;
   node.doubtful = false;
   node.next = null;
-  if (freeNodeCount < MAX_FREE_NODES) freeNodes[freeNodeCount++] = node;
+  if (freeNodes.length < MAX_FREE_NODES) freeNodes.push(node);
 }
 
 /** An empty writable node of at least `bytes`, with whatever its previous user left in the memory. */
@@ -156,10 +156,8 @@ export function recycleSlab(node: ChainNode): void {
   }
   hooks?.retired(node.memory);
   node.ownership = FREE;
-  node.writable = true;
   node.start = 0;
   node.end = 0;
-  node.pinnedFrom = -1;
   node.below = below;
   node.next = top;
   slabNodes[index] = node;
@@ -236,6 +234,7 @@ export function shareNode(node: ChainNode): ChainNode {
     carrier = takeNode();
     carrier.memory = node.memory;
     carrier.ownership = node.ownership;
+    carrier.writable = node.writable;
     carrier.slabClass = node.slabClass;
     carrier.owner = node.owner;
     carrier.lease = node.lease;

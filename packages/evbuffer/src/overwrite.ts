@@ -53,7 +53,6 @@ export function overwrite(chain: Chain, node: ChainNode | null, base: number, in
 
 /** Cuts a node so that `size` bytes of it, from `skip` on, have a node of their own. */
 function ownCopy(chain: Chain, node: ChainNode, skip: number, size: number): ChainNode {
-  chain.layout = (chain.layout + 1) | 0;
   let own = node;
   if (skip > 0) own = cut(chain, node, skip);
   if (size < own.end - own.start) cut(chain, own, size);

@@ -34,5 +34,6 @@ export function unpinAll(chain: Chain): ChainNode | null {
   }
   const drained = chain.limbo;
   chain.limbo = null;
+  for (let node = drained; node !== null; node = node.next) node.pinnedFrom = -1;
   return drained;
 }

@@ -58,6 +58,7 @@ export function validate(buffer: Evbuffer): void {
     last = node;
   }
   if (chain.tail !== last) fail(chain, 'the tail is not the last node');
+  if (last === null && chain.files) fail(chain, 'an empty buffer has no files');
   if (chain.length !== length) fail(chain, `the nodes hold ${length} bytes`);
   if (chain.pinnedNodes !== pinnedNodes) fail(chain, `${pinnedNodes} nodes are pinned`);
   if (!chain.pinned && (pinnedNodes > 0 || chain.limbo !== null)) fail(chain, 'pinned nodes without a pin');

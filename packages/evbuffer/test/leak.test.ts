@@ -80,3 +80,21 @@ test('the slab pool keeps 512 KiB of each size, and not one piece more', () => {
   }
   expect(retainedBytes()).toBe(7 * 512 * 1024);
 });
+
+test('what was queued by reference leaves at most 4096 nodes behind, however much it was', () => {
+  const buffer = new Evbuffer();
+  const block = new Uint8Array(1);
+  const heapBytes = (): number => {
+    globalThis.gc?.();
+    return process.memoryUsage().heapUsed;
+  };
+  const queueAndDrain = (pieces: number): void => {
+    for (let i = 0; i < pieces; i++) buffer.addReference(block);
+    buffer.drain();
+  };
+  queueAndDrain(5000);
+  const before = heapBytes();
+  queueAndDrain(300_000);
+  // All nodes would be 40 MiB.
+  expect(heapBytes() - before).toBeLessThan(2 ** 20);
+});

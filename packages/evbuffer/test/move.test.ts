@@ -145,9 +145,9 @@ test('moving more than there is, to itself or nothing is harmless (row 21)', () 
   expectText(target, 'xabc');
 });
 
-test('a cut copies at most 1 KiB, and only what goes', () => {
-  const memory = bytes('m'.repeat(5000));
-  const cut = (at: number): boolean[] => {
+test('a cut copies at most 1 KiB, at most half of a piece, and only what goes', () => {
+  const cut = (at: number, size = 5000): boolean[] => {
+    const memory = bytes('m'.repeat(size));
     const source = new Evbuffer();
     source.addReference(memory);
     const target = new Evbuffer();
@@ -161,6 +161,8 @@ test('a cut copies at most 1 KiB, and only what goes', () => {
   expect(cut(4000)).toEqual([true, true]);
   expect(cut(1024)).toEqual([false, true]);
   expect(cut(1025)).toEqual([true, true]);
+  expect(cut(250, 500)).toEqual([false, true]);
+  expect(cut(251, 500)).toEqual([true, true]);
 });
 
 test('after a cut both buffers write memory of their own', () => {

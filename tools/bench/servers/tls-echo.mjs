@@ -1,7 +1,8 @@
 // @ts-check
-// An echo over TLS on loopback TCP: `tls-echo.mjs epoll|net|node|c-loop FOLDER`. Plain JavaScript, as users would write it, but for
-// the loop in C.
+// An echo over TLS on loopback TCP: `tls-echo.mjs epoll|net|node|c-loop|node-plain FOLDER`, the last of them without TLS. Plain
+// JavaScript, as users would write it, but for the loop in C.
 import { once } from 'node:events';
+import { createServer as createPlainServer } from 'node:net';
 import { createServer } from 'node:tls';
 import { EventBase } from 'bufferevent';
 import { epollBackend } from 'bufferevent-epoll';
@@ -29,15 +30,14 @@ async function ours(backend) {
   return listener.address.port;
 }
 
-/** @returns {Promise<number>} */
-async function node() {
-  const server = createServer(
-    { minVersion: 'TLSv1.3', ciphers: SUITE, ecdhCurve: GROUP, key, cert, noDelay: true },
-    (socket) => {
-      socket.on('error', () => {}); // A client that was given up.
-      socket.on('data', (data) => void socket.write(data));
-    },
-  );
+/** @param {import('node:net').Socket} socket */
+function echo(socket) {
+  socket.on('error', () => {}); // A client that was given up.
+  socket.on('data', (data) => void socket.write(data));
+}
+
+/** @param {import('node:net').Server} server @returns {Promise<number>} the port */
+async function listening(server) {
   server.listen({ host: '127.0.0.1', port: 0, backlog: 1024 });
   await once(server, 'listening');
   const address = server.address();
@@ -49,7 +49,11 @@ async function node() {
 const servers = {
   epoll: () => ours(epollBackend),
   net: () => ours(netBackend),
-  node,
+  node: () =>
+    listening(
+      createServer({ minVersion: 'TLSv1.3', ciphers: SUITE, ecdhCurve: GROUP, key, cert, noDelay: true }, echo),
+    ),
+  'node-plain': () => listening(createPlainServer({ noDelay: true }, echo)),
   'c-loop': async () => (await import('./tls-c-loop.mjs')).serve(credentials),
 };
 const start = servers[name];

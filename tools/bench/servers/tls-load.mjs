@@ -1,15 +1,15 @@
 // @ts-check
-// The load of an echo over TLS, the same for every server: `tls-load.mjs PORT FOLDER CONNECTIONS MESSAGE-BYTES`. Each
+// The load of an echo over TLS, the same for every server: `tls-load.mjs tls|plain PORT FOLDER CONNECTIONS MESSAGE-BYTES`. Each
 // connection has one message under way, and sends the next when it has come back whole. Says by a message that all are
 // open; told `go` and `rest` it begins and lets it be, at either of them and at `count` it answers how many messages have
 // come back. At first, until it has rested once, every byte is compared.
 import { setImmediate } from 'node:timers/promises';
-import { EventBase } from 'bufferevent';
+import { connect, EventBase } from 'bufferevent';
 import { epollBackend } from 'bufferevent-epoll';
 import { connectTls, getSsl, SslContext } from 'bufferevent-openssl';
 import { Comparison, failureOf, GROUP, HOST_NAME, pieceOf, readCredentials, SUITE } from './tls-terms.mjs';
 
-const [port = '', folder = '', connections = '', messageBytes = ''] = process.argv.slice(2);
+const [kind = '', port = '', folder = '', connections = '', messageBytes = ''] = process.argv.slice(2);
 const piece = pieceOf(Number(messageBytes));
 const base = new EventBase({ backend: epollBackend });
 const { ca } = readCredentials(folder, 'ecdsa');
@@ -37,9 +37,12 @@ const handlers = {
   },
 };
 
+const target = { ip: '127.0.0.1', port: Number(port) };
 const open = await Promise.all(
   Array.from({ length: Number(connections) }, () =>
-    connectTls({ ip: '127.0.0.1', port: Number(port), servername: HOST_NAME, context, base }, handlers),
+    kind === 'tls'
+      ? connectTls({ ...target, servername: HOST_NAME, context, base }, handlers)
+      : connect(target, handlers, { base }),
   ),
 );
 const ssl = getSsl(/** @type {import('bufferevent').Bufferevent} */ (open[0]));

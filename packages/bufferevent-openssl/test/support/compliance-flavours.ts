@@ -9,7 +9,7 @@ import type { Version } from './versions.js';
 
 const KiB = 1024;
 const nightly = process.env['NIGHTLY'] === '1';
-/** Filters take a single byte at a time through everything that lies below them. */
+/** Filters take a single byte at a time through everything that lies below them, and a machine may have other things to do. */
 export const patienceMs: number = nightly ? 200_000 : 50_000;
 
 /** Without files of its own, so that real ones can be sent. */
@@ -38,7 +38,12 @@ const shortSends = faultySockets('short reads and writes', { maxRecv: 37, maxSen
 const singleBytes = faultySockets('one-byte reads', { maxRecv: 1, maxSend: 7 }, 6_400);
 
 const socketsOver = (backend: Backend): Flavour =>
-  socketFlavour(`sockets over ${backend.name}`, { createBackend: () => backend, manualClock: false, files: true });
+  socketFlavour(`sockets over ${backend.name}`, {
+    createBackend: () => backend,
+    manualClock: false,
+    files: true,
+    timeoutMs: patienceMs,
+  });
 
 const systemSockets = systemBackends.map(socketsOver);
 

@@ -1,7 +1,7 @@
 import type { Finding } from '../findings.js';
 import type { Judgement } from '../judgement.js';
 import { median } from '../statistics.js';
-import type { Results } from './results.js';
+import type { Results, Round } from './results.js';
 import {
   churnId,
   churnTitles,
@@ -30,6 +30,21 @@ export function ratios(results: Results, { id }: Work, judged: PeerId, against: 
 export function judgeRequirement(results: Results, work: Work, requirement: Requirement): Judgement | null {
   const byRound = ratios(results, work, requirement.judged, requirement.against);
   return byRound === null ? null : judgeRatio(median(byRound), requirement.atLeast);
+}
+
+/**
+ * What TLS above node:net can reach of node:tls at most, in MB a CPU second and by ratio: sockets as node:net has them and nothing
+ * but what the loop in C takes to decrypt and to encrypt as much, both ends of which are in one process; `null` when one of them was not measured.
+ */
+export function limitOverNet({
+  rounds,
+}: Results): { readonly perCpuSecond: number; readonly ofNodeTls: number } | null {
+  const { 'node-plain': sockets, node } = rounds['echo'] ?? {};
+  const records = rounds['bulk-16384']?.['c-loop'];
+  if (sockets === undefined || node === undefined || records === undefined) return null;
+  const medianOf = (measured: readonly Round[]): number => median(measured.map(({ perCpuSecond }) => perCpuSecond));
+  const perCpuSecond = 1 / (1 / medianOf(sockets) + 1 / medianOf(records));
+  return { perCpuSecond, ofNodeTls: perCpuSecond / medianOf(node) };
 }
 
 /** What TLS adds to the memory of a connection; `null` when it was not measured. */

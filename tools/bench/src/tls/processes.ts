@@ -92,7 +92,8 @@ async function startEcho({ task, unitSize }: Work, peer: PeerId, duration: Durat
   if (task.does !== 'echo') throw new Error('this is no echo');
   const { connections, messageBytes } = task;
   const server = await ServerProcess.of(start(SERVER_CORE, 'echo', [peer, credentialsFolder]));
-  const load = start(LOAD_CORE, 'load', [server.target.port, credentialsFolder, connections, messageBytes]);
+  const kind = peer === 'node-plain' ? 'plain' : 'tls';
+  const load = start(LOAD_CORE, 'load', [kind, server.target.port, credentialsFolder, connections, messageBytes]);
   const echoFor = async (cpuSeconds: number): Promise<Round> => {
     const before = await look(server, load, 'go');
     let after = before;

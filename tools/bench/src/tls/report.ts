@@ -2,7 +2,7 @@ import { summarise } from '../findings.js';
 import { times, verdict } from '../judgement.js';
 import { median } from '../statistics.js';
 import { table } from '../table.js';
-import { findings, idleBytes, judgeRequirement, ratios } from './findings.js';
+import { findings, idleBytes, judgeRequirement, limitOverNet, ratios } from './findings.js';
 import type { Results, Round } from './results.js';
 import {
   churnTitles,
@@ -52,7 +52,21 @@ function workTable(results: Results, work: Work): string[] {
     return [[peerTitles[peer], show(median(rates)), spread(rates, show), ...(isEcho ? cores(rounds) : [])]];
   });
   const header = ['', work.unit, 'least … most', ...(isEcho ? ['server, % of a core', 'load, % of a core'] : [])];
-  return [`### ${work.title}`, table(header, rows), ...ratiosTable(results, work)];
+  return [
+    `### ${work.title}`,
+    table(header, rows),
+    ...ratiosTable(results, work),
+    ...(isEcho ? limitOfNet(results) : []),
+  ];
+}
+
+function limitOfNet(results: Results): string[] {
+  const limit = limitOverNet(results);
+  if (limit === null) return [];
+  return [
+    `What node:net takes without TLS, and the loop in C to decrypt and encrypt as much, come to ${show(limit.perCpuSecond)} MB a CPU ` +
+      `second together, ${times(limit.ofNodeTls)} of node:tls. Nothing that is built on node:net can do better.`,
+  ];
 }
 
 function cores(rounds: readonly Round[]): string[] {

@@ -10,7 +10,8 @@ export type PeerId =
   | 'node-duplex'
   | 'node-duplex-window'
   | 'node-tcp'
-  | 'node';
+  | 'node'
+  | 'node-plain';
 
 export const peerTitles: Readonly<Record<PeerId, string>> = {
   ours: 'bufferevent-openssl, filters over a pair',
@@ -22,6 +23,7 @@ export const peerTitles: Readonly<Record<PeerId, string>> = {
   'node-duplex-window': 'the same, 256 KiB queued whatever `write()` says',
   'node-tcp': 'node:tls over TCP',
   node: 'node:tls',
+  'node-plain': 'node:net, the same without TLS',
 };
 
 /** What one of ours must reach of a peer's work for each second of CPU time. */
@@ -91,7 +93,7 @@ export const works: readonly Work[] = [
     unit: 'MB a CPU second of the server',
     unitSize: MEGABYTE,
     task: { does: 'echo', connections: 64, messageBytes: 16 * KIB },
-    peers: ['epoll', 'net', 'node', 'c-loop'],
+    peers: ['epoll', 'net', 'node', 'c-loop', 'node-plain'],
     requirements: [
       { judged: 'epoll', against: 'node', atLeast: 2 },
       { judged: 'net', against: 'node', atLeast: 1.3 },
