@@ -69,7 +69,7 @@ describe.skipIf(!canMeasure())(what, () => {
   it('measures an echo over TCP, with the load in a process of its own', async () => {
     const { results } = await tls('echo');
     const echo = results.rounds['echo']!;
-    expect(Object.keys(echo)).toEqual(['epoll', 'net', 'node', 'c-loop']);
+    expect(Object.keys(echo)).toEqual(['epoll', 'net', 'node', 'c-loop', 'node-plain']);
     for (const [round] of Object.values(echo)) {
       expect(round!['perCpuSecond']).toBeGreaterThan(0.1);
       expect(round!['serverPercent']).toBeGreaterThan(0);
