@@ -34,7 +34,7 @@ export const suites: readonly Suite[] = [
   { package: 'bufferevent', file: 'test/unanswered-connect-iocp-node.js', limitMinutes: 1 },
   { package: 'bufferevent', file: 'test/silent-network-iocp-node.js', limitMinutes: 1, surroundings: 'silentNetwork' },
   { package: 'bufferevent-openssl', file: 'test/binding-node.js', limitMinutes: 5 },
-  { package: 'bufferevent-openssl', file: 'test/compliance-node.js', limitMinutes: 10 },
+  { package: 'bufferevent-openssl', file: 'test/compliance-node.js', limitMinutes: 10, nightly: true },
   { package: 'bufferevent-openssl', file: 'test/compliance-native-node.js', limitMinutes: 5, often: true },
   { package: 'iocp-tls-echo', file: 'test/echo-node.js', limitMinutes: 3 },
 ];
