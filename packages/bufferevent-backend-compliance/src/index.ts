@@ -2,6 +2,7 @@ export { type ComplianceCase, type Requirement, type Rule, rules } from './case.
 export { cases } from './cases/index.js';
 export { CaseContext, type Pair } from './context.js';
 export { Driver } from './driver.js';
+export { exhaustDescriptors } from './exhaust-descriptors.js';
 export type { Exhaustion, Harness, OpenFile, Runner, TemporaryPath } from './harness.js';
 export type { Completion } from './ledger.js';
 export { Stream } from './stream.js';

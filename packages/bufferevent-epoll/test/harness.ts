@@ -1,8 +1,8 @@
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, type Backend, Operation, type PathAddress } from 'bufferevent-backend';
-import { type Harness, type TemporaryPath, temporaryFile } from 'bufferevent-backend-compliance';
+import { exhaustDescriptors, type Harness, type TemporaryPath, temporaryFile } from 'bufferevent-backend-compliance';
 import { epollBackend } from 'bufferevent-epoll';
 
 /** Paths for sockets, in a folder that goes when the process does. */
@@ -44,16 +44,6 @@ export function epollHarness(listenAddress: () => Address, backend: Backend = ep
     openSparseFile: temporaryFile,
     childModule,
   };
-}
-
-/** Takes every descriptor that the process may still open. */
-function exhaustDescriptors(): { restore(): void } {
-  const taken: number[] = [];
-  try {
-    for (;;) taken.push(openSync('/dev/null', 'r'));
-  } catch {
-    return { restore: () => taken.forEach(closeSync) };
-  }
 }
 
 async function openPairs(count: number): Promise<[number, number][]> {

@@ -255,14 +255,14 @@ export function discardFront(chain: Chain, bytes: number): ChainNode | null {
   const next = head.next;
   let done: ChainNode | null = null;
   // All of the head and nothing else: what reading piece by piece comes to, and a sixth cheaper without the loop.
-  if (bytes === size && head.pinnedFrom < 0 && isRecycled(head)) startAt(chain, next);
+  if (bytes === size && head.pinnedFrom < 0 && tryRecycle(head)) startAt(chain, next);
   else done = discardNodes(chain, head, bytes);
   if (chain.head === null && chain.spare !== null) dropSpares(chain);
   return done;
 }
 
-/** Recycles a node whose memory has no owner to tell; whether it was one. */
-function isRecycled(node: ChainNode): boolean {
+/** Recycles a node unless its memory has an owner to tell; returns whether it did. */
+function tryRecycle(node: ChainNode): boolean {
   if (node.ownership === SLAB) recycleSlab(node);
   else if (node.ownership === REFERENCE && node.onRelease === null) recycleReference(node);
   else return false;
@@ -293,7 +293,7 @@ function discardNodes(chain: Chain, node: ChainNode | null, bytes: number): Chai
       node.next = chain.limbo;
       chain.limbo = node;
       chain.pinnedNodes--;
-    } else if (!isRecycled(node)) {
+    } else if (!tryRecycle(node)) {
       if (last === null) first = node;
       else last.next = node;
       last = node;

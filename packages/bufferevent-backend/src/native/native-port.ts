@@ -75,8 +75,9 @@ export class NativePort implements Port {
     this.#control[ControlWord.openLargeSlab] = -1;
     this.#completions = new Completions(() => this.#memory);
     this.#submissions = new Submissions(this.#control, () => binding.flush(this.#native));
-    const words = [this.#completions.words, this.#submissions.words] as const;
-    const native = binding.open(this.#control, ...words, counters, this.#onWakeup.bind(this), this);
+    const { words: completions } = this.#completions;
+    const { words: submissions } = this.#submissions;
+    const native = binding.open(this.#control, completions, submissions, counters, this.#onWakeup.bind(this), this);
     if (typeof native === 'number') throw systemError(tabled(native), openCall);
     this.#native = native;
     this.#memory = new PortMemory(binding, native, this.#control);
