@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "own_peer.h"
 #include "port.h"
 #include "system.h"
 
@@ -41,6 +42,7 @@ int32_t Port::Connect(const SocketAddress& address, int parsed, const SocketAddr
   int error = descriptor < 0 ? descriptor : 0;
   if (error == 0 && local != nullptr && bind(descriptor, local->get(), local->length) < 0) error = -errno;
   if (error == 0) error = static_cast<int>(Retrying([&] { return connect(descriptor, address.get(), address.length); }));
+  if (error == 0 && HasMetItself(descriptor)) error = -ECONNREFUSED;
   if (error == -EINPROGRESS) {
     handle.connecting = true;
     error = Watch(slot, EPOLLOUT) ? 0 : -ENOMEM;
@@ -54,7 +56,8 @@ int32_t Port::Connect(const SocketAddress& address, int parsed, const SocketAddr
 
 void Port::FinishConnect(int32_t slot) {
   Handle& handle = handles_[slot];
-  const int error = SocketError(handle.descriptor);
+  int error = SocketError(handle.descriptor);
+  if (error == 0 && HasMetItself(handle.descriptor)) error = ECONNREFUSED;
   handle.connecting = false;
   Complete(kConnect, slot, -error);
   if (error != 0) {

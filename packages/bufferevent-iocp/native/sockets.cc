@@ -1,6 +1,5 @@
 #include "sockets.h"
 
-#include <string.h>
 #include <winternl.h>
 
 extern "C" NTSTATUS NTAPI NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK status, PVOID information, ULONG bytes,
@@ -61,14 +60,6 @@ bool HasPeer(SOCKET socket) {
   sockaddr_storage peer;
   int length = sizeof peer;
   return getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &length) == 0;
-}
-
-bool IsItsOwnPeer(SOCKET socket) {
-  sockaddr_storage local{}, peer{};
-  int localLength = sizeof local, peerLength = sizeof peer;
-  return getsockname(socket, reinterpret_cast<sockaddr*>(&local), &localLength) == 0 &&
-         getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &peerLength) == 0 && localLength == peerLength &&
-         memcmp(&local, &peer, static_cast<size_t>(localLength)) == 0;
 }
 
 bool LeaveCompletionPort(SOCKET socket) {

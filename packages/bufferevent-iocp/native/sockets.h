@@ -41,10 +41,6 @@ inline DWORD SetSocketOption(SOCKET socket, int level, int option, const Value& 
 // Whether the system still has a connection: not after a reset, and not after both ends have ended.
 bool HasPeer(SOCKET socket);
 
-// Whether a connected socket is bound to the very address that it has connected to, where nobody listened: TCP lets it meet
-// itself.
-bool IsItsOwnPeer(SOCKET socket);
-
 // Lets a socket leave its completion port, where the system can.
 bool LeaveCompletionPort(SOCKET socket);
 

@@ -3,6 +3,7 @@
 
 #include "detached-sockets.h"
 #include "errors.h"
+#include "own_peer.h"
 #include "port.h"
 
 namespace bufferevent {
@@ -79,8 +80,7 @@ void Port::FinishConnect(int32_t slot) {
   DWORD error = ErrorOf(&handle.wait, &bytes);
   handle.connecting = false;
   if (error == 0 && setsockopt(handle.socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, nullptr, 0) != 0) error = LastError();
-  // ConnectEx wants a socket that is bound, and the port that the system picks for it may be the one that it connects to.
-  if (error == 0 && IsItsOwnPeer(handle.socket)) error = WSAECONNREFUSED;
+  if (error == 0 && HasMetItself(handle.socket)) error = WSAECONNREFUSED;
   if (error == 0) Complete(kConnect, slot, 0);
   else Fail(kConnect, slot, error);
 }

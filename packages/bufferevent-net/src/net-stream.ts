@@ -290,9 +290,15 @@ export class NetStream extends NetHandle {
 
   #onConnect(address: Address): void {
     if (!this.#connecting) return;
+    const socket = this.#socket;
+    if (hasMetItself(socket)) {
+      this.#failure = -Errno.ECONNREFUSED;
+      abandon(socket);
+      return;
+    }
     this.#connecting = false;
     this.#connected = true;
-    this.#address = 'path' in address ? { local: null, peer: address } : socketAddress(this.#socket);
+    this.#address = 'path' in address ? { local: null, peer: address } : socketAddress(socket);
     this.#completions.finish(this, Operation.connect, 0);
   }
 
@@ -361,6 +367,14 @@ export function abandon(socket: Socket): void {
   // libuv refuses to reset while it shuts down; that is over soon, as nothing is queued before it.
   else if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy());
   else socket.resetAndDestroy();
+}
+
+/**
+ * Whether the system has picked for a TCP socket the very port that it connects to, where nobody listens. It would hear what
+ * it says, and keep the port from whoever wants to listen there.
+ */
+function hasMetItself({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
+  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
 }
 
 function viewOf(segment: Segment, room: number): Uint8Array {

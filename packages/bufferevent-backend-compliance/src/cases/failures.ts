@@ -27,6 +27,20 @@ export const failureCases: readonly ComplianceCase[] = [
     ['tcp'],
   ),
 
+  complianceCase(
+    'C13: a connect that could meet nobody but itself completes with ECONNREFUSED',
+    async (context) => {
+      const address = (await context.refusedAddress()) as IpAddress;
+      const handle = context.left.port.connect(address, { localAddress: address });
+      assert.equal((await context.left.next(handle, Operation.connect)).result, refused);
+      context.left.port.close(handle);
+      assert.equal((await context.left.next(handle, Operation.close)).result, 0);
+      // It does not keep the address from whoever comes to listen there.
+      await context.pairAt(await context.listen(context.right, address));
+    },
+    ['tcp'],
+  ),
+
   complianceCase('C13: listening on an address in use completes with EADDRINUSE', async (context) => {
     const { handle: first, address } = await context.listen();
     const handle = context.right.port.listen(address);
