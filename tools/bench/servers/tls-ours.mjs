@@ -3,7 +3,17 @@
 import { createPair, EventBase } from 'bufferevent';
 import { createMemoryBackend } from 'bufferevent-backend/memory';
 import { OpensslBufferevent, Ssl, SslContext } from 'bufferevent-openssl';
-import { Comparison, failureOf, GROUP, HOST_NAME, pieceOf, repeat, SUITE, WINDOW_BYTES } from './tls-terms.mjs';
+import {
+  agreedBy,
+  Comparison,
+  failureOf,
+  GROUP,
+  HOST_NAME,
+  pieceOf,
+  repeat,
+  SUITE,
+  WINDOW_BYTES,
+} from './tls-terms.mjs';
 
 /** Handshakes that are under way at once. */
 const AT_ONCE = 8;
@@ -44,7 +54,7 @@ export function createPeer({ key, cert, ca }, how) {
       onEvent(_, event) {
         if (event.kind !== 'connected') done(failureOf(event));
         else if (--waiting === 0) {
-          if (about === '') about = describe(client.ssl);
+          if (about === '') about = agreedBy(client.ssl);
           client.free();
           server.free();
           done();
@@ -89,7 +99,7 @@ export function createPeer({ key, cert, ca }, how) {
      */
     async bulk(bytes, writeBytes, compare) {
       const [client, server] = await openOnce();
-      if (about === '') about = describe(client.ssl);
+      if (about === '') about = agreedBy(client.ssl);
       const piece = pieceOf(writeBytes);
       const comparison = compare ? new Comparison(piece) : null;
       await new Promise((resolve, reject) => {
@@ -121,10 +131,4 @@ export function createPeer({ key, cert, ca }, how) {
       });
     },
   };
-}
-
-/** @param {Ssl} ssl */
-function describe(ssl) {
-  const isVerified = ssl.verifyError === null && ssl.verifiedChain.length > 0;
-  return `${ssl.protocol} ${ssl.cipher?.name} ${ssl.group} ${isVerified ? 'verified' : 'not verified'}`;
 }

@@ -11,6 +11,12 @@ export const GROUP = 'X25519';
 /** What a peer says of its connections, when they are as they should be. */
 export const AGREED = `TLSv1.3 ${SUITE} ${GROUP} verified`;
 
+/** What one of ours has agreed upon. @param {import('bufferevent-openssl').Ssl} ssl of a client */
+export function agreedBy(ssl) {
+  const isVerified = ssl.verifyError === null && ssl.verifiedChain.length > 0;
+  return `${ssl.protocol} ${ssl.cipher?.name} ${ssl.group} ${isVerified ? 'verified' : 'not verified'}`;
+}
+
 /** Bytes that are handed over and not taken, above which a writer waits, where it does not wait by itself. */
 export const WINDOW_BYTES = 256 * 1024;
 

@@ -18,6 +18,7 @@ const credentials = readCredentials(folder, /** @type {import('./tls-terms.mjs')
 const peers = {
   ours: async () => (await import('./tls-ours.mjs')).createPeer(credentials, 'write'),
   'ours-reference': async () => (await import('./tls-ours.mjs')).createPeer(credentials, 'reference'),
+  'ours-engine': async () => (await import('./tls-bio-pair.mjs')).createPeer(credentials),
   'node-tcp': async () => (await import('./tls-node.mjs')).createPeer(credentials, 'tcp', 'welcome'),
   'node-duplex': async () => (await import('./tls-node.mjs')).createPeer(credentials, 'duplex', 'welcome'),
   'node-duplex-window': async () => (await import('./tls-node.mjs')).createPeer(credentials, 'duplex', 'window'),

@@ -54,7 +54,7 @@ describe.skipIf(!canMeasure())(what, () => {
     expect(results.run.leftOut).toEqual([]);
     expect(Object.keys(results.rounds)).toEqual(['handshakes-ecdsa']);
     const handshakes = results.rounds['handshakes-ecdsa']!;
-    expect(Object.keys(handshakes)).toEqual(['ours', 'c-loop', 'node-duplex', 'node-tcp']);
+    expect(Object.keys(handshakes)).toEqual(['ours', 'ours-engine', 'c-loop', 'node-duplex', 'node-tcp']);
     for (const [round] of Object.values(handshakes)) expect(round!['perCpuSecond']).toBeGreaterThan(1);
     expect(page).toMatch(/^### Handshakes, ECDSA on P-256, both ends in one process$/m);
     expect(page).toMatch(

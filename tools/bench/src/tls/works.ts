@@ -4,6 +4,7 @@ import { judgeLimit, times } from '../judgement.js';
 export type PeerId =
   | 'ours'
   | 'ours-reference'
+  | 'ours-engine'
   | 'epoll'
   | 'net'
   | 'c-loop'
@@ -16,6 +17,7 @@ export type PeerId =
 export const peerTitles: Readonly<Record<PeerId, string>> = {
   ours: 'bufferevent-openssl, filters over a pair',
   'ours-reference': 'the same, written by reference, 256 KiB queued',
+  'ours-engine': 'its engine alone, what is written copied first',
   epoll: 'bufferevent-openssl on epoll',
   net: 'bufferevent-openssl on net',
   'c-loop': "a loop in C on Node's OpenSSL",
@@ -58,7 +60,7 @@ function handshakes(key: 'ecdsa' | 'rsa', title: string, requirements: readonly 
     unit: 'handshakes a CPU second',
     unitSize: 1,
     task: { does: 'handshakes', key },
-    peers: ['ours', 'c-loop', 'node-duplex', 'node-tcp'],
+    peers: ['ours', 'ours-engine', 'c-loop', 'node-duplex', 'node-tcp'],
     requirements,
   };
 }
@@ -70,7 +72,7 @@ function bulk(writeBytes: number): Work {
     unit: 'MB a CPU second',
     unitSize: MEGABYTE,
     task: { does: 'bulk', writeBytes },
-    peers: ['ours', 'ours-reference', 'c-loop', 'node-duplex', 'node-duplex-window', 'node-tcp'],
+    peers: ['ours', 'ours-reference', 'ours-engine', 'c-loop', 'node-duplex', 'node-duplex-window', 'node-tcp'],
     requirements: [
       { judged: 'ours', against: 'node-duplex', atLeast: 4 },
       { judged: 'ours', against: 'c-loop', atLeast: 0.85 },
