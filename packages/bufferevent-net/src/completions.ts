@@ -10,6 +10,7 @@ import {
 import { Account, CompletionQueue } from './completion-queue.js';
 import type { NetHandle } from './net-handle.js';
 import { ProcessHold } from './process-hold.js';
+import { ReadMemory, type ReadSlab } from './read-memory.js';
 
 /**
  * Deliveries in a row in one turn: the sink sends, the system takes the bytes at once, and the completion can be had in
@@ -35,11 +36,9 @@ const RECEIVED = 1;
  *                            └──────────────────────────────────┘
  */
 export class Completions {
-  /**
-   * Which leases are out (C5). The memory itself belongs to the garbage collector: all that must be known of a lease is
-   * whether it was given back.
-   */
-  readonly #leases = new HandleTable<true>(LEASE_SLOT_BITS);
+  readonly memory: ReadMemory = new ReadMemory();
+  /** Which leases are out (C5), and what each of them holds: `null` for memory of the garbage collector. */
+  readonly #leases = new HandleTable<ReadSlab | null>(LEASE_SLOT_BITS);
   /** Operations submitted and not yet delivered. */
   pending = 0;
   batches = 0;
@@ -76,14 +75,15 @@ export class Completions {
     return this.#leases.size;
   }
 
-  lease(): Lease {
-    return this.#leases.add(true);
+  /** Takes over one hold on `slab`. */
+  lease(slab: ReadSlab | null): Lease {
+    return this.#leases.add(slab);
   }
 
   release(lease: Lease): void {
-    if (this.#leases.remove(lease) === undefined) {
-      throw new BackendError('ERR_BACKEND_STALE_LEASE', `lease ${lease} is not out`);
-    }
+    const slab = this.#leases.remove(lease);
+    if (slab === undefined) throw new BackendError('ERR_BACKEND_STALE_LEASE', `lease ${lease} is not out`);
+    if (slab !== null) this.memory.release(slab);
   }
 
   /** Marks an operation as in flight, or throws when one of its kind is (C3). */

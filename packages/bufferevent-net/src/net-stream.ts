@@ -1,4 +1,4 @@
-import { Socket, type SocketConnectOpts, type SocketConstructorOpts } from 'node:net';
+import type { Socket, SocketConnectOpts, SocketConstructorOpts } from 'node:net';
 import {
   type Address,
   type AddressPair,
@@ -13,7 +13,9 @@ import type { Completions } from './completions.js';
 import { rawCode, resultOfError } from './errors.js';
 import { ipAddress } from './ip-address.js';
 import { type Closing, NetHandle } from './net-handle.js';
+import type { Piece } from './read-memory.js';
 import { isTooLong } from './socket-file.js';
+import { createSocket, readsByCallback } from './user-buffer.js';
 
 /** What libuv reads at once, in bytes. */
 export const CHUNK_BYTES = 65_536;
@@ -41,12 +43,13 @@ type ShutdownState = 'none' | 'waiting' | 'ending' | 'done';
 /**
  * A connection.
  *
- * Received bytes pass through here in chunks, as `node:net` allocated them; nothing is copied:
+ * Received bytes pass through here in pieces, copied out of the buffer that all sockets read into, or, where there is none,
+ * in chunks as `node:net` has allocated them:
  *
- *      socket ──'data'──► parked [parkedStart, length) ──fillRecv──► completion
- *                         next                            (rest stays parked)
+ *      socket ──onRead, 'data'──► parked ──fillRecv──► completion
+ *                                 next      (rest stays parked)
  *
- * The socket is paused lazily: when a chunk arrives that no recv waits for. Until then it keeps flowing, so that a
+ * The socket is paused lazily: when a piece arrives that no recv waits for. Until then it keeps flowing, so that a
  * stream that is read steadily never pays for pausing and resuming.
  */
 export class NetStream extends NetHandle {
@@ -58,10 +61,10 @@ export class NetStream extends NetHandle {
   #connecting = false;
   #canceled = false;
 
-  #parked: Uint8Array | null = null;
-  #parkedStart = 0;
+  readonly #readsByCallback: boolean;
+  #parked: Piece | null = null;
   /** Arrived while `parked` was promised to a recv that is queued. */
-  #next: Uint8Array | null = null;
+  #next: Piece | null = null;
   /** Asked for by the recv in flight; 0 when there is none. */
   #recvMax = 0;
   /** The recv in flight is queued, and will take from `parked`. */
@@ -91,7 +94,8 @@ export class NetStream extends NetHandle {
       if (this.#sending > 0 && error == null && this.#socket.writableLength === 0) this.#sent();
     };
     this.#socket[owner] = this;
-    socket.on('data', onData);
+    this.#readsByCallback = readsByCallback(socket, onRead);
+    if (!this.#readsByCallback) socket.on('data', onData);
     socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
@@ -110,7 +114,7 @@ export class NetStream extends NetHandle {
       readableHighWaterMark: STREAM_HIGH_WATER_MARK,
       writableHighWaterMark: STREAM_HIGH_WATER_MARK,
     };
-    const socket = new Socket(options);
+    const socket = createSocket(options, onRead);
     // Before the 'data' handler is attached, which would start the flow.
     socket.pause();
     return new NetStream(completions, socket, { local: null, peer: null }, false);
@@ -152,7 +156,9 @@ export class NetStream extends NetHandle {
       this.#recvMax = max;
       if (!this.#flowing) {
         this.#flowing = true;
-        this.#socket.resume();
+        // The stream stays paused where nothing goes through it.
+        if (this.#readsByCallback) this.#socket.read(0);
+        else this.#socket.resume();
       }
     }
   }
@@ -191,8 +197,8 @@ export class NetStream extends NetHandle {
   override close(how: Closing): void {
     this.beginClose(this.#completions, how);
     this.#finishRecvEmpty(-Errno.ECANCELED);
-    if (!this.#recvQueued) this.#parked = null;
-    this.#next = null;
+    if (!this.#recvQueued) this.#parked = this.#drop(this.#parked);
+    this.#next = this.#drop(this.#next);
     if (this.#connecting) {
       this.#connecting = false;
       this.#completions.finish(this, Operation.connect, -Errno.ECANCELED);
@@ -223,36 +229,50 @@ export class NetStream extends NetHandle {
   }
 
   override fillRecv(queue: CompletionQueue, index: number): void {
-    const memory = this.#parked as Uint8Array;
-    const start = this.#parkedStart;
-    const length = Math.min(memory.length - start, this.#recvMax);
-    queue.attach(index, memory, start, length, this.#completions.lease());
+    const piece = this.#parked as Piece;
+    const { memory, start, end, slab } = piece;
+    const length = Math.min(end - start, this.#recvMax);
     this.#recvMax = 0;
     this.#recvQueued = false;
-    if (start + length < memory.length) {
-      this.#parkedStart = start + length;
+    // What is left of it when the stream is closing reaches nobody.
+    if (start + length < end && this.closing === null) {
+      piece.start = start + length;
+      if (slab !== null) slab.holders++;
       this.#pause();
     } else {
       this.#parked = this.#next;
       this.#next = null;
-      this.#parkedStart = 0;
     }
+    queue.attach(index, memory, start, length, this.#completions.lease(slab));
+  }
+
+  /** The first `count` bytes of `bytes`, which are ours for the time of the call. */
+  onRead(count: number, bytes: Buffer): void {
+    if (this.closing === null) this.#received(this.#completions.memory.copy(bytes, count));
   }
 
   onData(chunk: Uint8Array): void {
-    if (this.closing !== null) return;
+    if (this.closing === null) this.#received({ memory: chunk, start: 0, end: chunk.length, slab: null });
+  }
+
+  #received(piece: Piece): void {
     if (this.#parked !== null) {
-      // Promised to a recv that is queued; node:net gives one chunk more at most, as the flow stops here.
-      this.#next = chunk;
+      // Promised to a recv that is queued; one piece more comes at most, as the flow stops here.
+      this.#next = piece;
       this.#pause();
       return;
     }
-    this.#parked = chunk;
-    this.#parkedStart = 0;
-    if (this.#recvMax < chunk.length) this.#pause();
+    this.#parked = piece;
+    const length = piece.end - piece.start;
+    if (this.#recvMax < length) this.#pause();
     if (this.#recvMax === 0) return;
     this.#recvQueued = true;
-    this.#completions.received(this, chunk.length);
+    this.#completions.received(this, length);
+  }
+
+  #drop(piece: Piece | null): null {
+    if (piece !== null && piece.slab !== null) this.#completions.memory.release(piece.slab);
+    return null;
   }
 
   onEnd(): void {
@@ -397,6 +417,11 @@ function isPath({ local, peer }: AddressPair): boolean {
 function ignore(): void {}
 
 // One function each for all sockets; `this` is the socket.
+function onRead(this: OwnedSocket, count: number, bytes: Buffer): boolean {
+  this[owner]?.onRead(count, bytes);
+  return true;
+}
+
 function onData(this: OwnedSocket, chunk: Uint8Array): void {
   this[owner]?.onData(chunk);
 }
