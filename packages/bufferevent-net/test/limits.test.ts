@@ -169,7 +169,8 @@ it('C5: memory that a user has detached is not received into', async () => {
         const bytes = memory.subarray(start, start + result);
         expect(whole.compare(bytes, 0, bytes.length, received, received + result)).toBe(0);
         received += result;
-        structuredClone(memory.buffer, { transfer: [memory.buffer as ArrayBuffer] });
+        // Small pieces lie in Node's pool, which newer versions refuse to transfer.
+        if (result > 4096) structuredClone(memory.buffer, { transfer: [memory.buffer as ArrayBuffer] });
         // One at once and the next when another has come: that which is being filled, and one that is not.
         if (held !== null) port.release(held);
         held = held === null ? batch.lease(index) : null;
