@@ -26,7 +26,7 @@ const supports: BackendSupports = Object.freeze({
 });
 
 /**
- * The portable backend: TCP and Unix-domain sockets over the public interface of `node:net`. Available everywhere,
+ * The portable backend: TCP and Unix-domain sockets over `node:net`. Available everywhere,
  * without native code. What `node:net` cannot do stands in `supports`; the README says what happens instead.
  */
 export const netBackend: Backend<NetPortOptions> = Object.freeze({

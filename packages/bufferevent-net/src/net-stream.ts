@@ -21,8 +21,8 @@ import { createSocket, readsByCallback } from './user-buffer.js';
 export const CHUNK_BYTES = 65_536;
 
 /**
- * `pause()` does not stop a socket from reading; a full stream buffer does. At one byte, the first chunk after `pause()`
- * fills it.
+ * `pause()` does not stop a socket that is read by events; a full stream buffer does. At one byte, the first chunk after
+ * `pause()` fills it.
  */
 export const STREAM_HIGH_WATER_MARK = 1;
 
@@ -313,6 +313,7 @@ export class NetStream extends NetHandle {
     const socket = this.#socket;
     if (hasMetItself(socket)) {
       this.#failure = -Errno.ECONNREFUSED;
+      this.#failureRaw = 'ECONNREFUSED';
       abandon(socket);
       return;
     }

@@ -27,7 +27,7 @@ export interface Piece {
 
 /** Where the received bytes of one port are kept until their leases are released. */
 export class ReadMemory {
-  #current = new ReadSlab();
+  #current: ReadSlab | null = null;
   readonly #free: ReadSlab[] = [];
 
   /** Copies the first `count` bytes of `source`, at most {@link SLAB_BYTES}. The piece holds its slab. */
@@ -50,15 +50,26 @@ export class ReadMemory {
     slab.holders--;
     if (slab.holders > 0) return;
     slab.used = 0;
-    // A user may have detached the memory.
-    const isUsable = slab.memory.length > 0;
-    if (slab !== this.#current && isUsable && this.#free.length < MAX_FREE_SLABS) this.#free.push(slab);
+    if (slab !== this.#current && this.#free.length < MAX_FREE_SLABS) this.#free.push(slab);
   }
 
   #slabFor(count: number): ReadSlab {
-    const current = this.#current;
-    if (current.memory.length - current.used >= count) return current;
-    this.#current = this.#free.pop() ?? new ReadSlab();
-    return this.#current;
+    const room = this.#current === null ? 0 : roomOf(this.#current);
+    if (this.#current !== null && room >= count) return this.#current;
+    const slab = this.#takeFree() ?? new ReadSlab();
+    // Whichever has more room afterwards is filled further: else each large read would leave a slab behind in which few bytes lie.
+    if (roomOf(slab) - count > room || this.#current === null) this.#current = slab;
+    return slab;
   }
+
+  /** Users may have detached the memory of some, which is gone then. */
+  #takeFree(): ReadSlab | undefined {
+    let slab = this.#free.pop();
+    while (slab !== undefined && slab.memory.length === 0) slab = this.#free.pop();
+    return slab;
+  }
+}
+
+function roomOf({ memory, used }: ReadSlab): number {
+  return Math.max(0, memory.length - used);
 }
