@@ -78,8 +78,9 @@ export class TlsLayer implements Layer, HandshakeTaker {
   #watch: EvbufferWatch | null = null;
   /** The most room below that there was. */
   #mostRoom = 0;
-  /** Turns that little has waited for more room. */
+  /** Turns that little has waited while the room stayed at {@link #awaitedRoom}. */
   #turnsAwaited = 0;
+  #awaitedRoom = 0;
   #awaitsTurn = false;
   /** Our own renegotiation is under way: who waits for its end. */
   #renegotiating: (() => void) | null = null;
@@ -265,10 +266,12 @@ export class TlsLayer implements Layer, HandshakeTaker {
 
   /**
    * Whether what has left `toPeer` already is going to make more room below, so that it is worth waiting for. Where it does
-   * not for some turns, there is no more (somebody has lowered the marks), or it comes slowly.
+   * not grow for some turns, there is no more (somebody has lowered the marks), or it comes slowly.
    */
   #awaitsRoom(room: number): boolean {
     if (room >= Math.min(RECORD_BYTES, this.#mostRoom / 2)) return false;
+    if (room > this.#awaitedRoom) this.#turnsAwaited = 0;
+    this.#awaitedRoom = room;
     if (this.#turnsAwaited === ROOM_WAIT_TURNS) {
       this.#mostRoom = room;
       return false;
