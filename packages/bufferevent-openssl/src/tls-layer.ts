@@ -78,7 +78,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
   #watch: EvbufferWatch | null = null;
   /** The most room below that there was. */
   #mostRoom = 0;
-  /** Turns that little has waited while the room stayed at {@link #awaitedRoom}. */
+  /** Turns that little has waited since the room was last at its most, which is beside it. */
   #turnsAwaited = 0;
   #awaitedRoom = 0;
   #awaitsTurn = false;
@@ -146,6 +146,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
     this.#handshake?.abandon();
     HandshakeTurns.of((this.#host as LayerHost).base).leave(this);
     this.#turnsAwaited = 0;
+    this.#awaitedRoom = 0;
     this.disclaim();
     this.ssl.reset();
     this.#open = false;
@@ -254,6 +255,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
     if (mode === 'normal') this.#mostRoom = Math.max(this.#mostRoom, limit);
     if (cut && length < RECORD_BYTES && (target.length > 0 || this.#awaitsRoom(limit))) return 'pending';
     this.#turnsAwaited = 0;
+    this.#awaitedRoom = 0;
     const engine = this.#engine as Engine;
     const status = engine.encrypt(source, target, cut && length >= RECORD_BYTES, batchWrites);
     const events = engine.takeEvents();
@@ -270,8 +272,10 @@ export class TlsLayer implements Layer, HandshakeTaker {
    */
   #awaitsRoom(room: number): boolean {
     if (room >= Math.min(RECORD_BYTES, this.#mostRoom / 2)) return false;
-    if (room > this.#awaitedRoom) this.#turnsAwaited = 0;
-    this.#awaitedRoom = room;
+    if (room > this.#awaitedRoom) {
+      this.#awaitedRoom = room;
+      this.#turnsAwaited = 0;
+    }
     if (this.#turnsAwaited === ROOM_WAIT_TURNS) {
       this.#mostRoom = room;
       return false;
