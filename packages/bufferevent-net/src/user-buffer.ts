@@ -1,7 +1,7 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 
 /**
- * Reading into memory of ours. `node:net` allocates memory for each read, which costs more than the read and keeps the
+ * Reading into memory of ours. `node:net` allocates memory for each read, which takes time and keeps the
  * garbage collector at work; the option `onread` of a `Socket` makes it read into one buffer instead, again and again,
  * and call back. Sockets that connect are made with that option. Those that a server accepts are made by `node:net` without
  * it, and are given what it would have set: two properties of the socket, which are looked for by making one with the option,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { Errno, type Handle, type IpAddress, type Lease, Operation } from 'bufferevent-backend';
+import { Errno, type Handle, type IpAddress, type Lease, Operation, type Port } from 'bufferevent-backend';
 import {
   type CaseContext,
   type Completion,
@@ -22,6 +22,13 @@ const chunk: Buffer = Buffer.alloc(CHUNK_BYTES);
 function portTest(title: ComplianceCase['title'], run: (context: CaseContext) => Promise<void>): void {
   const [{ rule } = cases[0] as ComplianceCase] = cases.filter((one) => title.startsWith(`${one.rule}:`));
   it(title, () => runCase({ rule, title, requires: [], run }, netHarness(ipv4)));
+}
+
+/** Begins to listen on a bare port. @returns the number of the TCP port */
+async function listening(port: Port): Promise<number> {
+  const listener = port.listen(ipv4());
+  while (port.address(listener).local === null) await setImmediate();
+  return (port.address(listener).local as IpAddress).port;
 }
 
 interface Accepted {
@@ -197,15 +204,13 @@ it.each(['before', 'after'])(
           expect(whole.compare(bytes, 0, bytes.length, received, received + result)).toBe(0);
           received += result;
           held.push({ memory: memory.buffer as ArrayBuffer, lease: batch.lease(index), result });
-          // By turns one and two are held: the slab that is being filled is among those that are detached, and others.
+          // Two are held, and every third time none: the slab that is being filled is among those that are detached, and others.
           while (held.length > 0 && (held.length > 2 || received % 3 === 0)) giveBack();
           port.recv(handle, CHUNK_BYTES);
         } else if (batch.operation(index) === Operation.recv) port.close(handle);
       }
     });
-    const listener = port.listen(ipv4());
-    while (port.address(listener).local === null) await setImmediate();
-    const client = connect((port.address(listener).local as IpAddress).port, '127.0.0.1');
+    const client = connect(await listening(port), '127.0.0.1');
     client.end(whole);
     await once(client.resume(), 'close');
     expect(received).toBe(whole.length);
@@ -227,7 +232,7 @@ portTest('C7, C11: a part that nobody has received keeps no memory once the stre
 
 // On a bare port: the driver keeps a copy of what was received.
 it.each([1, CHUNK_BYTES])(
-  'C11, C17: nor do those that come while it is being closed, with a recv of %i',
+  'C11, C17: what comes while a stream is being closed keeps no memory, with a recv of %i',
   async (max) => {
     const streams = 64;
     const accepted: Handle[] = [];
@@ -244,9 +249,7 @@ it.each([1, CHUNK_BYTES])(
         }
       }
     });
-    const listener = port.listen(ipv4());
-    while (port.address(listener).local === null) await setImmediate();
-    const { port: number } = port.address(listener).local as IpAddress;
+    const number = await listening(port);
     const clients: Socket[] = [];
     for (let made = 1; made <= streams; made++) {
       clients.push(connect(number, '127.0.0.1').on('error', () => {}));

@@ -33,7 +33,7 @@ export function judgeRequirement(results: Results, work: Work, requirement: Requ
 }
 
 /**
- * What TLS above node:net can reach of node:tls at most, in MB a CPU second and by ratio: sockets as node:net has them and nothing
+ * What TLS above node:net, read by events, can reach of node:tls at most, in MB a CPU second and by ratio: sockets as node:net has them and nothing
  * but what the loop in C takes to decrypt and to encrypt as much, both ends of which are in one process; `null` when one of them was not measured.
  */
 export function limitOverNet({

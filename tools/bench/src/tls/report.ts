@@ -65,7 +65,7 @@ function limitOfNet(results: Results): string[] {
   if (limit === null) return [];
   return [
     `What node:net takes without TLS, and the loop in C to decrypt and encrypt as much, come to ${show(limit.perCpuSecond)} MB a CPU ` +
-      `second together, ${times(limit.ofNodeTls)} of node:tls. TLS above node:net can hardly do better.`,
+      `second together, ${times(limit.ofNodeTls)} of node:tls. TLS above node:net that is read by events can hardly do better.`,
   ];
 }
 
