@@ -5,6 +5,7 @@ export { Driver } from './driver.js';
 export { exhaustDescriptors } from './exhaust-descriptors.js';
 export type { Exhaustion, Harness, OpenFile, Runner, TemporaryPath } from './harness.js';
 export type { Completion } from './ledger.js';
+export { arrayBufferBytes } from './memory-use.js';
 export { Stream } from './stream.js';
 export { applicableCases, backendCompliance, type ExcludedCase, excludedCases, runCase } from './suite.js';
 export { temporaryFile } from './temporary-file.js';

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { Errno, type Handle, type IpAddress, type Lease, Operation, type Port } from 'bufferevent-backend';
 import {
+  arrayBufferBytes,
   type CaseContext,
   type Completion,
   type ComplianceCase,
@@ -112,10 +113,10 @@ async function readAhead(context: CaseContext, taken: number): Promise<number> {
     expect((await stream.take(taken)).length).toBe(taken);
   }
   await context.settle(1);
-  const before = process.memoryUsage().arrayBuffers;
+  const before = arrayBufferBytes();
   for (const { client } of accepted) client.write(flood);
   await context.settle(50);
-  const ahead = (process.memoryUsage().arrayBuffers - before) / accepted.length;
+  const ahead = (arrayBufferBytes() - before) / accepted.length;
   const [{ stream }] = accepted as [Accepted];
   expect((await stream.takeExactly(2 - taken + flood.length)).length).toBe(2 - taken + flood.length);
   for (const { client } of accepted) client.destroy();
@@ -221,13 +222,13 @@ it.each(['before', 'after'])(
 
 portTest('C7, C11: a part that nobody has received keeps no memory once the stream is closed', async (context) => {
   const made = await acceptMany(context, 64);
-  const before = process.memoryUsage().arrayBuffers;
+  const before = arrayBufferBytes();
   for (const { client, stream } of made) {
     client.write(chunk);
     expect((await stream.take(1)).length).toBe(1);
     await stream.close();
   }
-  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * CHUNK_BYTES);
+  expect(arrayBufferBytes() - before).toBeLessThan(8 * CHUNK_BYTES);
 });
 
 // On a bare port: the driver keeps a copy of what was received.
@@ -255,7 +256,7 @@ it.each([1, CHUNK_BYTES])(
       clients.push(connect(number, '127.0.0.1').on('error', () => {}));
       while (accepted.length < made) await setImmediate();
     }
-    const before = process.memoryUsage().arrayBuffers;
+    const before = arrayBufferBytes();
     for (const [index, stream] of accepted.entries()) {
       clients[index]?.write(chunk);
       clients[index]?.write(chunk);
@@ -265,7 +266,7 @@ it.each([1, CHUNK_BYTES])(
       port.close(stream);
       while (closed <= index) await setImmediate();
     }
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * CHUNK_BYTES);
+    expect(arrayBufferBytes() - before).toBeLessThan(8 * CHUNK_BYTES);
     for (const client of clients) client.destroy();
     await port[Symbol.asyncDispose]();
   },
