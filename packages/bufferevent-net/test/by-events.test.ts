@@ -1,7 +1,13 @@
 // The contract where `node:net` can't be made to read into memory of ours, as in other runtimes: sockets are read by 'data' events.
 import { connect } from 'node:net';
 import { type IpAddress, Operation } from 'bufferevent-backend';
-import { arrayBufferBytes, backendCompliance, type ComplianceCase, runCase, Stream } from 'bufferevent-backend-compliance';
+import {
+  arrayBufferBytes,
+  backendCompliance,
+  type ComplianceCase,
+  runCase,
+  Stream,
+} from 'bufferevent-backend-compliance';
 import { describe, expect, it } from 'vitest';
 
 // Looked for once, when the module is loaded.
