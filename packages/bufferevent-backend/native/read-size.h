@@ -19,6 +19,9 @@ class ReadSize {
     return std::min(wanted, std::max<uint32_t>(came_ * kUnitBytes, kSmallReadBytes));
   }
 
+  // Whether what came lately was something, and never more than so many bytes.
+  bool IsWithin(uint32_t bytes) const { return came_ > 0 && came_ * kUnitBytes <= bytes; }
+
   // `count` bytes, at least one, came into room for `asked`.
   void Learn(uint32_t count, uint32_t asked, uint32_t wanted) {
     // Where the room may have cut it short there was more.

@@ -46,8 +46,10 @@ struct Listener : ListenerState {
 };
 
 struct Handle {
-  // Connecting; later the receive of no bytes that completes when there are some.
+  // Connecting; later a receive that waits, with no memory or with that of `message`.
   Request wait;
+  // Room for a short message, for a stream that has had some: `kMessageBytes`.
+  std::unique_ptr<uint8_t[]> message;
   std::unique_ptr<SendRequest> sending;
   SOCKET socket = INVALID_SOCKET;
   uint32_t life = 0;
@@ -67,6 +69,10 @@ struct Handle {
   bool connected : 1 = false;
   // `wait` is with the system.
   bool waiting : 1 = false;
+  // It may bring bytes: it belongs to the recv in flight, which is over when it is.
+  bool waitsForMessage : 1 = false;
+  // When it comes back with none.
+  bool recvCancelled : 1 = false;
   // The last read took all that it asked for: there is more, or there may be.
   bool mayHaveMore : 1 = false;
   // The peer's end has been read, or what reading failed with.

@@ -106,9 +106,16 @@ void Port::Refused(Request* request) {
   requests_--;
 }
 
+void Port::PutBack(Request* request) {
+  handles_[request->slot].requests++;
+  requests_++;
+  packets_.push_back({0, request, 0, 0});
+}
+
 DWORD Port::ErrorOf(Request* request, DWORD* bytes) {
   DWORD flags;
   if (WSAGetOverlappedResult(handles_[request->slot].socket, request, bytes, FALSE, &flags)) return 0;
+  *bytes = static_cast<DWORD>(request->InternalHigh);
   return LastError();
 }
 
@@ -129,8 +136,7 @@ int32_t Port::OpenSlot(Kind kind, SOCKET socket) {
 void Port::Cancel(int32_t slot, int32_t operation) {
   Handle& handle = handles_[slot];
   if (operation == kRecv && handle.recvMax > 0) {
-    handle.recvMax = 0;
-    Complete(kRecv, slot, -kECANCELED);
+    CancelRecv(slot);
   } else if (operation == kAccept && handle.kind == Kind::kListener) {
     CancelAccept(slot);
   } else if (operation == kConnect && handle.connecting) {
@@ -145,7 +151,9 @@ void Port::Cancel(int32_t slot, int32_t operation) {
 void Port::Close(int32_t slot, int32_t operation) {
   Handle& handle = handles_[slot];
   Cancel(slot, kAccept);
-  Cancel(slot, kRecv);
+  // One that the system has to cancel is cancelled with all else.
+  if (handle.waitsForMessage) handle.recvCancelled = true;
+  else Cancel(slot, kRecv);
   handle.closing = static_cast<uint8_t>(operation);
   if (handle.requests == 0) return FinishClose(slot);
   counters_->controls++;

@@ -1,8 +1,9 @@
 // One submission and completion queue, over one completion port.
 //
 // JavaScript can take its memory away whenever it runs, so the system never holds a pointer into it: receives are waited for
-// with none, and made when there are bytes; sends are tried at once, and what the system does not take is copied before it
-// waits. A cancelled receive leaves its request for the next one to use.
+// with none, and made when there are bytes, or with a little of the port's own, where short messages come; sends are tried at
+// once, and what the system does not take is copied before it waits. A cancelled receive that waits with none leaves its
+// request for the next one to use.
 #pragma once
 
 #include "sockets.h"
@@ -61,7 +62,9 @@ class Port : public RingPort<Port, Handle> {
   // Says that a request is with the system, and takes it back where the system has refused it.
   void Begin(Request* request, int32_t operation, int32_t slot);
   void Refused(Request* request);
-  // The code of Windows that a request has come back with, 0 for success.
+  // Has it dealt with once more, in the next look.
+  void PutBack(Request* request);
+  // The code of Windows that a request has come back with, 0 for success, and the bytes that it has moved in either case.
   DWORD ErrorOf(Request* request, DWORD* bytes);
   void Fail(int32_t operation, int32_t slot, DWORD error);
 
@@ -69,8 +72,14 @@ class Port : public RingPort<Port, Handle> {
   void FinishConnect(int32_t slot);
   void Recv(int32_t slot, uint32_t max);
   void LowerRecvMax(int32_t slot, uint32_t max);
+  void CancelRecv(int32_t slot);
+  void CancelWait(int32_t slot);
   void FinishWait(int32_t slot);
+  void FinishMessage(int32_t slot, uint32_t bytes, DWORD error);
   void Read(int32_t slot);
+  // `count` bytes have come into slab `id`, where `asked` of the `wanted` had room.
+  void Received(int32_t slot, uint32_t count, uint32_t asked, uint32_t wanted, int32_t id, uint32_t start);
+  void EndRecv(int32_t slot);
   void FailRecv(int32_t slot, DWORD error);
   // Is not submitted: `supports.peerClose` is false.
   void WatchPeer(int32_t) {}

@@ -97,7 +97,6 @@ void Port::FinishRequest(int32_t slot) {
   SendRequest* request = handles_[slot].sending.get();
   DWORD bytes = 0;
   const DWORD error = ErrorOf(request, &bytes);
-  if (error != 0) bytes = static_cast<DWORD>(request->InternalHigh);
   const bool fileEnded = error == ERROR_HANDLE_EOF;
   const int32_t result = bytes > 0 || fileEnded ? static_cast<int32_t>(bytes) : ErrnoOf(error);
   FinishSend(slot, request->operation, result, result < 0 ? static_cast<int32_t>(error) : 0);

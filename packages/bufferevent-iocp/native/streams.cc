@@ -10,6 +10,12 @@ namespace bufferevent {
 
 namespace {
 
+// A wait with room for so much: on streams on which short messages come and go, each then costs one receive in place of two.
+constexpr uint32_t kMessageBytes = 512;
+// A stream that is to take less is being held back, by a mark or a rate: what the system has been given room for could no longer
+// be lowered.
+constexpr uint32_t kMessageLeastMax = 64 * 1024;
+
 bool IsUnspecified(const SocketAddress& address) {
   if (address.family() == AF_INET) return reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_addr.s_addr == INADDR_ANY;
   return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_addr);
@@ -154,20 +160,44 @@ void Port::Recv(int32_t slot, uint32_t max) {
     packets_.push_back({0, &handle.wait, 0, 0});
     return;
   }
-  WSABUF nothing{0, nullptr};
+  WSABUF room{0, nullptr};
+  if (max >= kMessageLeastMax && handle.readSize.IsWithin(kMessageBytes)) {
+    if (handle.message == nullptr) handle.message.reset(new uint8_t[kMessageBytes]);
+    room = {kMessageBytes, reinterpret_cast<char*>(handle.message.get())};
+    handle.waitsForMessage = true;
+  }
   DWORD flags = 0;
   counters_->reads++;
-  if (WSARecv(handle.socket, &nothing, 1, nullptr, &flags, &handle.wait, nullptr) == 0) return;
+  if (WSARecv(handle.socket, &room, 1, nullptr, &flags, &handle.wait, nullptr) == 0) return;
   const DWORD error = LastError();
   if (error == WSA_IO_PENDING) return;
   Refused(&handle.wait);
   handle.waiting = false;
+  handle.waitsForMessage = false;
   FailRecv(slot, error);
 }
 
 void Port::LowerRecvMax(int32_t slot, uint32_t max) {
   Handle& handle = handles_[slot];
-  handle.recvMax = std::min(handle.recvMax, max);
+  if (max >= handle.recvMax) return;
+  handle.recvMax = max;
+  // What has not come yet waits anew, with no room.
+  if (handle.waitsForMessage && max < kMessageBytes) CancelWait(slot);
+}
+
+void Port::CancelRecv(int32_t slot) {
+  Handle& handle = handles_[slot];
+  if (handle.waitsForMessage) {
+    handle.recvCancelled = true;
+    return CancelWait(slot);
+  }
+  handle.recvMax = 0;
+  Complete(kRecv, slot, -kECANCELED);
+}
+
+void Port::CancelWait(int32_t slot) {
+  counters_->controls++;
+  CancelIoEx(reinterpret_cast<HANDLE>(handles_[slot].socket), &handles_[slot].wait);
 }
 
 void Port::FinishWait(int32_t slot) {
@@ -176,8 +206,38 @@ void Port::FinishWait(int32_t slot) {
   if (handle.recvMax == 0) return;
   DWORD bytes = 0;
   const DWORD error = handle.mayHaveMore ? 0 : ErrorOf(&handle.wait, &bytes);
-  if (error == 0) Read(slot);
+  if (handle.waitsForMessage) FinishMessage(slot, bytes, error);
+  else if (error == 0) Read(slot);
   else FailRecv(slot, error);
+}
+
+void Port::FinishMessage(int32_t slot, uint32_t bytes, DWORD error) {
+  Handle& handle = handles_[slot];
+  uint32_t start = 0;
+  int32_t id = -1;
+  if (bytes > 0) {
+    uint32_t room;
+    uint8_t* memory;
+    id = memory_.Room(bytes, bytes, &start, &room, &memory);
+    if (id < 0) {
+      RunOutOfSlabs();
+      handle.waiting = true;
+      return PutBack(&handle.wait);
+    }
+    memcpy(memory, handle.message.get(), bytes);
+  }
+  const bool cancelled = handle.recvCancelled;
+  handle.waitsForMessage = false;
+  handle.recvCancelled = false;
+  if (bytes > 0) {
+    handle.mayHaveMore = bytes == kMessageBytes;
+    return Received(slot, bytes, kMessageBytes, handle.readSize.Wanted(handle.recvMax), id, start);
+  }
+  if (error == 0) return EndRecv(slot);
+  if (ErrnoOf(error) != -kECANCELED) return FailRecv(slot, error);
+  if (!cancelled) return Recv(slot, handle.recvMax);
+  handle.recvMax = 0;
+  Complete(kRecv, slot, -kECANCELED);
 }
 
 void Port::Read(int32_t slot) {
@@ -202,18 +262,27 @@ void Port::Read(int32_t slot) {
   handle.mayHaveMore = error == 0 && count == asked;
   if (error == WSAEWOULDBLOCK) return Recv(slot, max);
   if (error != 0) return FailRecv(slot, error);
-  if (count == 0) {
-    handle.mayHaveMore = false;
-    // Wine makes an end of a reset that comes while nobody reads.
-    if (!handle.writeEnded && !HasPeer(handle.socket)) return FailRecv(slot, WSAECONNRESET);
-    handle.ended = true;
-  }
+  if (count == 0) return EndRecv(slot);
+  Received(slot, count, asked, wanted, id, start);
+}
+
+void Port::Received(int32_t slot, uint32_t count, uint32_t asked, uint32_t wanted, int32_t id, uint32_t start) {
+  Handle& handle = handles_[slot];
   handle.recvMax = 0;
-  if (count == 0) return Complete(kRecv, slot, 0);
   memory_.Take(id, count);
   bytes_left_ -= count;
   handle.readSize.Learn(count, asked, wanted);
   Complete(kRecv, slot, static_cast<int32_t>(count), id, static_cast<int32_t>(start));
+}
+
+void Port::EndRecv(int32_t slot) {
+  Handle& handle = handles_[slot];
+  // Wine makes an end of a reset that comes while nobody reads.
+  if (!handle.writeEnded && !HasPeer(handle.socket)) return FailRecv(slot, WSAECONNRESET);
+  handle.mayHaveMore = false;
+  handle.ended = true;
+  handle.recvMax = 0;
+  Complete(kRecv, slot, 0);
 }
 
 void Port::FailRecv(int32_t slot, DWORD error) {

@@ -12,7 +12,8 @@ const MAX_THREADS = 64;
 
 const supports: BackendSupports = Object.freeze({
   readAhead: 0,
-  idleMemory: 0,
+  // Where short messages have come.
+  idleMemory: 512,
   acceptAhead: 0,
   acceptErrors: true,
   // Windows itself throws away what was not read when a reset arrives.

@@ -175,4 +175,36 @@ export const cancelCases: readonly ComplianceCase[] = [
     await sent;
     expectBytes(concat(parts), bytes);
   }),
+
+  complianceCase(
+    'C17: short messages to a recv of plenty that is cancelled at any time are each seen once',
+    async (context) => {
+      const { left, right } = await context.pair();
+      const messages = Array.from({ length: 200 }, (_, index) => pattern(1 + ((index * 37) % 600), index + 1));
+      const parts: Uint8Array[] = [];
+      let due = 0;
+      for (const [round, message] of messages.entries()) {
+        right.port.recv(right.handle, 100_000);
+        await context.settle(round % 3);
+        const sent = context.meanwhile(left.sendAll(message));
+        await context.settle(round % 2);
+        right.port.cancel(right.handle, Operation.recv);
+        await sent;
+        due += message.length;
+        const completion = await right.next(Operation.recv);
+        if (completion.result !== -Errno.ECANCELED) {
+          right.expectSuccess(completion);
+          parts.push(completion.bytes.slice());
+          right.driver.release(completion);
+          due -= completion.result;
+        }
+        // Now and then what is left waits for the next round.
+        if (round % 5 === 0) continue;
+        if (due > 0) parts.push(await right.takeExactly(due, 100_000));
+        due = 0;
+      }
+      if (due > 0) parts.push(await right.takeExactly(due));
+      expectBytes(concat(parts), concat(messages));
+    },
+  ),
 ];
