@@ -165,6 +165,8 @@ void Port::Recv(int32_t slot, uint32_t max) {
     if (handle.message == nullptr) handle.message.reset(new uint8_t[kMessageBytes]);
     room = {kMessageBytes, reinterpret_cast<char*>(handle.message.get())};
     handle.waitsForMessage = true;
+  } else {
+    handle.message.reset();
   }
   DWORD flags = 0;
   counters_->reads++;
