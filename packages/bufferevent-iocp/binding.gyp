@@ -17,7 +17,7 @@
       "include_dirs": [
         "<!(node -p \"require('node:path').dirname(require.resolve('bufferevent-backend/package.json'))\")/native"
       ],
-      "defines": ["NAPI_VERSION=8", "WIN32_LEAN_AND_MEAN", "NOMINMAX", "_WIN32_WINNT=0x0602"],
+      "defines": ["NAPI_VERSION=8", "WIN32_LEAN_AND_MEAN", "NOMINMAX", "_WIN32_WINNT=0x0A00"],
       "cflags_cc": ["-std=c++20", "-O2", "-Wall", "-Wextra", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden"],
       "ldflags": ["-static-libstdc++", "-static-libgcc"],
       "libraries": ["-lws2_32", "-lmswsock", "-lntdll"],

@@ -216,7 +216,10 @@ export interface Port {
    */
   recv(stream: Handle, max: number): void;
 
-  /** Lowers the `max` of the recv in flight (C7); larger values and idle streams are left alone. Takes effect at once. */
+  /**
+   * Lowers the `max` of the recv in flight (C7); larger values and idle streams are left alone. Takes effect at once, but
+   * for what has been gathered already.
+   */
   lowerRecvMax(stream: Handle, max: number): void;
 
   /**

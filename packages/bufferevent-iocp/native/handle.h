@@ -48,7 +48,7 @@ struct Listener : ListenerState {
 struct Handle {
   // Connecting; later a receive that waits, with no memory or with that of `message`.
   Request wait;
-  // Room for a short message, for a stream that has had some: `kMessageBytes`.
+  // Room for a short message, where it waits for one: `kRoomBytes`.
   std::unique_ptr<uint8_t[]> message;
   std::unique_ptr<SendRequest> sending;
   SOCKET socket = INVALID_SOCKET;

@@ -72,6 +72,8 @@ class Port : public RingPort<Port, Handle> {
   void FinishConnect(int32_t slot);
   void Recv(int32_t slot, uint32_t max);
   void LowerRecvMax(int32_t slot, uint32_t max);
+  // 0, or why the system does not let the recv of this slot wait.
+  DWORD Wait(int32_t slot);
   void CancelRecv(int32_t slot);
   void CancelWait(int32_t slot);
   void FinishWait(int32_t slot);

@@ -10,8 +10,10 @@ namespace bufferevent {
 
 namespace {
 
-// A wait with room for so much: on streams on which short messages come and go, each then costs one receive in place of two.
-constexpr uint32_t kMessageBytes = 512;
+// On streams on which messages of at most so many bytes come and go, a wait has room for one: each then costs one receive in
+// place of two. What fills the room is longer.
+constexpr uint32_t kMessageBytes = 448;
+constexpr uint32_t kRoomBytes = 512;
 // A stream that is to take less is being held back, by a mark or a rate: what the system has been given room for could no longer
 // be lowered.
 constexpr uint32_t kMessageLeastMax = 64 * 1024;
@@ -160,23 +162,36 @@ void Port::Recv(int32_t slot, uint32_t max) {
     packets_.push_back({0, &handle.wait, 0, 0});
     return;
   }
-  WSABUF room{0, nullptr};
-  if (max >= kMessageLeastMax && handle.readSize.IsWithin(kMessageBytes)) {
-    if (handle.message == nullptr) handle.message.reset(new uint8_t[kMessageBytes]);
-    room = {kMessageBytes, reinterpret_cast<char*>(handle.message.get())};
-    handle.waitsForMessage = true;
-  } else {
-    handle.message.reset();
+  handle.waitsForMessage = max >= kMessageLeastMax && handle.readSize.IsWithin(kMessageBytes);
+  DWORD error = Wait(slot);
+  if (error == WSAENOBUFS && handle.waitsForMessage) {
+    // There is a limit to memory that the system may be lent; to waits with none there is none.
+    handle.waitsForMessage = false;
+    error = Wait(slot);
   }
-  DWORD flags = 0;
-  counters_->reads++;
-  if (WSARecv(handle.socket, &room, 1, nullptr, &flags, &handle.wait, nullptr) == 0) return;
-  const DWORD error = LastError();
-  if (error == WSA_IO_PENDING) return;
+  if (error == 0) return;
   Refused(&handle.wait);
   handle.waiting = false;
   handle.waitsForMessage = false;
   FailRecv(slot, error);
+}
+
+DWORD Port::Wait(int32_t slot) {
+  Handle& handle = handles_[slot];
+  WSABUF room{0, nullptr};
+  DWORD flags = 0;
+  if (handle.waitsForMessage) {
+    if (handle.message == nullptr) handle.message.reset(new uint8_t[kRoomBytes]);
+    room = {kRoomBytes, reinterpret_cast<char*>(handle.message.get())};
+    // Or Windows might hold back what does not fill the room, where the peer does not push it.
+    flags = MSG_PUSH_IMMEDIATE;
+  } else {
+    handle.message.reset();
+  }
+  counters_->reads++;
+  if (WSARecv(handle.socket, &room, 1, nullptr, &flags, &handle.wait, nullptr) == 0) return 0;
+  const DWORD error = LastError();
+  return error == WSA_IO_PENDING ? 0 : error;
 }
 
 void Port::LowerRecvMax(int32_t slot, uint32_t max) {
@@ -184,7 +199,7 @@ void Port::LowerRecvMax(int32_t slot, uint32_t max) {
   if (max >= handle.recvMax) return;
   handle.recvMax = max;
   // What has not come yet waits anew, with no room.
-  if (handle.waitsForMessage && max < kMessageBytes) CancelWait(slot);
+  if (handle.waitsForMessage && max < kRoomBytes) CancelWait(slot);
 }
 
 void Port::CancelRecv(int32_t slot) {
@@ -232,8 +247,8 @@ void Port::FinishMessage(int32_t slot, uint32_t bytes, DWORD error) {
   handle.waitsForMessage = false;
   handle.recvCancelled = false;
   if (bytes > 0) {
-    handle.mayHaveMore = bytes == kMessageBytes;
-    return Received(slot, bytes, kMessageBytes, handle.readSize.Wanted(handle.recvMax), id, start);
+    handle.mayHaveMore = bytes == kRoomBytes;
+    return Received(slot, bytes, kRoomBytes, handle.readSize.Wanted(handle.recvMax), id, start);
   }
   if (error == 0) return EndRecv(slot);
   if (ErrnoOf(error) != -kECANCELED) return FailRecv(slot, error);

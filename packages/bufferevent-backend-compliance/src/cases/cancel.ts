@@ -186,6 +186,11 @@ export const cancelCases: readonly ComplianceCase[] = [
       for (const [round, message] of messages.entries()) {
         right.port.recv(right.handle, 100_000);
         await context.settle(round % 3);
+        if (round % 7 === 0 && due === 0) {
+          right.port.cancel(right.handle, Operation.recv);
+          await right.expectCanceled(Operation.recv);
+          right.port.recv(right.handle, 100_000);
+        }
         const sent = context.meanwhile(left.sendAll(message));
         await context.settle(round % 2);
         right.port.cancel(right.handle, Operation.recv);
