@@ -260,7 +260,7 @@ export class TlsLayer implements Layer, HandshakeTaker {
     const status = engine.encrypt(source, target, cut && length >= RECORD_BYTES, batchWrites);
     const events = engine.takeEvents();
     if (events !== 0) this.#happened(events);
-    if (status === Status.ok) return 'ok';
+    if (status === Status.ok) return source.length === 0 ? 'need-more' : 'ok';
     // A renegotiation waits for the peer: its bytes wake us.
     if (status === Status.wantInput) return 'pending';
     throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what was written could not be encrypted');

@@ -183,9 +183,14 @@ export abstract class BuffereventCore {
     return this.#outputSide === null ? 0 : this.#outputSide.allowance();
   }
 
-  /** @internal Layers may have more to send whenever there is room. */
+  /** @internal */
   protected get isLayered(): boolean {
     return this.layerStack !== null;
+  }
+
+  /** @internal Whether something is left to be sent or ended, also by layers that waited for room, or a failure to be dealt with. */
+  protected get owesMore(): boolean {
+    return this.outputSide.length > 0 || this.closing.writeClosed || this.failure !== null || !this.settled();
   }
 
   /** Which bytes {@link sendable} holds: those of the user, where no layer has them first. */
@@ -455,7 +460,8 @@ export abstract class BuffereventCore {
       throw new BuffereventError('ERR_BUFFEREVENT_COVERED', 'another bufferevent lies over this one');
     }
     this.callbacks.upper = upper;
-    return new CoveredBufferevent(this as unknown as Bufferevent, this.callbacks, this.inputSide, this.closing);
+    const { callbacks, inputSide, outputSide, closing } = this;
+    return new CoveredBufferevent(this as unknown as Bufferevent, callbacks, inputSide, outputSide, closing);
   }
 
   /** @internal For whoever lies over it. */

@@ -1,3 +1,4 @@
+import type { Evbuffer } from 'evbuffer';
 import type { Bufferevent } from './bufferevent.js';
 import type { PendingCallbacks } from './callbacks.js';
 import type { Closing } from './closing.js';
@@ -5,19 +6,22 @@ import { BuffereventError } from './errors.js';
 import type { Direction } from './events.js';
 import type { InputSide } from './input-side.js';
 import type { FlushMode } from './layer.js';
+import type { OutputSide } from './output-side.js';
 
 /** @internal What a bufferevent that lies over another one may do with it. Its user gets it back as it was. */
 export class CoveredBufferevent {
   readonly #bev: Bufferevent;
   readonly #callbacks: PendingCallbacks;
   readonly #input: InputSide;
+  readonly #output: OutputSide;
   readonly #closing: Closing;
   readonly #readEnabled: boolean;
 
-  constructor(bev: Bufferevent, callbacks: PendingCallbacks, input: InputSide, closing: Closing) {
+  constructor(bev: Bufferevent, callbacks: PendingCallbacks, input: InputSide, output: OutputSide, closing: Closing) {
     this.#bev = bev;
     this.#callbacks = callbacks;
     this.#input = input;
+    this.#output = output;
     this.#closing = closing;
     this.#readEnabled = input.gate.enabled;
   }
@@ -42,6 +46,16 @@ export class CoveredBufferevent {
 
   closedError(): BuffereventError {
     return new BuffereventError('ERR_BUFFEREVENT_WRITE_AFTER_END', 'the output of the bufferevent below has ended');
+  }
+
+  /** What it has not sent yet. */
+  get output(): Evbuffer {
+    return this.#output.buffer;
+  }
+
+  /** The mark of its output; 0 for none. */
+  get highMark(): number {
+    return this.#output.marks.high;
   }
 
   /** Reading goes on below while it is wanted above. */

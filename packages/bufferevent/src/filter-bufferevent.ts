@@ -221,7 +221,8 @@ export class FilterBufferevent extends Bufferevent {
     this.pump();
     this.#receive();
     this.#send();
-    if (this.isOpen) this.timeouts.follow(this.isReading(this.readAllowance()), this.#isWriting());
+    if (!this.timeouts.timesProgress || !this.isOpen) return;
+    this.timeouts.follow(this.isReading(this.readAllowance()), this.#isWriting());
   }
 
   /** Whether bytes of this one wait for the peer, here or below (TO-3). */
@@ -233,14 +234,15 @@ export class FilterBufferevent extends Bufferevent {
   #receive(): void {
     if (!this.isOpen) return;
     const { input } = this.#underlying;
-    for (let room = this.readAllowance(); room > 0 && input.length > 0 && this.isOpen; room = this.readAllowance()) {
+    let room = this.readAllowance();
+    for (; room > 0 && input.length > 0 && this.isOpen; room = this.readAllowance()) {
       this.receivedFrom(input, Math.min(room, input.length));
     }
     const covered = this.#covered;
     if (covered === null) return;
     const awaitsEnd = super.receivedAll && !this.receivedAll && (this.ending || this.callbacks.upper !== null);
     if (awaitsEnd) input.drain(input.length);
-    covered.wantRead(awaitsEnd || this.readAllowance() > 0);
+    covered.wantRead(awaitsEnd || room > 0);
     if (input.length > 0) return;
     if (this.#lowerFailure !== null) {
       const { direction, error } = this.#lowerFailure;
@@ -259,8 +261,7 @@ export class FilterBufferevent extends Bufferevent {
   #send(flushing = false): void {
     const covered = this.#covered;
     if (covered === null) return;
-    const { output } = this.#underlying;
-    const { high } = this.#underlying.getWatermarks('write');
+    const { output, highMark: high } = covered;
     const room = flushing || high === 0 ? Infinity : Math.max(0, high - output.length);
     const cap = Math.min(framed(high), this.base.limits.outputMaxBytes) - output.length;
     const count = room === 0 ? 0 : Math.min(this.writeAllowance(), Math.max(room, cap));
@@ -283,9 +284,10 @@ export class FilterBufferevent extends Bufferevent {
 
   /** @internal */
   override wireRoom(held: number): number {
-    const { high } = this.#underlying.getWatermarks('write');
-    if (high === 0) return super.wireRoom(held);
-    return Math.max(0, high - this.#underlying.output.length - held);
+    const covered = this.#covered;
+    if (covered === null) return 0;
+    const { highMark: high } = covered;
+    return high === 0 ? super.wireRoom(held) : Math.max(0, high - covered.output.length - held);
   }
 
   /** @internal */

@@ -62,11 +62,11 @@ export class LayerDecoding {
     if (!stage.isOpen && !this.#shake(stage)) return 0;
     let delivered = 0;
     while (!stage.decodingEnded && !this.#stack.isOver() && delivered < budget) {
-      const room = Math.max(0, Math.min(this.#roomAbove(stage), budget - delivered));
-      if (room === 0 && (stage.layer.wantsInput !== true || this.#stack.isOver())) break;
       const finishing = stage.incomingEnded && (stage.incoming.length === 0 || stage.decoderStarved);
       const hasNew = stage.incoming.length > 0 && !stage.decoderStarved;
       if (!hasNew && !stage.decodeAgain && !finishing) break;
+      const room = Math.max(0, Math.min(this.#roomAbove(stage), budget - delivered));
+      if (room === 0 && (stage.layer.wantsInput !== true || this.#stack.isOver())) break;
       const outcome = this.#tryDecode(stage, room, finishing ? 'finished' : 'normal');
       // It may have had no room for what it has.
       if (room === 0) stage.decodeAgain = true;

@@ -93,7 +93,7 @@ export class PairBufferevent extends Bufferevent {
     this.#give();
     if (this.#partner !== null) this.#partner.#give();
     this.#hearEnd();
-    if (!this.#open) return;
+    if (!this.timeouts.timesProgress || !this.#open) return;
     this.timeouts.follow(this.isReading(this.readAllowance()), this.isWriting(this.writeAllowance()));
   }
 
@@ -105,7 +105,8 @@ export class PairBufferevent extends Bufferevent {
       if (this.writeAllowance() > 0 || this.wantsShutdown) this.#peerIsGone();
       return;
     }
-    const count = Math.min(this.writeAllowance(), partner.readAllowance());
+    const most = this.writeAllowance();
+    const count = most === 0 ? 0 : Math.min(most, partner.readAllowance());
     if (count > 0) this.#pass(partner, count);
     this.#tellFlushedEnd();
     if (this.wantsShutdown && !this.#shutDown) {
@@ -141,7 +142,7 @@ export class PairBufferevent extends Bufferevent {
 
   /** The end is noticed by reading, as on a socket: after the data, and not while reading rests. */
   #hearEnd(): void {
-    if (!this.#open || this.readAllowance() === 0) return;
+    if (!(this.#peerReset || this.#peerEnded) || !this.#open || this.readAllowance() === 0) return;
     if (this.#peerReset) {
       this.failed('read', systemError(-Errno.ECONNRESET, 'read'));
     } else if (this.#peerEnded && (!this.#peerEndTold || this.inputSide.gate.enabled)) {

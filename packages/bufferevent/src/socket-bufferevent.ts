@@ -515,8 +515,7 @@ export class SocketBufferevent extends Bufferevent {
       sending.drop();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    const hasMore = this.isLayered || this.outputSide.length > 0 || this.closing.writeClosed;
-    if (hasMore || this.timeouts.timesProgress) this.wake();
+    if (this.owesMore || this.timeouts.timesProgress) this.wake();
   }
 
   /** @internal */
