@@ -30,8 +30,10 @@ export class LayerDecoding {
     for (let moved = true; moved && !this.#stack.isOver(); ) {
       moved = false;
       for (const stage of stages) {
+        const held = stage.incoming.length;
         const delivered = this.#decodeStage(stage, budget);
-        if (delivered > 0) moved = stages.length > 1;
+        // Above there is something to do, or below there is room for it.
+        if (delivered > 0 || stage.incoming.length < held) moved = stages.length > 1;
         if (stage.above === null) budget -= delivered;
         if (this.#stack.isOver()) return;
       }

@@ -269,7 +269,10 @@ export class LayerStack implements StageOwner, StackInside {
    */
   flush(direction: Direction, mode: FlushMode): boolean {
     let moved = false;
-    if (direction === 'write' && mode !== 'normal' && this.#started) this.#encoding.askToFlush(mode);
+    if (direction === 'write' && mode !== 'normal' && this.#started) {
+      this.#encoding.askToFlush(mode);
+      if (this.#running) this.#host.wake();
+    }
     this.#run(() => {
       moved = direction === 'write' ? this.#encoding.flush() : this.#decoding.flush(mode);
     });

@@ -286,6 +286,50 @@ describe('answers', () => {
       expect(text(await far.read(9))).toBe('heartbeat');
     });
 
+    it('FI-3: a flush that is asked for while layers run has its turn after them', async () => {
+      const held = new Evbuffer();
+      const { near, far } = bare(
+        world,
+        layer({
+          encode(source, target, _, mode) {
+            source.moveTo(held, source.length);
+            return mode !== 'normal' && held.moveTo(target, held.length) > 0 ? 'ok' : 'need-more';
+          },
+        }),
+      );
+      near.output.watch((_, { removed }) => {
+        if (removed > 0) near.flush('write', 'flush');
+      });
+      near.write('all of it');
+      expect(text(await far.read(9))).toBe('all of it');
+    });
+
+    it('a layer that takes bytes and makes nothing of them makes room for the one below', async () => {
+      let host!: LayerHost;
+      let isAwake = false;
+      const taken = new Evbuffer();
+      const { near, far } = bare(world, layer({}));
+      void near.insertLayer(
+        layer({
+          attach: (given) => {
+            host = given;
+          },
+          decode(source) {
+            if (!isAwake) return 'pending';
+            source.moveTo(taken, source.length);
+            return 'need-more';
+          },
+        }),
+      );
+      near.enable('read');
+      far.write(pattern(300 * KiB));
+      await world.settle();
+      isAwake = true;
+      host.wake();
+      await world.settle();
+      expect(taken.length).toBe(300 * KiB);
+    });
+
     it('host.fail gives the connection up with one error', async () => {
       let host!: LayerHost;
       const { near } = bare(
