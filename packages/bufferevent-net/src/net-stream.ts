@@ -237,7 +237,7 @@ export class NetStream extends NetHandle {
     // What is left of it when the stream is closing reaches nobody.
     if (start + length < end && this.closing === null) {
       piece.start = start + length;
-      if (slab !== null) slab.holders++;
+      if (slab !== null) this.#completions.memory.hold(slab);
       this.#pause();
     } else {
       this.#parked = this.#next;

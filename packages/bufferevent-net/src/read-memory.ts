@@ -45,6 +45,11 @@ export class ReadMemory {
     return { memory, start, end: slab.used, slab };
   }
 
+  /** One holder more: a piece is divided. */
+  hold(slab: ReadSlab): void {
+    slab.holders++;
+  }
+
   /** One holder less. */
   release(slab: ReadSlab): void {
     slab.holders--;
