@@ -3,7 +3,7 @@
 // repeated only those speak that fail; each round ends with a line that sums it up.
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { faultOf, passedIn } from './outcome.js';
+import { failuresIn, faultOf, passedIn } from './outcome.js';
 import { Prefix } from './prefix.js';
 import { missingPrograms } from './programs.js';
 import { Staging } from './staging.js';
@@ -76,7 +76,7 @@ async function runRound(staging: Staging, round: number): Promise<string[]> {
       const name = `${suite.package} ${suite.file} under Node ${NODE_VERSIONS[major]} for Windows`;
       const fault = faultOf(code, output);
       const how = `${fault ?? `${passedIn(output)} passed`}, ${seconds.toFixed(1)} s, ${log}`;
-      if (fault !== null) failures.push(`${name}: ${how}`);
+      if (fault !== null) failures.push(`${name}: ${how}\n${failuresIn(output)}`);
       if (fault !== null || rounds === 1) console.log(`${output}\n${name}: ${how}\n`);
     }
   }

@@ -16,3 +16,12 @@ export function faultOf(code: number | null, output: string): string | null {
 export function passedIn(output: string): number {
   return Number(/^ℹ pass (\d+)$/m.exec(output)?.[1] ?? 0);
 }
+
+const MOST_LINES_OF_FAILURES = 25;
+
+/** The end of `output` that names the failed tests, cut short and without stacks: the end of a long log is what people are shown. */
+export function failuresIn(output: string): string {
+  const [, named = ''] = output.split(/^✖ failing tests:$/m);
+  const lines = named.split('\n').filter((line) => line.trim() !== '' && !/^\s+at /.test(line));
+  return lines.slice(0, MOST_LINES_OF_FAILURES).join('\n');
+}

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { faultOf, passedIn } from '../src/outcome.js';
+import { failuresIn, faultOf, passedIn } from '../src/outcome.js';
 
 const summary = '✔ is fine (1 ms)\nℹ tests 3\nℹ pass 3\nℹ fail 0\n';
 
@@ -20,4 +20,10 @@ it('a run without tests is not', () => {
 it('a run that fails or takes too long is not', () => {
   expect(faultOf(1, summary)).toBe('failed with 1');
   expect(faultOf(null, summary)).toBe('was ended, after more time than it has');
+});
+
+it('what failed is named, with its message but not its stack', () => {
+  const output = `✖ ends (8 ms)\n  noise\n${summary}\n✖ failing tests:\n\ntest at a.js:1:9\n✖ ends (8 ms)\n  Error: no end\n      at a.js:1:9\n`;
+  expect(failuresIn(output)).toBe('test at a.js:1:9\n✖ ends (8 ms)\n  Error: no end');
+  expect(failuresIn(summary)).toBe('');
 });
