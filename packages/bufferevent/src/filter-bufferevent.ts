@@ -128,14 +128,19 @@ export class FilterBufferevent extends Bufferevent {
   /** @internal */
   lowerReadable(): void {
     this.#receive();
-    this.wake();
+    this.#wakeIfOwing();
   }
 
   /** @internal What was handed down is part of what this one has to send, and so is its progress. */
   lowerSent(): void {
     this.wroteSome();
     this.outputSide.checkDrained();
-    this.wake();
+    this.#wakeIfOwing();
+  }
+
+  /** After bytes have moved: there is nothing to look at unless there is something to send, to end, or to time. */
+  #wakeIfOwing(): void {
+    if (this.owesMore || this.timeouts.timesProgress) this.wake();
   }
 
   /** @internal */

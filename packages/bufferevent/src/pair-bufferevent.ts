@@ -126,9 +126,14 @@ export class PairBufferevent extends Bufferevent {
   #pass(partner: PairBufferevent, max: number): boolean {
     const count = this.takeSendable(this.#passing, max, (bytes) => partner.receivedFrom(this.#passing, bytes));
     if (count === 0) return false;
-    if (this.#open) this.wake();
-    partner.wake();
+    this.#wakeIfOwing();
+    partner.#wakeIfOwing();
     return true;
+  }
+
+  /** After bytes have moved: there is nothing to look at unless there is something to send, to end, or to time. */
+  #wakeIfOwing(): void {
+    if (this.#open && (this.owesMore || this.timeouts.timesProgress)) this.wake();
   }
 
   /** What is written now reaches nobody (as a socket says `EPIPE`); an end, all the same, has been said. */
