@@ -82,7 +82,9 @@ export class NetStream extends NetHandle {
   #closed = false;
 
   /** One for all writes of the stream. A write that was taken at once is known before; then this finds nothing to do. */
-  readonly #onWritten: (error?: Error | null) => void;
+  readonly #onWritten = (error?: Error | null): void => {
+    if (this.#sending > 0 && error == null && this.#socket.writableLength === 0) this.#sent();
+  };
 
   private constructor(completions: Completions, socket: Socket, address: AddressPair, connected: boolean) {
     super();
@@ -90,9 +92,6 @@ export class NetStream extends NetHandle {
     this.#socket = socket;
     this.#address = address;
     this.#connected = connected;
-    this.#onWritten = (error) => {
-      if (this.#sending > 0 && error == null && this.#socket.writableLength === 0) this.#sent();
-    };
     this.#socket[owner] = this;
     this.#readsByCallback = readsByCallback(socket, onRead);
     if (!this.#readsByCallback) socket.on('data', onData);

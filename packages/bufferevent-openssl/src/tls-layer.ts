@@ -106,8 +106,10 @@ export class TlsLayer implements Layer, HandshakeTaker {
     this.batchWrites = options.batchWrites ?? true;
     if (options.handshakeMs !== undefined) this.handshakeMs = options.handshakeMs;
     if (state === 'open') return;
-    this.handshake = (source) => this.#shake(source);
-    this.renew = () => this.#renew();
+    // V8 puts a function literal that is assigned to a property among old objects, and with it all that it can reach: the
+    // whole connection would wait for a collection of those.
+    this.handshake = this.#shake.bind(this);
+    this.renew = this.#renew.bind(this);
   }
 
   /** Whether the transport has ended without the peer's `close_notify`. */

@@ -190,7 +190,10 @@ export abstract class BuffereventCore {
 
   /** @internal Whether something is left to be sent or ended, also by layers that waited for room, or a failure to be dealt with. */
   protected get owesMore(): boolean {
-    return this.outputSide.length > 0 || this.closing.writeClosed || this.failure !== null || !this.settled();
+    const { layerStack } = this;
+    if (this.closing.writeClosed || this.failure !== null) return true;
+    if (this.#outputSide !== null && this.#outputSide.length > 0) return true;
+    return layerStack !== null && !layerStack.isDrained;
   }
 
   /** Which bytes {@link sendable} holds: those of the user, where no layer has them first. */

@@ -126,14 +126,15 @@ export class PairBufferevent extends Bufferevent {
   #pass(partner: PairBufferevent, max: number): boolean {
     const count = this.takeSendable(this.#passing, max, (bytes) => partner.receivedFrom(this.#passing, bytes));
     if (count === 0) return false;
-    this.#wakeIfOwing();
-    partner.#wakeIfOwing();
+    if (this.#open && (this.owesMore || this.timeouts.timesProgress)) this.wake();
+    partner.#wakeIfAnswering();
     return true;
   }
 
-  /** After bytes have moved: there is nothing to look at unless there is something to send, to end, or to time. */
-  #wakeIfOwing(): void {
-    if (this.#open && (this.owesMore || this.timeouts.timesProgress)) this.wake();
+  /** After bytes have come: of what may be sent or ended, only layers and `end()` can have changed something. */
+  #wakeIfAnswering(): void {
+    const mayAnswer = this.isLayered && this.owesMore;
+    if (this.#open && (mayAnswer || this.ending || this.timeouts.timesProgress)) this.wake();
   }
 
   /** What is written now reaches nobody (as a socket says `EPIPE`); an end, all the same, has been said. */

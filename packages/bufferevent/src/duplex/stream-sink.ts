@@ -5,7 +5,12 @@ import { Errno, systemError } from 'bufferevent-backend';
 export class StreamSink {
   readonly #stream: Writable;
   readonly #onNews: () => void;
-  readonly #onWritten: (error?: Error | null) => void;
+  readonly #onWritten = (error?: Error | null): void => {
+    if (error != null) this.failure ??= this.#causeOf(error);
+    else this.#written += this.#writing;
+    this.#writing = 0;
+    this.#news();
+  };
   #writing = 0;
   #written = 0;
   #ending = false;
@@ -21,12 +26,6 @@ export class StreamSink {
     this.#finished = stream.writableFinished;
     this.closed = stream.closed;
     this.failure = stream.errored ?? (stream.destroyed && !this.#finished ? brokenOff() : null);
-    this.#onWritten = (error) => {
-      if (error != null) this.failure ??= this.#causeOf(error);
-      else this.#written += this.#writing;
-      this.#writing = 0;
-      this.#news();
-    };
     stream.on('drain', () => this.#news());
     stream.on('finish', () => {
       this.#finished = true;
