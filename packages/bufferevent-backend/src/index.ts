@@ -12,6 +12,7 @@ export * from './contract.js';
 export { Errno, type ErrnoName, errnoMessage, errnoName, resultOfErrnoName } from './errno.js';
 export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';
 export { HandleTable } from './handles.js';
+export { type Listed, Roster } from './roster.js';
 export type { BackendSupports } from './supports.js';
 export { surface } from './surface.js';
 export { type SystemError, systemError } from './system-error.js';

@@ -9,6 +9,8 @@ export const defaultHandshakeStepsPerTurn = 16;
 
 /** A connection that takes part. */
 export interface HandshakeTaker {
+  /** The turns': it waits for a step, or one is granted to it. */
+  turn: 'none' | 'waiting' | 'granted';
   /** It may go on: its next `take` will be granted. */
   granted(): void;
 }
@@ -25,9 +27,10 @@ export class HandshakeTurns {
   #perTurn: number = defaultHandshakeStepsPerTurn;
   #left: number = defaultHandshakeStepsPerTurn;
   #refilling = false;
-  /** Who waits, first come first; a set so that leaving is cheap. */
-  readonly #waiting: Set<HandshakeTaker> = new Set();
-  readonly #granted: Set<HandshakeTaker> = new Set();
+  /** Who came to wait, first come first, from `#first` on; who has left meanwhile does not wait any more. */
+  #queue: HandshakeTaker[] = [];
+  #first = 0;
+  #waiting = 0;
 
   private constructor(base: EventBase) {
     this.#base = base;
@@ -53,15 +56,19 @@ export class HandshakeTurns {
 
   /** @returns whether `taker` may make a step now; if not, it will be told */
   take(taker: HandshakeTaker): boolean {
-    if (this.#granted.delete(taker)) return true;
-    if (this.#waiting.has(taker)) return false;
-    if (this.#left <= 0 || this.#waiting.size > 0) {
-      this.#waiting.add(taker);
-      this.#refillSoon();
+    if (taker.turn === 'waiting') return false;
+    if (taker.turn === 'granted') {
+      taker.turn = 'none';
+      return true;
+    }
+    this.#refillSoon();
+    if (this.#left <= 0 || this.#waiting > 0) {
+      taker.turn = 'waiting';
+      this.#waiting++;
+      this.#queue.push(taker);
       return false;
     }
     this.#left--;
-    this.#refillSoon();
     return true;
   }
 
@@ -73,8 +80,8 @@ export class HandshakeTurns {
 
   /** Takes no part any more. */
   leave(taker: HandshakeTaker): void {
-    this.#waiting.delete(taker);
-    this.#granted.delete(taker);
+    if (taker.turn === 'waiting') this.#waiting--;
+    taker.turn = 'none';
   }
 
   #refillSoon(): void {
@@ -87,17 +94,25 @@ export class HandshakeTurns {
     this.#refilling = false;
     this.#left = this.#perTurn;
     this.#grant();
-    if (this.#waiting.size > 0) this.#refillSoon();
+    if (this.#waiting > 0) this.#refillSoon();
   }
 
   #grant(): void {
-    for (const taker of this.#waiting) {
-      if (this.#left <= 0) break;
+    while (this.#left > 0 && this.#waiting > 0) {
+      const taker = this.#queue[this.#first++] as HandshakeTaker;
+      if (taker.turn !== 'waiting') continue;
       this.#left--;
-      this.#waiting.delete(taker);
-      this.#granted.add(taker);
+      this.#waiting--;
+      taker.turn = 'granted';
       taker.granted();
     }
+    if (this.#waiting === 0 ? this.#queue.length > 0 : this.#first >= this.#perTurn) this.#forgetFront();
+  }
+
+  /** What was taken from the front is not kept, nor, where nobody waits any more, what has left. */
+  #forgetFront(): void {
+    this.#queue = this.#waiting === 0 ? [] : this.#queue.slice(this.#first);
+    this.#first = 0;
   }
 }
 

@@ -11,7 +11,7 @@ import {
   listen,
   type SocketBufferevent,
 } from 'bufferevent';
-import { type Address, argumentTypeError } from 'bufferevent-backend';
+import { type Address, argumentTypeError, Roster } from 'bufferevent-backend';
 import { type ContextChoice, contextOf } from './connect-tls.js';
 import { isContextOption, type SslContextOptions } from './context-options.js';
 import { layerNames, listenNames, ownOptions, refuseOptions, takeOptions } from './options.js';
@@ -64,7 +64,7 @@ export class TlsListener implements AsyncDisposable {
   #closed = false;
   #handshakeErrors = 0;
   /** Not handed out: in the handshake, or parked. */
-  readonly #handshaking: Set<SocketBufferevent> = new Set();
+  readonly #handshaking = new Roster<TlsLayer>();
   /** Secure, while there is nobody to hand them to. */
   #parked: Set<SocketBufferevent> = new Set();
 
@@ -132,7 +132,7 @@ export class TlsListener implements AsyncDisposable {
 
   stats(): TlsListenerStats {
     // The end of the base frees them without a word.
-    for (const bev of this.#handshaking) if (bev.freed) this.#handshaking.delete(bev);
+    for (const layer of this.#handshaking.all()) if (layer.freed) this.#handshaking.delete(layer);
     return { ...this.#below.stats(), handshaking: this.#handshaking.size, handshakeErrors: this.#handshakeErrors };
   }
 
@@ -185,9 +185,10 @@ export class TlsListener implements AsyncDisposable {
   }
 
   #accepted(bev: SocketBufferevent): void {
-    this.#handshaking.add(bev);
     try {
-      void bev.insertLayer(new TlsLayer(new Ssl(this.#context), 'accepting', this.#options));
+      const layer = new TlsLayer(new Ssl(this.#context), 'accepting', this.#options);
+      void bev.insertLayer(layer);
+      this.#handshaking.add(layer);
     } catch (error) {
       this.#failed(bev, error as Error);
     }
@@ -207,7 +208,7 @@ export class TlsListener implements AsyncDisposable {
       else this.#parked.add(bev);
       return;
     }
-    this.#handshaking.delete(bev);
+    this.#handshaking.delete(tlsOf(bev));
     bev.setHandlers(handlers);
     if (this.#enable === undefined ? handlers.onRead !== undefined : this.#enable.includes('read')) bev.enable('read');
     handlers.onConnection?.(bev, this);
@@ -222,9 +223,14 @@ export class TlsListener implements AsyncDisposable {
 
   #drop(bev: SocketBufferevent): void {
     this.#parked.delete(bev);
-    this.#handshaking.delete(bev);
+    if (bev.layers.length > 0) this.#handshaking.delete(tlsOf(bev));
     bev.free();
   }
+}
+
+/** What {@link TlsListener} has put into a connection, which its user has not seen yet. */
+function tlsOf(bev: SocketBufferevent): TlsLayer {
+  return bev.layers[0] as TlsLayer;
 }
 
 /** Throws for what no server can be made of, now and not at the first connection. */

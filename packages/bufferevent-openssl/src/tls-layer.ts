@@ -1,5 +1,5 @@
 import type { FlushMode, Layer, LayerHost, LayerResult } from 'bufferevent';
-import { argumentTypeError } from 'bufferevent-backend';
+import { argumentTypeError, type Listed } from 'bufferevent-backend';
 import { Evbuffer, type EvbufferWatch } from 'evbuffer';
 import { EngineEvent, type SslId, Status } from './binding-contract.js';
 import { Engine, RECORD_BYTES } from './engine.js';
@@ -56,7 +56,7 @@ export function truncatedError(): OpensslError {
  * The end of the peer's stream is its `close_notify`. A transport that ends without one is a truncation, an error
  * `ERR_OPENSSL_TRUNCATED`, since an attacker could have cut it (TL-8); `end()` says ours (TL-10).
  */
-export class TlsLayer implements Layer, HandshakeTaker {
+export class TlsLayer implements Layer, HandshakeTaker, Listed {
   readonly name = 'tls';
   readonly ssl: Ssl;
   readonly handshakeMs?: number;
@@ -64,6 +64,10 @@ export class TlsLayer implements Layer, HandshakeTaker {
   readonly renew?: () => void;
   allowDirtyShutdown: boolean;
   batchWrites: boolean;
+  /** @internal */
+  turn: HandshakeTaker['turn'] = 'none';
+  /** @internal Among the handshakes of a listener. */
+  place = -1;
   readonly #state: TlsState;
   readonly #closeOnFree: boolean;
   #host: LayerHost | null = null;
@@ -115,6 +119,11 @@ export class TlsLayer implements Layer, HandshakeTaker {
   /** Whether the transport has ended without the peer's `close_notify`. */
   get truncated(): boolean {
     return this.#truncated;
+  }
+
+  /** @internal */
+  get freed(): boolean {
+    return this.#freed;
   }
 
   /** @internal Makes the `Ssl` this layer's, so that {@link attach} can't fail any more. Throws as that. */

@@ -1,14 +1,14 @@
 // Who makes a step of a handshake, and when.
 import { createTestBase } from 'bufferevent/testing';
 import { expect, it } from 'vitest';
-import { HandshakeTurns } from '../src/handshake-turns.js';
+import { type HandshakeTaker, HandshakeTurns } from '../src/handshake-turns.js';
 
 it('a step that is given back goes to who has waited longest, in the same turn', async () => {
   await using test = createTestBase();
   const turns = HandshakeTurns.of(test.base);
   turns.perTurn = 1;
   const granted: string[] = [];
-  const taker = (name: string) => ({ granted: () => void granted.push(name) });
+  const taker = (name: string): HandshakeTaker => ({ turn: 'none', granted: () => void granted.push(name) });
   const [first, second, third] = [taker('first'), taker('second'), taker('third')] as const;
   expect([first, second, third].map((each) => turns.take(each))).toEqual([true, false, false]);
   turns.giveBack();

@@ -43,6 +43,8 @@ export abstract class BuffereventCore {
   protected layerStack: ConnectionLayers | null = null;
   /** @internal The first failure. */
   protected failure: Error | null = null;
+  /** @internal Among the members of the base. */
+  place = -1;
   #isFreed = false;
   /** The `connected` event waits for the layers' handshakes. */
   #announcing = false;

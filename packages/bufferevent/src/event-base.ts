@@ -3,9 +3,11 @@ import {
   type Backend,
   type CompletionBatch,
   type Handle,
+  type Listed,
   type Operation,
   type Port,
   type PortStats,
+  Roster,
   surface,
 } from 'bufferevent-backend';
 import { netBackend } from 'bufferevent-net';
@@ -57,7 +59,7 @@ export interface CompletionOwner {
 }
 
 /** @internal A connection or listener that holds something open, or waits for something. */
-export interface Member {
+export interface Member extends Listed {
   /** The base is being disposed of: let go of everything, at once. */
   abandon(): void;
 }
@@ -97,7 +99,7 @@ export class EventBase {
   readonly lookup: Lookup;
   readonly #asyncContext: boolean;
   readonly #owners: OwnerTable = new OwnerTable();
-  readonly #members: Set<Member> = new Set();
+  readonly #members = new Roster<Member>();
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();
   #turnDepth = 0;
@@ -166,7 +168,7 @@ export class EventBase {
 
   async #dispose(): Promise<void> {
     if (EventBase.#default === this) EventBase.#default = null;
-    for (const member of [...this.#members]) member.abandon();
+    for (const member of this.#members.all()) member.abandon();
     await this.port[Symbol.asyncDispose]();
   }
 

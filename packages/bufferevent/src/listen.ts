@@ -75,7 +75,7 @@ function unlessGivenUp<Value>(
   signal: AbortSignal | undefined,
 ): Promise<Value> {
   const { promise: outcome, resolve, reject } = withResolvers<Value>();
-  const member = { abandon: () => reject(disposedError()) };
+  const member = { place: -1, abandon: () => reject(disposedError()) };
   base.enter(member);
   const stopListening = listenForAbort(signal, () => reject(signal?.reason));
   const over = () => {

@@ -92,6 +92,8 @@ export class Listener implements AsyncDisposable {
   /** Credits of the accept in flight that are not used up; 0 when none is in flight. */
   #credits = 0;
   #cancelling = false;
+  /** @internal Among the members of the base. */
+  place = -1;
   #dirty = false;
   /** Places held in the queue of the base. */
   #queued = 0;

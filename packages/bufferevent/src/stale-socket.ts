@@ -45,6 +45,7 @@ async function isRefused(base: EventBase, address: PathAddress): Promise<boolean
     onFailed: (error) => resolve((error as { code?: string }).code === 'ECONNREFUSED'),
   });
   const member = {
+    place: -1,
     abandon: () => {
       probe.cancel();
       resolve(false);
