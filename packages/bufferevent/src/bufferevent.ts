@@ -446,7 +446,10 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
     if (direction === 'read') {
       // The way of the bytes, from the transport up.
       const moved = this.#flushTransport(direction, mode);
-      return (this.isOpen && this.layerStack?.flush(direction, mode) === true) || moved;
+      if (!this.isOpen || this.layerStack === null) return moved;
+      // What layers have to answer is sent at the end of the turn.
+      this.wake();
+      return this.layerStack.flush(direction, mode) || moved;
     }
     const moved = this.isOpen && this.layerStack?.flush(direction, mode) === true;
     if (this.layerStack?.isFlushing === true) return moved;

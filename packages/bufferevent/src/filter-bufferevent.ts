@@ -146,7 +146,8 @@ export class FilterBufferevent extends Bufferevent {
   /** @internal */
   lowerSettled(): void {
     this.outputSettled();
-    if (this.wantsShutdown) this.wake();
+    // A layer below that has taken something in has made room, whether or not it had anything to send.
+    this.#wakeIfOwing();
   }
 
   /** @internal */

@@ -252,7 +252,10 @@ export class LayerStack implements StageOwner, StackInside {
 
   /** Encodes what the user wrote, as far as there is room below, and the end after it. */
   pumpOut(): void {
+    const wanted = this.#wantsInput();
     this.#run(() => this.#encoding.pump());
+    // Encoding may have begun what needs an answer, a negotiation for instance, which may have come already.
+    if (!wanted && this.#wantsInput()) this.#host.wake();
     const flushed = this.#encoding.takeFlushed();
     if (flushed !== null && !this.isOver()) this.#host.flushedLate(flushed);
   }
@@ -269,10 +272,7 @@ export class LayerStack implements StageOwner, StackInside {
    */
   flush(direction: Direction, mode: FlushMode): boolean {
     let moved = false;
-    if (direction === 'write' && mode !== 'normal' && this.#started) {
-      this.#encoding.askToFlush(mode);
-      if (this.#running) this.#host.wake();
-    }
+    if (direction === 'write' && mode !== 'normal' && this.#started) this.#encoding.askToFlush(mode);
     this.#run(() => {
       moved = direction === 'write' ? this.#encoding.flush() : this.#decoding.flush(mode);
     });
@@ -307,9 +307,13 @@ export class LayerStack implements StageOwner, StackInside {
     return this.#failed || this.#freed;
   }
 
-  /** Layers are never called from inside one another: what they cause meanwhile is seen by the loops that run. */
+  /** Layers are never called from inside one another: what they cause meanwhile is looked at afterwards. */
   #run(pump: () => void): void {
-    if (this.#running || this.isOver() || !this.#started) return;
+    if (this.isOver() || !this.#started) return;
+    if (this.#running) {
+      this.#host.wake();
+      return;
+    }
     this.#running = true;
     try {
       pump();

@@ -173,6 +173,7 @@ export class PairBufferevent extends Bufferevent {
     const { high } = to.getWatermarks('read');
     const room = high === 0 || to.input.length >= high ? Infinity : high - to.input.length;
     const moved = from.#pass(to, room);
+    from.#tellFlushedEnd();
     if (mode === 'finished') {
       if (direction === 'write') {
         this.#owesFlushedEnd = true;

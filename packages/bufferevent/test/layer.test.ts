@@ -4,6 +4,7 @@ import {
   type BuffereventHandlers,
   connect,
   createPair,
+  FilterBufferevent,
   type FlushMode,
   type Layer,
   type LayerHost,
@@ -328,6 +329,104 @@ describe('answers', () => {
       host.wake();
       await world.settle();
       expect(taken.length).toBe(300 * KiB);
+    });
+
+    it('FI-3: what a flush of the input has a layer answer is sent', async () => {
+      let host!: LayerHost;
+      const { near, far } = bare(
+        world,
+        layer({
+          attach: (given) => {
+            host = given;
+          },
+          decode(source, target, limit) {
+            if (source.length === 0) return 'need-more';
+            source.moveTo(target, limit);
+            host.toPeer.add('answer');
+            return 'ok';
+          },
+        }),
+      );
+      far.enable('read');
+      far.write('hello');
+      await world.settle();
+      near.flush('read', 'flush');
+      await world.settle();
+      expect(text(contents(far.input))).toBe('answer');
+    });
+
+    it('bytes that come while another layer call runs are decoded after it', async () => {
+      let isFirst = true;
+      const { near, far } = bare(
+        world,
+        layer({
+          encode(source, target) {
+            const bytes = source.remove(source.length);
+            if (bytes.length === 0) return 'need-more';
+            if (isFirst) {
+              isFirst = false;
+              far.write('meanwhile');
+              far.flush('write');
+            }
+            target.add(bytes);
+            return 'ok';
+          },
+        }),
+      );
+      near.enable('read');
+      await world.settle();
+      near.write('hello');
+      await world.settle();
+      expect(text(contents(near.input))).toBe('meanwhile');
+    });
+
+    it('what encoding makes a layer want to hear may have come before', async () => {
+      let heard = 0;
+      const held = new Evbuffer();
+      const listening: Layer & { wantsInput: boolean } = {
+        name: 'made up',
+        wantsInput: false,
+        decode(source, target, limit) {
+          const bytes = source.remove(limit > 0 ? Math.min(limit, source.length) : source.length);
+          if (bytes.includes(0)) {
+            heard++;
+            listening.wantsInput = false;
+          }
+          held.add(bytes.filter((byte) => byte !== 0));
+          return bytes.length + held.moveTo(target, limit) > 0 ? 'ok' : 'need-more';
+        },
+        encode(source, target, limit) {
+          if (source.length === 0) return 'need-more';
+          listening.wantsInput = true;
+          source.moveTo(target, limit);
+          return 'ok';
+        },
+      };
+      const { near, far } = bare(world, listening);
+      near.setWatermarks('read', { high: 5 });
+      near.enable('read');
+      far.write('1234567\0');
+      await world.settle();
+      expect(heard).toBe(0);
+      near.write('?');
+      await world.settle();
+      expect(heard).toBe(1);
+    });
+
+    it('a filter goes on over one whose layer makes nothing of what it takes', async () => {
+      let taken = 0;
+      const swallowing = layer({
+        encode(source) {
+          taken += source.length;
+          source.drain(source.length);
+          return 'need-more';
+        },
+      });
+      const [near] = createPair(world.base);
+      const upper = world.keep(new FilterBufferevent(new FilterBufferevent(near, { layer: swallowing })));
+      upper.write(pattern(1 * MiB));
+      await world.settle();
+      expect(taken).toBe(1 * MiB);
     });
 
     it('host.fail gives the connection up with one error', async () => {

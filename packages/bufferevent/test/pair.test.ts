@@ -211,6 +211,27 @@ inMemory((world) => {
       expect(world.log).toEqual(['read 0123', 'read 4567', 'read 89', 'eof']);
     });
 
+    it.each(['read', 'write'] as const)(
+      'PA-3: what did not fit may go with a later flush of the %s side, and the end comes behind it',
+      async (side) => {
+        const seen: string[] = [];
+        const [a, b] = pairOf(world, undefined, { onEvent: (_, { kind }) => void seen.push(kind) });
+        b.setWatermarks('read', { high: 50 });
+        a.write(pattern(90));
+        a.flush('write', 'finished');
+        await world.settle();
+        b.input.drain(50);
+        await world.settle();
+        if (side === 'read') b.flush('read', 'flush');
+        else a.flush('write', 'flush');
+        await world.settle();
+        expect(b.input.length).toBe(40);
+        b.input.drain(40);
+        await world.settle();
+        expect(seen).toEqual(['eof']);
+      },
+    );
+
     it('PA-4: flush does not ask what is enabled; below the mark it fills, at the mark it moves everything', async () => {
       const [a, b] = pairOf(world);
       a.disable('write');
