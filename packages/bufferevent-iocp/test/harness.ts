@@ -24,8 +24,6 @@ export function iocpHarness(listenAddress: () => Address, backend: Backend = ioc
     openFile: temporaryFile,
     openSparseFile: temporaryFile,
     childModule,
-    // Wine starts and ends processes in many more steps than Windows, and other work may run beside it.
-    timeoutMs: 30_000,
   };
 }
 

@@ -198,6 +198,11 @@ export abstract class BuffereventCore {
     return layerStack !== null && !layerStack.isDrained;
   }
 
+  /** @internal After bytes have moved: there is nothing to look at unless there is something to send, to end, or to time. */
+  protected wakeIfOwing(): void {
+    if (this.owesMore || this.timeouts.timesProgress) this.wake();
+  }
+
   /** Which bytes {@link sendable} holds: those of the user, where no layer has them first. */
   #sentBytes(): CountedBytes {
     return this.layerStack === null || this.layerStack.sendsRaw ? 'both' : 'wire';

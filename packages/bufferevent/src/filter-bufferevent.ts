@@ -128,26 +128,21 @@ export class FilterBufferevent extends Bufferevent {
   /** @internal */
   lowerReadable(): void {
     this.#receive();
-    this.#wakeIfOwing();
+    this.wakeIfOwing();
   }
 
   /** @internal What was handed down is part of what this one has to send, and so is its progress. */
   lowerSent(): void {
     this.wroteSome();
     this.outputSide.checkDrained();
-    this.#wakeIfOwing();
-  }
-
-  /** After bytes have moved: there is nothing to look at unless there is something to send, to end, or to time. */
-  #wakeIfOwing(): void {
-    if (this.owesMore || this.timeouts.timesProgress) this.wake();
+    this.wakeIfOwing();
   }
 
   /** @internal */
   lowerSettled(): void {
     this.outputSettled();
     // A layer below that has taken something in has made room, whether or not it had anything to send.
-    this.#wakeIfOwing();
+    this.wakeIfOwing();
   }
 
   /** @internal */

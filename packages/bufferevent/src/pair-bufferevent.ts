@@ -126,7 +126,7 @@ export class PairBufferevent extends Bufferevent {
   #pass(partner: PairBufferevent, max: number): boolean {
     const count = this.takeSendable(this.#passing, max, (bytes) => partner.receivedFrom(this.#passing, bytes));
     if (count === 0) return false;
-    if (this.#open && (this.owesMore || this.timeouts.timesProgress)) this.wake();
+    if (this.#open) this.wakeIfOwing();
     partner.#wakeIfAnswering();
     return true;
   }

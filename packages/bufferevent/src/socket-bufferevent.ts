@@ -515,7 +515,7 @@ export class SocketBufferevent extends Bufferevent {
       sending.drop();
       this.failed('write', systemError(result, 'write', this.#peer));
     }
-    if (this.owesMore || this.timeouts.timesProgress) this.wake();
+    this.wakeIfOwing();
   }
 
   /** @internal */

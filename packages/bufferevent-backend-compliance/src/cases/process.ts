@@ -36,7 +36,7 @@ async function inChild(context: CaseContext, scenario: string): Promise<Ended> {
   }, 1000);
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
-    secondsLeft = 1 + context.timeoutMs / 1000;
+    secondsLeft = Math.max(context.timeoutMs / 1000, 1);
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;
