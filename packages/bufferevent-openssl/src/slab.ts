@@ -41,20 +41,26 @@ function emptied(slab: Slab): void {
   free.push(slab);
 }
 
+/** A user may also have detached the memory of one that was empty already. */
+function emptySlab(): Slab {
+  for (let slab = free.pop(); slab !== undefined; slab = free.pop()) if (slab.memory.length > 0) return slab;
+  return new Slab();
+}
+
 /**
- * A slab with some room behind `used`, and with `wanted` bytes of it if a whole one has so many. Good until the next
- * call: what is written there counts from {@link handOut} on.
+ * A slab with some room behind `used`, never none, and with `wanted` bytes of it if a whole one has so many. Good until the
+ * next call: what is written there counts from {@link handOut} on.
  */
 export function slabFor(wanted: number): Slab {
   const { room } = current;
-  const enough = room >= Math.min(wanted, LEAST_WINDOW_BYTES) && current.memory.length > 0;
-  if (!enough) current = free.pop() ?? new Slab();
+  const enough = room >= Math.max(1, Math.min(wanted, LEAST_WINDOW_BYTES)) && current.memory.length > 0;
+  if (!enough) current = emptySlab();
   return current;
 }
 
 /** As {@link slabFor}, for `wanted` bytes in one piece. */
 export function wholeSlabFor(wanted: number): Slab {
-  if (current.room < wanted || current.memory.length === 0) current = free.pop() ?? new Slab();
+  if (current.room < wanted || current.memory.length === 0) current = emptySlab();
   return current;
 }
 

@@ -1,4 +1,4 @@
-import { argumentTypeError } from 'bufferevent-backend';
+import { argumentTypeError, checkInteger } from 'bufferevent-backend';
 import { Evbuffer, isEvbuffer } from 'evbuffer';
 import { EngineEvent, Status } from './binding-contract.js';
 import { Engine } from './engine.js';
@@ -113,7 +113,7 @@ export class SslBioPair implements Disposable {
   read(target: Evbuffer, limit: number = Infinity): 'more' | 'need-input' | 'closed' {
     this.#checkOpen();
     if (!isEvbuffer(target)) throw argumentTypeError('target', 'an Evbuffer', target);
-    if (!(limit >= 1)) throw argumentTypeError('limit', 'a number of at least 1', limit);
+    if (limit !== Infinity) checkInteger('limit', limit, 1, Number.MAX_SAFE_INTEGER);
     const early = Math.min(limit, this.#early.length);
     if (early > 0) this.#early.moveTo(target, early);
     if (early === limit) return 'more';

@@ -442,6 +442,32 @@ describeWithOpenssl('little room below', () => {
       for (const end of [client, server]) end.free();
     });
 
+    it(`memory of plaintext that its user has transferred away is not used for other connections, ${version}`, async () => {
+      const both = ['one', 'other'].map((name) => {
+        const [a, b] = createPair(test.base);
+        const client = OpensslBufferevent.filter(a, newSsl(version, 'connecting'), 'connecting');
+        const server = OpensslBufferevent.filter(b, newSsl(version, 'accepting'), 'accepting');
+        return { client, server, name };
+      });
+      for (const { client, server, name } of both) {
+        await opened(client, server);
+        client.setHandlers(events(log, `client of ${name}`));
+      }
+      const [one, other] = both as [(typeof both)[0], (typeof both)[0]];
+      one.server.enable('read');
+      one.client.write(pattern(200 * KiB));
+      await test.settle();
+      const memories = new Set(one.server.input.peek().map(({ buffer }) => buffer));
+      one.server.input.drain();
+      for (const memory of memories) structuredClone(memory, { transfer: [memory as ArrayBuffer] });
+      other.server.enable('read');
+      other.client.write(pattern(60 * KiB));
+      await test.settle();
+      expect(log).toEqual([]);
+      expect(pattern(60 * KiB).equals(other.server.input.remove())).toBe(true);
+      for (const { client, server } of both) for (const end of [client, server]) end.free();
+    });
+
     it.each([
       { how: 'into a narrow network', options: { network: { capacity: 10_000 } }, total: 1024 * KiB },
       { how: 'seven bytes at a time', options: { faults: { maxSend: 7 } }, total: 128 * KiB },
