@@ -97,6 +97,8 @@ Status Connection::Shutdown() {
       errors.TakeQueue();
       return Status::kFailed;
     }
+    // Nothing follows `close_notify` (RFC 8446 §6.1), while OpenSSL goes on to answer requests for new keys.
+    wire.EndOutput();
   }
   return (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0 ? Status::kOk : Status::kWantInput;
 }
@@ -117,6 +119,10 @@ bool Connection::Renegotiate() {
 bool Connection::UpdateKeys(bool requestPeer) {
   if (failed_ || !established_) {
     ERR_raise(ERR_LIB_SSL, SSL_R_STILL_IN_INIT);
+    return false;
+  }
+  if ((SSL_get_shutdown(ssl_) & SSL_SENT_SHUTDOWN) != 0) {
+    ERR_raise(ERR_LIB_SSL, SSL_R_PROTOCOL_IS_SHUTDOWN);
     return false;
   }
   return SSL_key_update(ssl_, requestPeer ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED) == 1;

@@ -101,6 +101,7 @@ size_t Wire::Read(uint8_t* into, size_t bytes) {
 }
 
 bool Wire::Write(const uint8_t* from, size_t bytes) {
+  if (outputEnded_) return true;
   size_t direct = 0;
   if (output_ != nullptr && waiting() == 0) {
     direct = std::min(bytes, static_cast<size_t>(outputEnd_ - output_));
@@ -166,6 +167,7 @@ void Wire::Reset() {
   free(waiting_);
   waiting_ = nullptr;
   waitingStart_ = waitingEnd_ = waitingRoom_ = 0;
+  outputEnded_ = false;
 }
 
 }  // namespace bufferevent

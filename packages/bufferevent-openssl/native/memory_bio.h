@@ -44,7 +44,10 @@ class Wire {
   void Rewind();
   void ForgetRecord();
 
-  // Nothing waits, nothing is recorded.
+  // What is written from now on is dropped. What has been written stays.
+  void EndOutput() { outputEnded_ = true; }
+
+  // Nothing waits, nothing is recorded, and what is written counts again.
   void Reset();
 
  private:
@@ -74,6 +77,7 @@ class Wire {
 
   Octets record_;
   bool recordFull_ = false;
+  bool outputEnded_ = false;
   size_t replayed_ = 0;
   enum class Recording : uint8_t { kOff, kOn, kReplaying } recording_ = Recording::kOff;
 };

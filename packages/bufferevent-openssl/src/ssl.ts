@@ -149,7 +149,7 @@ export class Ssl extends Negotiated implements Disposable {
 
   /**
    * New keys (TLS 1.3) for what is sent, beginning with the next record; with `requestPeer` the peer is asked to do the
-   * same. Throws `ERR_OPENSSL_UNSUPPORTED` for older protocols, `ERR_OPENSSL_STATE` before the handshake is done.
+   * same. Throws `ERR_OPENSSL_UNSUPPORTED` for older protocols, `ERR_OPENSSL_STATE` before the handshake is done, and after our end was said.
    */
   updateKeys(options: { readonly requestPeer?: boolean } = {}): void {
     const { requestPeer = false } = options;

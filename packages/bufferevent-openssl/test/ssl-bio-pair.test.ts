@@ -96,6 +96,7 @@ describeWithOpenssl('SslBioPair', () => {
           answers++;
           expect(plain.length).toBe(answers * 10_000);
         }
+        for (const wrong of [0, 1.5, Number.NaN]) expect(() => both.server.read(plain, wrong)).toThrow(RangeError);
         expect(Buffer.from(plain.remove()).equals(content)).toBe(true);
         expect(both.server.pending).toBe(0);
         both.server.write('answer');
@@ -103,6 +104,34 @@ describeWithOpenssl('SslBioPair', () => {
         wire.addBuffer(both.server.output);
         both.client.feed(wire);
         expect(received(both.client).toString()).toBe('answer');
+      });
+
+      it('a record may end where the memory for plaintext does', () => {
+        const both = ends(version);
+        shake(both);
+        received(both.client);
+        const content = pattern(15_000);
+        // Copies, so that nothing but plaintext is held in the memory that both ends share.
+        const records = Array.from({ length: 20 }, () => {
+          both.client.write(content);
+          return both.client.output.remove();
+        });
+        const held = new Evbuffer();
+        let seen = 0;
+        for (const record of records) {
+          both.server.feed(record);
+          // Few bytes are copied, and take nothing of that memory.
+          const few = new Evbuffer();
+          both.server.read(few, 1);
+          const { buffer, byteOffset, byteLength } = held.peek().at(-1) ?? content;
+          const room = buffer.byteLength - byteOffset - byteLength;
+          if (room > 4 * KiB && room < both.server.pending) {
+            while (both.server.pending > room) both.server.read(few, Math.min(1000, both.server.pending - room));
+            seen++;
+          }
+          expect(both.server.read(held)).toBe('need-input');
+        }
+        expect(seen).toBeGreaterThan(0);
       });
 
       it('writes records of 16 KiB', () => {
@@ -132,6 +161,22 @@ describeWithOpenssl('SslBioPair', () => {
         carry(both.server, both.client);
         expect(received(both.client).toString()).toBe('after');
         expect(() => both.client.transportEnded()).toThrow(code('ERR_OPENSSL_TRUNCATED'));
+      });
+
+      it('TL-10: nothing follows our end, also when the peer asks for new keys', () => {
+        const both = ends(version);
+        shake(both);
+        received(both.client);
+        both.client.shutdown();
+        carry(both.client, both.server);
+        if (version === 'TLSv1.3') {
+          both.server.ssl.updateKeys({ requestPeer: true });
+          expect(() => both.client.ssl.updateKeys()).toThrow(code('ERR_OPENSSL_STATE'));
+        }
+        both.server.write('after');
+        carry(both.server, both.client);
+        expect(received(both.client).toString()).toBe('after');
+        expect(both.client.output.length).toBe(0);
       });
 
       it('what is broken throws, and leaves an alert in the output', () => {
@@ -270,7 +315,7 @@ describeWithOpenssl('SslBioPair', () => {
     expect(() => new SslBioPair(newSsl('TLSv1.3', 'connecting'), 'shut' as 'open')).toThrow(TypeError);
     shake({ client, server });
     expect(() => client.read({} as Evbuffer)).toThrow(TypeError);
-    expect(() => client.read(new Evbuffer(), 0)).toThrow(TypeError);
+    expect(() => client.read(new Evbuffer(), 'all' as never)).toThrow(TypeError);
     expect(() => client.renegotiate()).toThrow(code('ERR_OPENSSL_UNSUPPORTED'));
     client.free();
     expect(() => client.feed(new Uint8Array(1))).toThrow(code('ERR_OPENSSL_FREED'));
