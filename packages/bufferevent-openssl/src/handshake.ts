@@ -98,10 +98,12 @@ export class Handshake {
     });
   }
 
-  /** OpenSSL has no alert for what is not its own decision: one in the clear, or, once there are keys, the end. */
+  /**
+   * OpenSSL has no alert for what is not its own decision: one in the clear; once there are keys, none, so that the peer, for
+   * whom the handshake may be done, meets a truncation. An end of ours would have it take a refusal for an empty answer.
+   */
   #refused(toPeer: Evbuffer): Error {
-    if (this.#state === 'done') this.#engine.shutdown(toPeer);
-    else toPeer.add(internalErrorAlert);
+    if (this.#state !== 'done') toPeer.add(internalErrorAlert);
     return this.#failure as Error;
   }
 }

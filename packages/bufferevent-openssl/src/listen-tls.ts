@@ -61,6 +61,7 @@ export class TlsListener implements AsyncDisposable {
   #context: SslContext;
   #handlers: ListenTlsHandlers | null;
   #listener: Listener | null = null;
+  #forgetSignal: (() => void) | null = null;
   #closed = false;
   #handshakeErrors = 0;
   /** Not handed out: in the handshake, or parked. */
@@ -94,8 +95,14 @@ export class TlsListener implements AsyncDisposable {
   }
 
   /** @internal */
-  listensBy(listener: Listener): this {
+  listensBy(listener: Listener, signal: AbortSignal | undefined): this {
     this.#listener = listener;
+    if (signal === undefined) return this;
+    // It has closed the one below already.
+    const onAbort = (): void => void this.close();
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#forgetSignal = () => signal.removeEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
     return this;
   }
 
@@ -176,6 +183,7 @@ export class TlsListener implements AsyncDisposable {
    */
   close(): Promise<void> {
     this.#closed = true;
+    this.#forgetSignal?.();
     if (this.#handlers === null) for (const bev of this.#parked) this.#drop(bev);
     return this.#below.close();
   }
@@ -279,6 +287,6 @@ export function listenTls(
   // Nothing is read before the handshake is done, which itself needs nothing to be enabled.
   const enabled: typeof enable = Array.isArray(enable) ? enable.filter((direction) => direction !== 'read') : enable;
   return listen(target, listener.lowerHandlers, { ...listenOptions, enable: enabled ?? ['write'] }).then((below) =>
-    listener.listensBy(below),
+    listener.listensBy(below, listenOptions.signal),
   );
 }

@@ -294,31 +294,54 @@ function over(backend: Backend): void {
       await listener.close();
     });
 
-    it('LI-6: close() without handlers ends those that wait for some, and those that come later', async () => {
-      for (const early of [true, false]) {
-        let release: () => void = () => {};
-        const asked = new Promise<void>((resolve) => {
-          release = resolve;
-        });
-        const listener = await serve({
-          ...identity,
-          async onClientHello() {
-            listener.setHandlers(null);
-            if (!early) await asked;
-            return null;
-          },
-        });
-        const dialled = dial(listener);
-        await until(() => !listener.enabled || listener.stats().handshaking === 1, 'the connection');
-        if (early) await dialled;
-        for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
-        await listener.close();
-        release();
-        await until(() => listener.connections === 0, 'its end');
-        expect(listener.stats().handshaking).toBe(0);
-        expect(accepted).toHaveLength(0);
-        (await dialled.catch(() => null))?.free();
+    it.each([
+      ['close()', true],
+      ['close()', false],
+      ['its signal', true],
+      ['its signal', false],
+    ])('LI-6: %s without handlers ends those that wait for some, or come later', async (means, early) => {
+      const controller = new AbortController();
+      let release: () => void = () => {};
+      const asked = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const listener = await serve({
+        ...identity,
+        signal: controller.signal,
+        async onClientHello() {
+          listener.setHandlers(null);
+          if (!early) await asked;
+          return null;
+        },
+      });
+      const dialled = dial(listener);
+      await until(() => !listener.enabled || listener.stats().handshaking === 1, 'the connection');
+      if (early) await dialled;
+      for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+      if (means === 'close()') await listener.close();
+      else controller.abort();
+      release();
+      await until(() => listener.connections === 0, 'its end');
+      expect(listener.stats().handshaking).toBe(0);
+      expect(accepted).toHaveLength(0);
+      (await dialled.catch(() => null))?.free();
+    });
+
+    it('TL-10: after our end one can still read, also when the peer asks for new keys', async () => {
+      const listener = await serve();
+      const client = await dial(listener);
+      await until(() => accepted.length === 1, 'the connection');
+      const [server] = accepted as [SocketBufferevent];
+      const ended = client.end();
+      expect(await server.read()).toBeNull();
+      for (let part = 0; part < 3; part++) {
+        getSsl(server)?.updateKeys({ requestPeer: true });
+        server.write(pattern(50 * KiB));
+        expect((await client.read(50 * KiB))?.length).toBe(50 * KiB);
       }
+      void server.end();
+      expect(await ended).toEqual({ kind: 'clean' });
+      await listener.close();
     });
 
     it('LI-6: those that are gone with their base count no more, and are not handed out', async () => {

@@ -458,14 +458,36 @@ describeWithOpenssl('what users have to say', () => {
         expect(text(await client.read(5))).toBe('early');
       });
 
-      it('verify that refuses is a failure of the handshake, and the peer hears an end', async () => {
+      it('TL-8: verify that refuses is a failure of the handshake, and a truncation for a peer that is done with it', async () => {
         const { client, server, opened } = securePair(base, version, { log, client: { verify: async () => false } });
         server.enable('read');
         expect(await rejection(opened)).toMatchObject({ code: 'ERR_OPENSSL_VERIFY' });
         await test.settle();
         expect(log).toContain('client error ERR_OPENSSL_VERIFY');
-        expect(log).toContain('server eof');
         expect(client.enabled).toEqual(['write']);
+        client.free();
+        await test.settle();
+        expect(log).toContain('server error ERR_OPENSSL_TRUNCATED read');
+      });
+
+      it('TL-8: a server that refuses by verify has not answered nothing: its client meets a truncation', async () => {
+        const { client, server, opened } = securePair(base, version, {
+          log,
+          contexts: contextsOf(
+            version,
+            { requestCert: true, ca: pki.ca.certPem, verify: () => false },
+            {
+              cert: pki.client.certPem,
+              key: pki.client.keyPem,
+            },
+          ),
+        });
+        client.enable('read');
+        expect(await rejection(opened)).toMatchObject({ code: 'ERR_OPENSSL_VERIFY' });
+        await test.settle();
+        expect(log).toContain('server error ERR_OPENSSL_VERIFY');
+        server.free();
+        expect(await tlsOutcome(client)).toMatchObject({ kind: 'truncated' });
       });
     });
   }
