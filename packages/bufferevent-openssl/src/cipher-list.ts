@@ -17,7 +17,16 @@ const pskCiphers = 'ECDHE-PSK-CHACHA20-POLY1305:DHE-PSK-AES256-GCM-SHA384:DHE-PS
 export function defaultCiphers(usesPsk: boolean): string {
   const list = constants.defaultCoreCipherList ?? fallbackCiphers;
   if (!usesPsk) return list;
-  return `${pskCiphers}:${list.replace(/(^|:)!PSK(?=:|$)/, '')}:!kPSK:!kRSAPSK`;
+  const names = list.split(':').filter((name) => name !== '!PSK');
+  // OpenSSL takes a pre-shared key for one of SHA-256, and a server with a certificate chooses the suite before the key.
+  const [suites, older] = [names.filter(isSuite), names.filter((name) => !isSuite(name))];
+  suites.sort((left, right) => Number(right.endsWith('_SHA256')) - Number(left.endsWith('_SHA256')));
+  return [...suites, pskCiphers, ...older, '!kPSK:!kRSAPSK'].join(':');
+}
+
+/** Whether a name is one of TLS 1.3. */
+function isSuite(name: string): boolean {
+  return name.startsWith('TLS_');
 }
 
 /** What versions and ciphers come to together. */
@@ -41,8 +50,8 @@ export function resolveCiphers(options: SslContextOptions): CipherSettings {
     maxVersion = 'TLSv1.3',
   } = options;
   const names = ciphers.split(':').filter((name) => name !== '');
-  const suites = names.filter((name) => name.startsWith('TLS_'));
-  const older = names.filter((name) => !name.startsWith('TLS_'));
+  const suites = names.filter(isSuite);
+  const older = names.filter((name) => !isSuite(name));
   const [tls12, tls13] = [versionNumber('TLSv1.2'), versionNumber('TLSv1.3')];
   const lowest = older.length === 0 ? Math.max(versionNumber(minVersion), tls13) : versionNumber(minVersion);
   const highest = suites.length === 0 ? Math.min(versionNumber(maxVersion), tls12) : versionNumber(maxVersion);

@@ -536,6 +536,19 @@ describeWithOpenssl('what is spoken', () => {
     expect((await connectInMemory(client, server)).server.isOpen).toBe(false);
   });
 
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    '%s: a server with a certificate takes pre-shared keys, too',
+    async (maxVersion) => {
+      const key = new Uint8Array(32).fill(7);
+      using server = serverContext({ psk: { identities: { me: key } }, maxVersion });
+      using client = new SslContext({ psk: { identity: 'me', key }, maxVersion });
+      const connection = await connectInMemory(client, server, { verifyName: null });
+      expect([connection.client.failure, connection.server.failure]).toEqual([null, null]);
+      expect(connection.client.ssl.peerCertificate).toBeNull();
+      expect((await connectInMemory(clientContext({ maxVersion }), server)).client.failure).toBeNull();
+    },
+  );
+
   it('staples an OCSP response, which can be replaced, for clients that ask', async () => {
     using server = serverContext({ ocspResponse: Uint8Array.of(1, 2, 3) });
     using client = clientContext();
