@@ -9,6 +9,7 @@ import type {
   TlsVersion,
 } from './context-options.js';
 import { isAboutName, unsupportedError } from './errors.js';
+import { nodeDefaults } from './node-defaults.js';
 import { ticketKeyOfNode } from './ticket-keys.js';
 import type { VerifyFunction } from './verify.js';
 
@@ -125,7 +126,7 @@ export function translateNodeOptions(options: NodeContextOptions): SslContextOpt
       options.secureProtocol,
     );
   }
-  const gathered: Gathered = {};
+  const gathered: Gathered = nodeDefaults();
   // Node too: one passphrase that nothing wants is no mistake. Bits come last: they narrow what others have set.
   const names = Object.keys(options).sort((left, right) => order(left) - order(right));
   for (const name of names) {

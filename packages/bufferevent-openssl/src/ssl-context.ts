@@ -119,7 +119,8 @@ export class SslContext implements Disposable {
    * that belong to one (`requestCert`, `rejectUnauthorized`, `ALPNProtocols`, `sessionTimeout`, `ticketKeys`,
    * `checkServerIdentity`, …). What can't be had here throws `ERR_OPENSSL_UNSUPPORTED` and is never ignored. Where Node
    * is laxer, it stays as strict as others: a server that requests certificates has to say whom it trusts, and
-   * `securityLevel` is 2.
+   * `securityLevel` is 2. Versions and ciphers are by default what the process holds Node's own contexts to
+   * (`--tls-min-v1.3`, `--tls-cipher-list`, `tls.DEFAULT_MIN_VERSION`, …), which other contexts do not look at.
    */
   static fromNodeOptions(options: NodeContextOptions = {}): SslContext {
     return new SslContext(translateNodeOptions(options));

@@ -114,6 +114,32 @@ describeWithOpenssl('fromNodeOptions()', () => {
     expect(await version({ secureOptions: constants.SSL_OP_NO_TLSv1_2 })).toBe('TLSv1.3');
   });
 
+  it.each([
+    ['DEFAULT_MIN_VERSION', 'TLSv1.3', { maxVersion: 'TLSv1.2' }],
+    ['DEFAULT_MAX_VERSION', 'TLSv1.2', { minVersion: 'TLSv1.3' }],
+    ['DEFAULT_CIPHERS', 'TLS_CHACHA20_POLY1305_SHA256', { ciphers: 'TLS_AES_128_GCM_SHA256' }],
+  ] as const)('holds to what the process holds Node to: %s', async (name, value, refused) => {
+    const tls: Record<typeof name, string> = process.getBuiltinModule('node:tls');
+    const before = tls[name];
+    using usual = nodeServer();
+    tls[name] = value;
+    try {
+      using held = nodeServer();
+      expect((await connectInMemory(clientContext(refused), usual)).server.failure).toBeNull();
+      expect((await connectInMemory(clientContext(refused), held)).server.failure).not.toBeNull();
+      expect((await connectInMemory(clientContext(), held)).server.failure).toBeNull();
+      // What is said comes first.
+      using said = nodeServer({
+        minVersion: 'TLSv1.2',
+        maxVersion: 'TLSv1.3',
+        ciphers: constants.defaultCoreCipherList,
+      });
+      expect((await connectInMemory(clientContext(refused), said)).server.failure).toBeNull();
+    } finally {
+      tls[name] = before;
+    }
+  });
+
   it('acts on other bits', async () => {
     using noTickets = nodeServer({ secureOptions: constants.SSL_OP_NO_TICKET, maxVersion: 'TLSv1.2' });
     const connection = await connectInMemory(clientContext(), noTickets);
