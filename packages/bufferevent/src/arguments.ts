@@ -44,11 +44,13 @@ export function checkFlushMode(value: unknown): FlushMode {
   return value;
 }
 
-/** Throws `TypeError` unless `value` has what every {@link Layer} has. */
+/** Throws `TypeError` unless `value` has what every {@link Layer} has; as {@link checkMilliseconds} for its time-out. */
 export function checkLayer(value: unknown): asserts value is Layer {
-  const { name, decode, encode } = (value ?? {}) as Partial<Layer>;
+  const { name, decode, encode, handshakeMs } = (value ?? {}) as Partial<Layer>;
   const isLayer = typeof name === 'string' && typeof decode === 'function' && typeof encode === 'function';
   if (!isLayer) throw argumentTypeError('layer', 'a Layer', value);
+  // As for `TimeoutOptions`, `null` is none.
+  if (handshakeMs !== undefined && handshakeMs !== null) checkMilliseconds('layer.handshakeMs', handshakeMs);
 }
 
 /** Throws unless `value` is left out or a list of directions. */

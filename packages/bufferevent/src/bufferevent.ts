@@ -377,8 +377,9 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
    *
    * @returns a promise of the layer being open; nobody has to look at it
    * @throws BuffereventError `ERR_BUFFEREVENT_SURPLUS_INPUT` for untaken input, see {@link InsertLayerOptions};
-   *   `ERR_BUFFEREVENT_CLOSED` after the end of either side, or a failure; `TypeError` for what is no layer; whatever the
-   *   layer's `attach` throws. Nothing has changed then, and the layer stays the caller's.
+   *   `ERR_BUFFEREVENT_CLOSED` after the end of either side, or a failure; `TypeError`/`RangeError` for what is no layer,
+   *   and for a `handshakeMs` that is no duration; whatever the layer's `attach` throws. Nothing has changed
+   *   then, and the layer stays the caller's.
    */
   insertLayer(layer: Layer, options: InsertLayerOptions = {}): Promise<void> {
     this.checkNotFreed();

@@ -6,6 +6,8 @@ import {
   connect,
   type Direction,
   EventBase,
+  FilterBufferevent,
+  type Layer,
   listen,
   SocketBufferevent,
 } from 'bufferevent';
@@ -18,6 +20,8 @@ const outOfRange = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
 
 /** A value of a type that the signature does not allow. */
 const wrong = <Type>(value: unknown): Type => value as Type;
+
+const passing: Layer = { name: 'passing', decode: () => 'need-more', encode: () => 'need-more' };
 
 describe('mistakes', () => {
   inMemory((world) => {
@@ -171,6 +175,35 @@ describe('mistakes', () => {
       }
       await world.settle();
       expect(world.base.stats().port).toMatchObject({ streams: 0, listeners: 0, pending: 0 });
+    });
+
+    it('B13: a layer whose handshakeMs is no duration is refused, and stays the caller’s', async () => {
+      const cases: Array<[object, unknown]> = [
+        [outOfRange, -5],
+        [outOfRange, Number.NaN],
+        [wrongType, '5'],
+      ];
+      for (const [expected, handshakeMs] of cases) {
+        let calls = 0;
+        const layer = { ...passing, attach: () => calls++, free: () => calls++, handshakeMs } as unknown as Layer;
+        const { bev } = await world.accepted({});
+        expect(await failure(() => bev.insertLayer(layer))).toMatchObject(expected);
+        expect(await failure(() => new FilterBufferevent(bev, { layer }))).toMatchObject(expected);
+        const target = { ip: '127.0.0.1', port: 1 };
+        expect(await failure(() => connect(target, {}, { base: world.base, layers: [layer] }))).toMatchObject(expected);
+        expect(bev.layers).toEqual([]);
+        expect(calls).toBe(0);
+        // Nothing lies over it.
+        world.keep(new FilterBufferevent(bev)).free();
+        expect(bev.freed).toBe(true);
+        expect(calls).toBe(0);
+      }
+      for (const handshakeMs of [0, null, undefined, 5]) {
+        const { bev } = await world.accepted({});
+        const layer = { ...passing, handshakeMs } as unknown as Layer;
+        await bev.insertLayer(layer);
+        expect(bev.layers).toEqual([layer]);
+      }
     });
 
     it('B13: a host that is undefined is no host: the address beside it is used', async () => {
