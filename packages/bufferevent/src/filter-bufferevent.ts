@@ -11,7 +11,7 @@ import { passThrough } from './pass-through.js';
 /**
  * Moves bytes from the front of `source` to the back of `target`, changed on the way; `limit` is the room there, a
  * suggestion (FI-1). What it leaves is offered again with the next arrival. What it throws is an `error` event of its
- * direction (FI-2).
+ * direction (FI-2), and so is an answer that is no {@link LayerResult}: it is synchronous, never an `async` function.
  */
 export type FilterFunction = (source: Evbuffer, target: Evbuffer, limit: number, mode: FlushMode) => LayerResult;
 

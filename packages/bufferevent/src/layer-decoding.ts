@@ -1,6 +1,7 @@
 import { Evbuffer } from 'evbuffer';
 import { endedInsideError, heldTooMuchError } from './errors.js';
 import type { FlushMode } from './layer.js';
+import { noAnswerError } from './layer-answer.js';
 import type { StackHost, StackInside } from './layer-stack.js';
 import type { LayerStage, StepOutcome } from './layer-stage.js';
 
@@ -165,6 +166,9 @@ export class LayerDecoding {
     try {
       stage.decodeAgain = false;
       result = stage.layer.handshake?.(stage.incoming) ?? 'done';
+      if (result !== 'done' && result !== 'need-more' && result !== 'pending') {
+        throw noAnswerError(stage.layer, 'handshake', result);
+      }
     } catch (error) {
       if (!this.#stack.isOver()) this.#stack.fail(undefined, error as Error);
       return false;

@@ -1,6 +1,7 @@
 import { Evbuffer } from 'evbuffer';
 import type { EventBase } from './event-base.js';
 import type { FlushMode, Layer, LayerHost, LayerResult } from './layer.js';
+import { noAnswerError } from './layer-answer.js';
 
 /** What a stage asks of the stack that it is part of. */
 export interface StageOwner {
@@ -105,18 +106,26 @@ export class LayerStage implements LayerHost {
     settle?.(error);
   }
 
+  /** Throws what the layer throws, and for an answer that is none. */
   decode(target: Evbuffer, limit: number, mode: FlushMode): StepOutcome {
     this.decodeAgain = false;
     const before = this.incoming.length;
     const result = this.layer.decode(this.incoming, target, limit, mode);
+    if (result !== 'ok' && result !== 'need-more' && result !== 'pending' && result !== 'end') {
+      throw noAnswerError(this.layer, 'decode', result);
+    }
     return { result, consumed: before - this.incoming.length, produced: target.length };
   }
 
+  /** Throws as {@link decode}. */
   encode(limit: number, mode: FlushMode): StepOutcome {
     this.encodeAgain = false;
     const before = this.outgoing.length;
     const filled = this.toPeer.length;
     const result = this.layer.encode(this.outgoing, this.toPeer, limit, mode);
+    if (result !== 'ok' && result !== 'need-more' && result !== 'pending') {
+      throw noAnswerError(this.layer, 'encode', result);
+    }
     this.encoding = result === 'pending';
     return { result, consumed: before - this.outgoing.length, produced: this.toPeer.length - filled };
   }

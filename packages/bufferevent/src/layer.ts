@@ -38,7 +38,8 @@ export interface LayerHost {
  * another, and never after {@link free}. A layer takes bytes from the front of `source` (what it leaves stays there) and
  * adds at the back of `target`; it keeps neither buffer. One that is called in mode `flush` or `finished` and answers
  * `pending` remembers the mode: it is woken in mode `normal`. What it throws ends the direction with an `error` event (FI-2);
- * what it has put into `toPeer` before still leaves, until the connection is freed.
+ * what it has put into `toPeer` before still leaves, until the connection is freed. Calls are synchronous: an answer that is
+ * not in their signature, such as the promise of an `async` function, is a `TypeError` that ends the direction as well.
  *
  *      user ── output ─► encode ─► toPeer ─► (layer below, or the transport)
  *      user ◄─ input ◄── decode ◄────────── (layer below, or the transport)

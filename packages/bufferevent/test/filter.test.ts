@@ -6,6 +6,7 @@ import {
   type FilterFunction,
   type FilterOptions,
   type FlushMode,
+  type Layer,
   SocketBufferevent,
 } from 'bufferevent';
 import { createTestBase } from 'bufferevent/testing';
@@ -179,6 +180,67 @@ describe('results', () => {
       peer.write('still read');
       await world.settle();
       expect(world.log.at(-1)).toBe('filter read 10');
+    });
+
+    // One that answers a promise would otherwise be asked again and again, and its bytes be lost; vitest fails for a rejection
+    // that nobody handles.
+    const noAnswers: Array<[string, () => unknown]> = [
+      ['an asynchronous function', async () => 'ok'],
+      ['an asynchronous function that fails', () => Promise.reject(new Error('late'))],
+      ['another word', () => 'zz'],
+      ['nothing', () => undefined],
+    ];
+    for (const [name, call] of noAnswers) {
+      const answer = call as unknown as FilterFunction;
+
+      it(`FI-2: ${name} as input filter is an error of reading`, async () => {
+        const { filter, peer } = overPair(world, { input: answer, handlers: world.record('filter') });
+        filter.enable('read');
+        peer.write('abc');
+        await world.settle();
+        expect(world.log).toEqual(['filter error ERR_INVALID_ARG_TYPE read']);
+        expect((await filter.closed) as object).toMatchObject({ kind: 'error', error: { name: 'TypeError' } });
+      });
+
+      it(`FI-2: ${name} as output filter is an error of writing; reading goes on`, async () => {
+        const { filter, peer } = overPair(world, { output: answer, handlers: world.record('filter') });
+        filter.enable('read');
+        filter.write('abc');
+        const undrained = rejection(filter.drained());
+        await world.settle();
+        expect(await undrained).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
+        expect(world.log.filter((line) => line !== 'filter write')).toEqual([
+          'filter error ERR_INVALID_ARG_TYPE write',
+        ]);
+        peer.write('still read');
+        await world.settle();
+        expect(world.log.at(-1)).toBe('filter read 10');
+      });
+    }
+
+    it('FI-2: encoding does not end with what only decoding may answer', async () => {
+      const { filter } = overPair(world, {
+        layer: { name: 'ending', decode: () => 'need-more', encode: (() => 'end') as unknown as FilterFunction },
+        handlers: world.record('filter'),
+      });
+      filter.write('abc');
+      await world.settle();
+      expect(world.log.at(-1)).toBe('filter error ERR_INVALID_ARG_TYPE write');
+    });
+
+    it('FI-2: an asynchronous handshake is an error without a direction', async () => {
+      const { filter } = overPair(world, {
+        layer: {
+          name: 'asynchronous',
+          handshake: (async () => 'done') as unknown as () => 'done',
+          decode: passing,
+          encode: passing,
+        } as Layer,
+        handlers: world.record('filter'),
+      });
+      await world.settle();
+      expect(world.log).toEqual(['filter error ERR_INVALID_ARG_TYPE']);
+      expect(filter.enabled).toEqual(['write']);
     });
 
     it('FI-2: what is thrown while finishing is one error and no eof', async () => {
