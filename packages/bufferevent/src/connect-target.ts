@@ -16,9 +16,10 @@ export interface AddressesTarget {
 
 export type ConnectTarget = HostTarget | AddressesTarget | Address;
 
-/** @internal Throws `TypeError`/`RangeError` for what is no target. A single address is checked by the port. */
+/** @internal Throws `TypeError`/`RangeError` for what is no target, or several at once. A single address is checked by the port. */
 export function checkConnectTarget(target: ConnectTarget): void {
   checkObject('target', target);
+  checkSingleKind('target', target);
   if (isHostTarget(target) || !('addresses' in target)) {
     checkHostTarget(target, 1);
     checkLookupOptions(target as HostTarget);
@@ -27,7 +28,19 @@ export function checkConnectTarget(target: ConnectTarget): void {
   const { addresses } = target;
   if (!Array.isArray(addresses)) throw argumentTypeError('target.addresses', 'an array', addresses);
   if (addresses.length === 0) throw argumentRangeError('target.addresses', 'a list of at least one', addresses);
-  for (const [index, address] of addresses.entries()) checkAddress(`target.addresses[${index}]`, address);
+  for (const [index, address] of addresses.entries()) {
+    const name = `target.addresses[${index}]`;
+    checkAddress(name, address);
+    checkSingleKind(name, address);
+  }
+}
+
+const kinds = ['host', 'ip', 'path', 'addresses'] as const;
+
+/** @internal Throws `TypeError` for a target that names several things: it would be a matter of luck which one is meant. */
+export function checkSingleKind(name: string, target: object): void {
+  const given = kinds.filter((kind) => (target as Partial<Record<string, unknown>>)[kind] !== undefined);
+  if (given.length > 1) throw argumentTypeError(name, `of one kind, not ${given.join(' and ')} at once`, target);
 }
 
 /** @internal */

@@ -1,7 +1,7 @@
 import { type Address, checkAddress } from 'bufferevent-backend';
 import { listenForAbort } from './abort.js';
 import { checkBoolean, checkHostTarget, checkObject, checkSignal } from './arguments.js';
-import { type HostTarget, isHostTarget } from './connect-target.js';
+import { checkSingleKind, type HostTarget, isHostTarget } from './connect-target.js';
 import { withResolvers } from './deferred-promise.js';
 import { disposedError } from './errors.js';
 import { checkBase, EventBase } from './event-base.js';
@@ -40,6 +40,7 @@ export function listen(target: ListenTarget, handlers: ListenHandlers, options: 
   checkBase(base);
   checkSignal(signal);
   checkHostTarget(target, 0);
+  checkSingleKind('target', target);
   checkBoolean('unlinkStale', unlinkStale);
   if (isHostTarget(target)) checkLookupOptions(target);
   else checkAddress('target', target);

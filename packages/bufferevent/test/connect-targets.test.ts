@@ -84,6 +84,7 @@ describe('several addresses given', () => {
           ],
         ],
         [{ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }, [{ host: 'example.test', port: 1 }]],
+        [{ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }, [{ ip: '127.0.0.1', port: 1, path: '/a' }]],
         [{ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }, [{ ip: '127.0.0.1', port: 65_536 }]],
       ];
       for (const [expected, addresses] of lists) {

@@ -18,6 +18,9 @@ import { inMemory, ipOf } from './support/world.js';
 const wrongType = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
 const outOfRange = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
 
+const here = { ip: '127.0.0.1', port: 80 };
+const severalKinds = (names: string) => ({ ...wrongType, message: expect.stringContaining(`not ${names} at once`) });
+
 /** A value of a type that the signature does not allow. */
 const wrong = <Type>(value: unknown): Type => value as Type;
 
@@ -113,6 +116,15 @@ describe('mistakes', () => {
       ['a port above 65535', outOfRange, { ip: '127.0.0.1', port: 65_536 }],
       ['a negative port', outOfRange, { host: 'localhost', port: -1 }],
       ['a fraction as port', outOfRange, { host: 'localhost', port: 80.5 }],
+      ['a host beside a path', severalKinds('host and path'), { host: 'localhost', port: 80, path: '/a' }],
+      ['a host beside an ip', severalKinds('host and ip'), { host: 'localhost', ip: '127.0.0.1', port: 80 }],
+      ['an ip beside a path', severalKinds('ip and path'), { ip: '127.0.0.1', port: 80, path: '/a' }],
+      [
+        'a host beside addresses',
+        severalKinds('host and addresses'),
+        { host: 'localhost', port: 80, addresses: [here] },
+      ],
+      ['a path beside addresses', severalKinds('path and addresses'), { path: '/a', addresses: [here] }],
     ];
 
     for (const [name, expected, target] of targets) {
