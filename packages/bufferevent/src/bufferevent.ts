@@ -145,7 +145,7 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
   /**
    * Sets marks in bytes; what is omitted stays. Reading: `onRead` waits for `low`, reading rests at `high` (0: never).
    * Writing: `onWrite` waits until no more than `low` is left, `write()` returns false above `high` (0: never). Calls
-   * nothing by itself (RD-3). Throws `RangeError` for a low mark above the high one (RD-6).
+   * nothing by itself (RD-3). Throws `RangeError` for a low mark above the high one (RD-6), and for another name.
    */
   setWatermarks(direction: Direction, marks: Partial<Watermarks>): void {
     this.checkNotFreed();
@@ -378,7 +378,7 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
    * @returns a promise of the layer being open; nobody has to look at it
    * @throws BuffereventError `ERR_BUFFEREVENT_SURPLUS_INPUT` for untaken input, see {@link InsertLayerOptions};
    *   `ERR_BUFFEREVENT_CLOSED` after the end of either side, or a failure; `TypeError`/`RangeError` for what is no layer,
-   *   and for a `handshakeMs` that is no duration; whatever the layer's `attach` throws. Nothing has changed
+   *   for a `handshakeMs` that is no duration and for unknown options; whatever the layer's `attach` throws. Nothing has changed
    *   then, and the layer stays the caller's.
    */
   insertLayer(layer: Layer, options: InsertLayerOptions = {}): Promise<void> {

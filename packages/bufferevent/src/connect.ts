@@ -5,8 +5,9 @@ import { checkBase, EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import type { Layer } from './layer.js';
 import { enableDirections } from './listener.js';
+import { checkOptionNames, type OptionNames } from './option-names.js';
 import { SocketBufferevent } from './socket-bufferevent.js';
-import type { SocketConnectOptions } from './socket-options.js';
+import { type SocketConnectOptions, socketConnectNames } from './socket-options.js';
 import type { TimeoutOptions } from './timeouts.js';
 
 export interface ConnectOptions extends SocketConnectOptions {
@@ -22,13 +23,22 @@ export interface ConnectOptions extends SocketConnectOptions {
   readonly layers?: readonly Layer[];
 }
 
+const optionNames: OptionNames<ConnectOptions> = {
+  ...socketConnectNames,
+  base: true,
+  signal: true,
+  enable: true,
+  timeouts: true,
+  layers: true,
+};
+
 /**
  * Connects, trying every address of a name (RFC 8305), and resolves with the connection. The handlers get a `connected`
  * event first; they run in the asynchronous context of this call.
  *
  * Rejects with Node's error (`ECONNREFUSED`, `ETIMEDOUT`, `ENOTFOUND`, …; for several addresses an `AggregateError`
  * with the fields of the first), that of a layer's handshake, or the signal's reason; the handlers hear nothing then. Throws `TypeError`/`RangeError`
- * for malformed arguments.
+ * for malformed arguments, and for options that there are not.
  */
 export function connect(
   target: ConnectTarget,
@@ -36,6 +46,7 @@ export function connect(
   options: ConnectOptions = {},
 ): Promise<SocketBufferevent> {
   checkObject('options', options);
+  checkOptionNames('options', options, optionNames);
   const { base = EventBase.default, signal, enable, timeouts, layers = [], ...connectOptions } = options;
   checkBase(base);
   checkSignal(signal);

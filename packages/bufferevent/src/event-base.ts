@@ -19,6 +19,7 @@ import { BuffereventError, disposedError } from './errors.js';
 import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
+import { checkOptionNames, type OptionNames } from './option-names.js';
 import { OwnerTable } from './owner-table.js';
 import { TimerQueue } from './timer-queue.js';
 
@@ -310,8 +311,20 @@ export class EventBase {
   }
 }
 
+const optionNames: OptionNames<EventBaseOptions> = {
+  backend: true,
+  clock: true,
+  asyncContext: true,
+  limits: true,
+  priorities: true,
+  callbacksPerTurn: true,
+  turnTimeMs: true,
+  lookup: true,
+};
+
 function checkOptions(options: EventBaseOptions): void {
   checkObject('options', options);
+  checkOptionNames('options', options, optionNames);
   const { backend, clock, lookup, asyncContext, priorities = 1, callbacksPerTurn = 1, turnTimeMs = 1 } = options;
   checkInteger('priorities', priorities, 1);
   checkBoolean('asyncContext', asyncContext);

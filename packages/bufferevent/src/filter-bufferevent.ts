@@ -6,6 +6,7 @@ import type { CoveredBufferevent } from './covered.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode, Layer, LayerResult } from './layer.js';
 import { framed } from './layer-stack.js';
+import { checkOptionNames, type OptionNames } from './option-names.js';
 import { passThrough } from './pass-through.js';
 
 /**
@@ -31,6 +32,16 @@ export interface FilterOptions {
   readonly handlers?: BuffereventHandlers;
 }
 
+const optionNames: OptionNames<FilterOptions> = {
+  input: true,
+  output: true,
+  dispose: true,
+  name: true,
+  layer: true,
+  closeOnFree: true,
+  handlers: true,
+};
+
 /**
  * A bufferevent over another one, whose bytes pass through two functions; over filters too, to any height. While it
  * lasts, the one below is not called back, and its reading follows that of the filter; its buffers, marks, limits and
@@ -54,12 +65,13 @@ export class FilterBufferevent extends Bufferevent {
 
   /**
    * @throws BuffereventError `ERR_BUFFEREVENT_COVERED` when another filter is over `underlying` already,
-   *   `ERR_BUFFEREVENT_FREED`; `TypeError` for malformed options; what the layer's `attach` throws. Nothing was taken
+   *   `ERR_BUFFEREVENT_FREED`; `TypeError`/`RangeError` for malformed and for unknown options; what the layer's `attach` throws. Nothing was taken
    *   over then.
    */
   constructor(underlying: Bufferevent, options: FilterOptions = {}) {
     checkUnderlying(underlying);
     checkObject('options', options);
+    checkOptionNames('options', options, optionNames);
     checkBoolean('closeOnFree', options.closeOnFree);
     const layer = layerOf(options);
     super(underlying.base);

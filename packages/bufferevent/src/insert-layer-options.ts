@@ -1,5 +1,6 @@
 import { argumentTypeError } from 'bufferevent-backend';
 import { checkObject } from './arguments.js';
+import { checkOptionNames, type OptionNames } from './option-names.js';
 
 export interface InsertLayerOptions {
   /**
@@ -10,11 +11,13 @@ export interface InsertLayerOptions {
   readonly surplus?: 'refuse' | 'decode' | 'keep';
 }
 
+const optionNames: OptionNames<InsertLayerOptions> = { surplus: true };
 const surpluses: readonly string[] = ['refuse', 'decode', 'keep'];
 
-/** @internal Throws `TypeError` for what is none of them. */
+/** @internal Throws `TypeError` for what is none of them, `RangeError` for other options. */
 export function surplusOf(options: InsertLayerOptions): InsertLayerOptions['surplus'] {
   checkObject('options', options);
+  checkOptionNames('options', options, optionNames);
   const { surplus = 'refuse' } = options;
   if (!surpluses.includes(surplus)) throw argumentTypeError('surplus', `one of ${surpluses.join(', ')}`, surplus);
   return surplus;

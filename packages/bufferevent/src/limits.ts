@@ -1,5 +1,5 @@
-import { argumentRangeError } from 'bufferevent-backend';
 import { checkLimit, checkObject } from './arguments.js';
+import { checkOptionNames } from './option-names.js';
 
 /** Bounds that hold unless a user changes them. Bytes, and milliseconds; `Infinity` lifts a byte limit, 0 a time-out. */
 export interface Limits {
@@ -40,11 +40,9 @@ export const defaultLimits: Limits = Object.freeze({
 /** The defaults with `overrides` laid over them. Throws `RangeError` for values that are no limits. */
 export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
   checkObject('limits', overrides);
+  checkOptionNames('limits', overrides, defaultLimits);
   const limits = { ...defaultLimits, ...overrides };
   for (const [name, value] of Object.entries(limits)) {
-    if (!Object.hasOwn(defaultLimits, name)) {
-      throw argumentRangeError('limits', `made of ${Object.keys(defaultLimits).join(', ')}`, name);
-    }
     checkLimit(`limits.${name}`, value, name.endsWith('Ms') ? 0 : 1);
   }
   return Object.freeze(limits);

@@ -5,8 +5,15 @@ import { checkSingleKind, type HostTarget, isHostTarget } from './connect-target
 import { withResolvers } from './deferred-promise.js';
 import { disposedError } from './errors.js';
 import { checkBase, EventBase } from './event-base.js';
-import { checkListenerArguments, Listener, type ListenerOptions, type ListenHandlers } from './listener.js';
+import {
+  checkListenerArguments,
+  Listener,
+  type ListenerOptions,
+  type ListenHandlers,
+  listenerOptionNames,
+} from './listener.js';
 import { checkLookupOptions, resolveHost } from './lookup.js';
+import { checkOptionNames, type OptionNames } from './option-names.js';
 import { unlinkStaleSocket } from './stale-socket.js';
 
 /** Where to listen: a host by name or number with a port (0: any free one), a numeric address, or a socket path. */
@@ -27,15 +34,18 @@ export interface ListenOptions extends ListenerOptions {
   readonly signal?: AbortSignal;
 }
 
+const optionNames: OptionNames<ListenOptions> = { ...listenerOptionNames, base: true, unlinkStale: true, signal: true };
+
 /**
  * Listens, and resolves when connections can come in. Handlers run in the asynchronous context of this call.
  *
  * Rejects with the system's error (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, `ENOTFOUND`, …) or the signal's reason;
- * throws `TypeError`/`RangeError` for malformed arguments, among them options that such an address can't have, and
+ * throws `TypeError`/`RangeError` for malformed arguments, among them options that such an address can't have, or that there are not, and
  * `ERR_BUFFEREVENT_UNSUPPORTED` for options that the backend can't. A name stands for the first of its addresses.
  */
 export function listen(target: ListenTarget, handlers: ListenHandlers, options: ListenOptions = {}): Promise<Listener> {
   checkObject('options', options);
+  checkOptionNames('options', options, optionNames);
   const { base = EventBase.default, signal, unlinkStale, ...listenerOptions } = options;
   checkBase(base);
   checkSignal(signal);

@@ -23,8 +23,9 @@ import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError, disposedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
+import type { OptionNames } from './option-names.js';
 import { SocketBufferevent } from './socket-bufferevent.js';
-import { type InitialStreamOptions, StreamSettings } from './stream-options.js';
+import { type InitialStreamOptions, StreamSettings, streamOptionNames } from './stream-options.js';
 
 /** One object for a listener and for all connections that it accepts. */
 export interface ListenHandlers extends BuffereventHandlers {
@@ -50,6 +51,20 @@ export interface ListenerOptions extends PortListenOptions, InitialStreamOptions
   /** What to enable on accepted connections. Default: writing, and reading when there is an `onRead`. */
   readonly enable?: readonly Direction[];
 }
+
+/** @internal */
+export const listenerOptionNames: OptionNames<ListenerOptions> = {
+  ...streamOptionNames,
+  disabled: true,
+  maxConnections: true,
+  overflow: true,
+  enable: true,
+  backlog: true,
+  ipv6Only: true,
+  reusePort: true,
+  deferAccept: true,
+  mode: true,
+};
 
 /** What a listener has done so far, and what it has now. */
 export interface ListenerStats {

@@ -1,14 +1,18 @@
 import { Errno, systemError } from 'bufferevent-backend';
 import { Evbuffer } from 'evbuffer';
+import { checkObject } from './arguments.js';
 import { Bufferevent } from './bufferevent.js';
 import { EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode } from './layer.js';
+import { checkOptionNames, type OptionNames } from './option-names.js';
 
 export interface PairOptions {
   /** Of the first and of the second. */
   readonly handlers?: readonly [BuffereventHandlers | undefined, BuffereventHandlers | undefined];
 }
+
+const optionNames: OptionNames<PairOptions> = { handlers: true };
 
 /**
  * Two bufferevents without a transport: what one writes, the other receives. Both are connected from the start; as
@@ -16,11 +20,14 @@ export interface PairOptions {
  * reads and its input is below the high mark (PA-1).
  *
  * @param base default {@link EventBase.default}
+ * @throws `TypeError`/`RangeError` for malformed and for unknown options
  */
 export function createPair(
   base: EventBase = EventBase.default,
   options: PairOptions = {},
 ): [PairBufferevent, PairBufferevent] {
+  checkObject('options', options);
+  checkOptionNames('options', options, optionNames);
   return PairBufferevent.create(base, options);
 }
 

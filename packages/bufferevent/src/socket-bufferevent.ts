@@ -47,6 +47,9 @@ type State = 'unconnected' | 'connecting' | 'open' | 'closing' | 'gone';
  * what becomes of a handle that was given up in `FormerHandle`.
  */
 
+/** Nothing is to be checked of them, for every connection that is accepted. */
+const noOptions: SocketBuffereventOptions = Object.freeze({});
+
 /** A bufferevent over one stream of the base's backend: TCP or Unix-domain, connected by it, accepted or adopted. */
 export class SocketBufferevent extends Bufferevent {
   #state: State = 'unconnected';
@@ -71,11 +74,11 @@ export class SocketBufferevent extends Bufferevent {
 
   /**
    * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED` for `descriptor`, or `closeOnFree: false`, over a backend
-   *   without descriptors; nothing has been taken over then
+   *   without descriptors; `TypeError`/`RangeError` for malformed and for unknown options. Nothing has been taken over then
    */
-  constructor(base: EventBase, options: SocketBuffereventOptions = {}) {
+  constructor(base: EventBase, options: SocketBuffereventOptions = noOptions) {
     super(base);
-    checkSocketOptions(base, options);
+    if (options !== noOptions) checkSocketOptions(base, options);
     this.#closeOnFree = options.closeOnFree ?? true;
     if (options.handlers !== undefined) this.setHandlers(options.handlers);
     if (options.descriptor !== undefined) this.#attach(base.port.adopt(options.descriptor));

@@ -3,7 +3,8 @@ import { checkBoolean, checkInteger, checkObject } from './arguments.js';
 import { BuffereventError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers } from './events.js';
-import { type InitialStreamOptions, StreamSettings } from './stream-options.js';
+import { checkOptionNames, type OptionNames } from './option-names.js';
+import { type InitialStreamOptions, StreamSettings, streamOptionNames } from './stream-options.js';
 
 export interface SocketBuffereventOptions {
   /** An open, connected descriptor to take over, where `backend.supports.descriptors`. */
@@ -19,9 +20,15 @@ export interface SocketConnectOptions extends InitialStreamOptions {
   readonly localAddress?: IpAddress;
 }
 
+const socketNames: OptionNames<SocketBuffereventOptions> = { descriptor: true, closeOnFree: true, handlers: true };
+
+/** @internal */
+export const socketConnectNames: OptionNames<SocketConnectOptions> = { ...streamOptionNames, localAddress: true };
+
 /** @internal Throws for what are no options, and for those that the backend does not offer. */
 export function checkSocketOptions(base: EventBase, options: SocketBuffereventOptions): void {
   checkObject('options', options);
+  checkOptionNames('options', options, socketNames);
   const { closeOnFree = true, descriptor } = options;
   checkBoolean('closeOnFree', options.closeOnFree);
   if (descriptor !== undefined) checkInteger('descriptor', descriptor, 0);
@@ -31,6 +38,7 @@ export function checkSocketOptions(base: EventBase, options: SocketBuffereventOp
 /** @internal The stream options among them. Throws as {@link checkSocketOptions}. */
 export function connectSettings(base: EventBase, options: SocketConnectOptions): StreamSettings | null {
   checkObject('options', options);
+  checkOptionNames('options', options, socketConnectNames);
   const { localAddress } = options;
   if (localAddress !== undefined) checkIpAddress('localAddress', localAddress);
   return StreamSettings.of(base, options);

@@ -1,13 +1,22 @@
 import { checkStreamOption, type Handle, type Port, type StreamOptions } from 'bufferevent-backend';
 import { BuffereventError } from './errors.js';
 import type { EventBase } from './event-base.js';
+import type { OptionNames } from './option-names.js';
 
 /** Options that every connection of a listener, or the one of a `connect()`, has from the start. */
 export type InitialStreamOptions = Readonly<Partial<StreamOptions>>;
 
 type Setting = readonly [name: keyof StreamOptions, value: StreamOptions[keyof StreamOptions]];
 
-const names: readonly (keyof StreamOptions)[] = ['noDelay', 'keepAlive', 'recvBufferSize', 'sendBufferSize'];
+/** @internal */
+export const streamOptionNames: OptionNames<StreamOptions> = {
+  noDelay: true,
+  keepAlive: true,
+  recvBufferSize: true,
+  sendBufferSize: true,
+};
+
+const names = Object.keys(streamOptionNames) as (keyof StreamOptions)[];
 
 /** @internal Stream options that were checked, to be applied to any number of streams. */
 export class StreamSettings {

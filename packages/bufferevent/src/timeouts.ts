@@ -1,9 +1,9 @@
-import { argumentRangeError } from 'bufferevent-backend';
 import { checkMilliseconds, checkObject } from './arguments.js';
 import { BuffereventTimeoutError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { TimeoutName } from './events.js';
 import type { Limits } from './limits.js';
+import { checkOptionNames } from './option-names.js';
 import { ProgressTimer } from './progress-timer.js';
 
 /** Milliseconds; 0 or `null` for none. */
@@ -43,10 +43,12 @@ export class Timeouts {
 
   set(options: TimeoutOptions): void {
     checkObject('timeouts', options);
-    for (const key of Object.keys(options)) duration(key, options[timeoutKey(key)]);
+    checkOptionNames('timeouts', options, names);
+    const keys = Object.keys(options) as (keyof TimeoutOptions)[];
+    for (const key of keys) duration(key, options[key]);
     this.#timers ??= new Timers(this.#host.base.limits);
     const timers = this.#timers;
-    for (const key of Object.keys(options) as (keyof TimeoutOptions)[]) {
+    for (const key of keys) {
       const durationMs = duration(key, options[key]);
       if (durationMs === undefined) continue;
       const name = names[key];
@@ -168,11 +170,6 @@ const names: Readonly<Record<keyof TimeoutOptions, TimeoutName>> = {
   idleMs: 'idle',
   closeMs: 'close',
 };
-
-function timeoutKey(key: string): keyof TimeoutOptions {
-  if (!Object.hasOwn(names, key)) throw argumentRangeError('timeouts', `one of ${Object.keys(names).join(', ')}`, key);
-  return key as keyof TimeoutOptions;
-}
 
 function duration(key: string, value: number | null | undefined): number | undefined {
   if (value === null) return 0;

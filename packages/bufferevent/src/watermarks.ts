@@ -1,6 +1,7 @@
 import { argumentRangeError } from 'bufferevent-backend';
 import { checkInteger, checkObject } from './arguments.js';
 import type { Limits } from './limits.js';
+import { checkOptionNames, type OptionNames } from './option-names.js';
 
 /** Two fill levels of a buffer, in bytes. A high mark of 0 means none. */
 export interface Watermarks {
@@ -8,9 +9,12 @@ export interface Watermarks {
   readonly high: number;
 }
 
+const markNames: OptionNames<Watermarks> = { low: true, high: true };
+
 /** `marks` laid over `current`. Throws `RangeError` for what is no count of bytes, and for low above high (RD-6). */
 export function resolveMarks(current: Watermarks, marks: Partial<Watermarks>): Watermarks {
   checkObject('marks', marks);
+  checkOptionNames('marks', marks, markNames);
   const low = marks.low ?? current.low;
   const high = marks.high ?? current.high;
   checkInteger('low', low, 0);

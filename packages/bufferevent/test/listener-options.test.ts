@@ -319,8 +319,9 @@ describe('options of the port', () => {
         ['TypeError', ip, { onDrop: 1 }],
       ];
       for (const [name, target, options] of cases) {
-        const handlers = 'onDrop' in options ? options : {};
-        const error = await failure(() => listen(target, handlers, { base: world.base, ...options }));
+        const { onDrop, ...given } = options;
+        const handlers = (onDrop === undefined ? {} : { onDrop }) as ListenHandlers;
+        const error = await failure(() => listen(target, handlers, { base: world.base, ...given }));
         expect(error, JSON.stringify(options)).toMatchObject({ name, code: expect.stringMatching(/^ERR_/) });
       }
       expect(world.base.stats().port).toMatchObject({ listeners: 0, pending: 0 });

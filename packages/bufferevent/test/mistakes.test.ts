@@ -4,6 +4,7 @@ import {
   BuffereventError,
   BuffereventTimeoutError,
   connect,
+  createPair,
   type Direction,
   EventBase,
   FilterBufferevent,
@@ -42,6 +43,13 @@ describe('mistakes', () => {
       ['a fraction as mark', outOfRange, (bev) => bev.setWatermarks('read', { high: 1.5 })],
       ['NaN as mark', outOfRange, (bev) => bev.setWatermarks('write', { high: Number.NaN })],
       ['low above high', outOfRange, (bev) => bev.setWatermarks('read', { low: 9, high: 8 })],
+      ['a mark of another name', outOfRange, (bev) => bev.setWatermarks('read', wrong({ hihg: 9 }))],
+      ['a time-out of another name', outOfRange, (bev) => bev.setTimeouts(wrong({ readMS: 9 }))],
+      [
+        'an unknown option of insertLayer',
+        outOfRange,
+        (bev) => bev.insertLayer(passing, wrong({ surplusses: 'keep' })),
+      ],
       ['marks that are no object', wrongType, (bev) => bev.setWatermarks('read', wrong(null))],
       ['a time-out that is no number', wrongType, (bev) => bev.setTimeouts({ readMs: wrong('50') })],
       ['a negative time-out', outOfRange, (bev) => bev.setTimeouts({ writeMs: -1 })],
@@ -187,6 +195,32 @@ describe('mistakes', () => {
       }
       await world.settle();
       expect(world.base.stats().port).toMatchObject({ streams: 0, listeners: 0, pending: 0 });
+    });
+
+    it('B13: an option of a name that there is not is a mistake, whatever its value, and nothing is begun', async () => {
+      const { base, backend } = world;
+      const [under] = createPair(base);
+      const cases: Array<[string, () => unknown]> = [
+        ['maxConnection', () => listen(here, {}, wrong({ base, maxConnection: 1 }))],
+        ['layers', () => listen(here, {}, wrong({ base, layers: undefined }))],
+        ['localAdress', () => connect(here, {}, wrong({ base, localAdress: here }))],
+        ['maxConnections', () => connect(here, {}, wrong({ base, maxConnections: 1, signal: AbortSignal.abort() }))],
+        ['enable', () => new SocketBufferevent(base).connect(here, wrong({ enable: [] }))],
+        ['handler', () => new SocketBufferevent(base, wrong({ handler: {} }))],
+        ['handler', () => new FilterBufferevent(under, wrong({ handler: {} }))],
+        ['handler', () => createPair(base, wrong({ handler: [] }))],
+        ['callbackPerTurn', () => new EventBase(wrong({ backend, callbackPerTurn: 1 }))],
+      ];
+      const before = base.stats();
+      for (const [name, attempt] of cases) {
+        const error = await failure(attempt);
+        expect(error, String(attempt)).toMatchObject(outOfRange);
+        expect(error.message).toMatch(new RegExp(`"options" must be made of .*, got "${name}"$`));
+      }
+      expect(await failure(() => createPair(base, wrong(null)))).toMatchObject(wrongType);
+      expect(base.stats()).toEqual(before);
+      // It lies under nothing.
+      world.keep(new FilterBufferevent(under));
     });
 
     it('B13: a layer whose handshakeMs is no duration is refused, and stays the caller’s', async () => {

@@ -1,0 +1,15 @@
+import { argumentRangeError } from 'bufferevent-backend';
+
+/** Every name of `Options`: what is added to the type has to be added to the list. */
+export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+
+/**
+ * Throws `RangeError` for an option whose name is not among those of `known`, whatever its value: a limit that is misspelt
+ * would not hold, and nobody would know.
+ */
+export function checkOptionNames(argument: string, options: object, known: object): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    throw argumentRangeError(argument, `made of ${Object.keys(known).join(', ')}`, name);
+  }
+}
