@@ -1,4 +1,5 @@
 import {
+  argumentRangeError,
   argumentTypeError,
   type Backend,
   type CompletionBatch,
@@ -36,7 +37,7 @@ export interface EventBaseOptions {
   readonly asyncContext?: boolean;
   /** Defaults for the connections of this base. */
   readonly limits?: Partial<Limits>;
-  /** Levels of urgency among callbacks, see `bev.priority`. Default 1. */
+  /** Levels of urgency among callbacks, see `bev.priority`; at most 256, as each has a queue. Default 1. */
   readonly priorities?: number;
   /** Connections whose callbacks run in one turn; the rest wait for the next (CB-7). Default 1024. */
   readonly callbacksPerTurn?: number;
@@ -311,6 +312,9 @@ export class EventBase {
   }
 }
 
+/** As many as libevent has. */
+const MAX_PRIORITIES = 256;
+
 const optionNames: OptionNames<EventBaseOptions> = {
   backend: true,
   clock: true,
@@ -327,6 +331,7 @@ function checkOptions(options: EventBaseOptions): void {
   checkOptionNames('options', options, optionNames);
   const { backend, clock, lookup, asyncContext, priorities = 1, callbacksPerTurn = 1, turnTimeMs = 1 } = options;
   checkInteger('priorities', priorities, 1);
+  if (priorities > MAX_PRIORITIES) throw argumentRangeError('priorities', `at most ${MAX_PRIORITIES}`, priorities);
   checkBoolean('asyncContext', asyncContext);
   if (backend !== undefined && typeof backend?.createPort !== 'function') {
     throw argumentTypeError('backend', 'a Backend', backend);

@@ -48,6 +48,16 @@ describe('priority', () => {
     expect(() => new EventBase({ priorities: 0 })).toThrow(RangeError);
   });
 
+  it('B115: has at most 256 levels, each of which takes memory', async () => {
+    base = new EventBase({ priorities: 256 });
+    expect(base.priorities).toBe(256);
+    for (const priorities of [257, 1e5, Number.MAX_SAFE_INTEGER]) {
+      expect(() => new EventBase({ priorities })).toThrow(
+        expect.objectContaining({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }),
+      );
+    }
+  });
+
   it('works on every kind, one by one: a level is of one connection', () => {
     base = new EventBase({ priorities: 2 });
     const [a, b] = createPair(base);
