@@ -74,11 +74,13 @@ export class SocketBufferevent extends Bufferevent {
 
   /**
    * @throws BuffereventError `ERR_BUFFEREVENT_UNSUPPORTED` for `descriptor`, or `closeOnFree: false`, over a backend
-   *   without descriptors; `TypeError`/`RangeError` for malformed and for unknown options. Nothing has been taken over then
+   *   without descriptors, `ERR_BUFFEREVENT_CLOSED` for a base that was disposed of; `TypeError`/`RangeError` for
+   *   malformed and for unknown options. Nothing has been taken over then
    */
   constructor(base: EventBase, options: SocketBuffereventOptions = noOptions) {
     super(base);
     if (options !== noOptions) checkSocketOptions(base, options);
+    if (base.disposed) throw disposedError();
     this.#closeOnFree = options.closeOnFree ?? true;
     if (options.handlers !== undefined) this.setHandlers(options.handlers);
     if (options.descriptor !== undefined) this.#attach(base.port.adopt(options.descriptor));

@@ -2,6 +2,7 @@
 import {
   type BuffereventEvent,
   connect,
+  createPair,
   type EventBase,
   type Lookup,
   type LookupAddress,
@@ -265,6 +266,11 @@ describe('giving up and starting over', () => {
       const here = { ip: '127.0.0.1', port: 0 };
       expect(await failure(() => connect({ ip: '127.0.0.1', port: 9 }, {}, { base }))).toMatchObject(closed);
       expect(await failure(() => listen(here, {}, { base }))).toMatchObject(closed);
+      expect(await failure(() => createPair(base))).toMatchObject(closed);
+      expect(await failure(() => new SocketBufferevent(base))).toMatchObject(closed);
+      const handlers = world.record('late');
+      expect(await failure(() => new SocketBufferevent(base, { handlers }))).toMatchObject(closed);
+      expect(base.stats().members).toBe(0);
     });
 
     it('B74: a signal aborts at every turn of connecting and leaves nothing open', async () => {
