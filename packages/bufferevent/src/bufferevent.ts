@@ -143,8 +143,9 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
   }
 
   /**
-   * Sets marks in bytes; what is omitted stays. Reading: `onRead` waits for `low`, reading rests at `high` (0: never).
-   * Writing: `onWrite` waits until no more than `low` is left, `write()` returns false above `high` (0: never). Calls
+   * Sets marks in bytes; what is omitted stays. Reading: `onRead` waits for `low`, reading rests at `high` (0 or
+   * `Infinity`: never; {@link getWatermarks} answers 0 for both). Writing: `onWrite` waits until no more than `low` is
+   * left, `write()` returns false above `high` (0 or `Infinity`: never). Calls
    * nothing by itself (RD-3). Throws `RangeError` for a low mark above the high one (RD-6), and for another name.
    */
   setWatermarks(direction: Direction, marks: Partial<Watermarks>): void {

@@ -3,7 +3,7 @@ import { checkInteger, checkObject } from './arguments.js';
 import type { Limits } from './limits.js';
 import { checkOptionNames, type OptionNames } from './option-names.js';
 
-/** Two fill levels of a buffer, in bytes. A high mark of 0 means none. */
+/** Two fill levels of a buffer, in bytes. A high mark of 0 means none; `Infinity` may be set for it, as in limits. */
 export interface Watermarks {
   readonly low: number;
   readonly high: number;
@@ -16,7 +16,7 @@ export function resolveMarks(current: Watermarks, marks: Partial<Watermarks>): W
   checkObject('marks', marks);
   checkOptionNames('marks', marks, markNames);
   const low = marks.low ?? current.low;
-  const high = marks.high ?? current.high;
+  const high = markOfLimit(marks.high ?? current.high);
   checkInteger('low', low, 0);
   checkInteger('high', high, 0);
   if (high !== 0 && low > high) throw argumentRangeError('low', `at most the high mark of ${high}`, low);

@@ -25,6 +25,22 @@ it('B32, B71: the defaults are those of the table', () => {
 
 describe('input', () => {
   inWorlds(['memory', ...sockets], (world) => {
+    it('B23: a high mark of Infinity is none, as in limits, and shows as 0', async () => {
+      const { bev, peer } = await world.accepted({ onRead() {} });
+      bev.setWatermarks('read', { low: 3, high: Infinity });
+      bev.setWatermarks('write', { high: Infinity });
+      expect(bev.getWatermarks('read')).toEqual({ low: 3, high: 0 });
+      expect(bev.getWatermarks('write')).toEqual({ low: 0, high: 0 });
+      bev.enable('read');
+      peer.send(new Uint8Array(512 * KiB));
+      await world.until(() => bev.input.length === 512 * KiB, 'everything');
+      expect(bev.write(new Uint8Array(MiB))).toBe(true);
+      for (const marks of [{ low: Infinity }, { high: -Infinity }]) {
+        expect(() => bev.setWatermarks('read', marks)).toThrow(RangeError);
+      }
+      expect(bev.getWatermarks('read')).toEqual({ low: 3, high: 0 });
+    });
+
     it('RD-4: input stops at its default high mark of 256 KiB', async () => {
       const { bev, peer } = await world.accepted({ onRead() {} });
       expect(bev.getWatermarks('read')).toEqual({ low: 0, high: 256 * KiB });
