@@ -1,6 +1,7 @@
 // toWeb: web streams over any bufferevent.
 import type { ReadableStream, WritableStream } from 'node:stream/web';
 import { type Bufferevent, BuffereventError } from 'bufferevent';
+import { toDuplex } from 'bufferevent/duplex';
 import { toWeb } from 'bufferevent/web';
 import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same, text } from './support/bytes.js';
@@ -168,6 +169,23 @@ describe('web streams over a connection that fails', () => {
       expect(await rejection(writer.write('x'))).toMatchObject({ code: 'ECONNRESET' });
       expect(await toWebFails(bev)).toMatchObject({ code: 'ERR_BUFFEREVENT_FREED' });
       expect(await bev.closed).toMatchObject({ kind: 'reset' });
+    });
+
+    it('a bufferevent that a stream owns is refused, and the first stream goes on', async () => {
+      const covered = { name: 'BuffereventError', code: 'ERR_BUFFEREVENT_COVERED' };
+      const { bev, peer } = await world.accepted({});
+      const { readable } = web(bev);
+      expect(await toWebFails(bev)).toMatchObject(covered);
+      expect(await failure(() => toDuplex(bev))).toMatchObject(covered);
+      peer.send('1');
+      const { value } = await readable.getReader().read();
+      expect(text(value as Uint8Array)).toBe('1');
+      bev.free();
+      const other = (await world.accepted({})).bev;
+      const duplex = toDuplex(other);
+      expect(await failure(() => toDuplex(other))).toMatchObject(covered);
+      expect(await toWebFails(other)).toMatchObject(covered);
+      duplex.destroy();
     });
 
     it('what is no bufferevent is refused', async () => {

@@ -2,10 +2,10 @@ import { Duplex } from 'node:stream';
 import type { Address, AddressPair, StreamOptions } from 'bufferevent-backend';
 import { checkBoolean, checkInteger, checkObject, checkSignal } from '../arguments.js';
 import type { Bufferevent } from '../bufferevent.js';
-import { freedError } from '../errors.js';
 import type { BuffereventEvent, CloseCause } from '../events.js';
 import { writePaced } from '../paced-write.js';
 import { SocketBufferevent } from '../socket-bufferevent.js';
+import { ownByStream } from '../stream-owner.js';
 
 export interface DuplexOptions {
   /**
@@ -314,7 +314,7 @@ function familyOf(address: Address | null): string | undefined {
  * and 'finish' comes when the system has taken all. `destroy()` is `bev.free()`, `bev.free()` is `destroy()`. When both
  * sides have ended the connection is closed cleanly. 'close' comes when the transport is gone.
  *
- * @throws BuffereventError `ERR_BUFFEREVENT_FREED`
+ * @throws BuffereventError `ERR_BUFFEREVENT_FREED`, `ERR_BUFFEREVENT_COVERED` when a stream owns it already
  */
 export function toDuplex(bev: Bufferevent, options: DuplexOptions = {}): BuffereventDuplex {
   checkObject('bev', bev);
@@ -325,6 +325,6 @@ export function toDuplex(bev: Bufferevent, options: DuplexOptions = {}): Buffere
   for (const name of ['highWaterMark', 'readableHighWaterMark', 'writableHighWaterMark'] as const) {
     if (options[name] !== undefined) checkInteger(name, options[name], 0);
   }
-  if (bev.freed) throw freedError();
+  ownByStream(bev);
   return new BuffereventDuplex(bev, options);
 }

@@ -6,6 +6,7 @@ import type { Bufferevent } from '../bufferevent.js';
 import { freedError } from '../errors.js';
 import type { CloseCause } from '../events.js';
 import { writePaced } from '../paced-write.js';
+import { ownByStream } from '../stream-owner.js';
 
 /** The two directions of a connection as web streams, and how it ended. */
 export interface BuffereventStreams {
@@ -185,11 +186,11 @@ function asBytes(chunk: unknown): Uint8Array {
  *   goes on. `abort(reason)` is `free()`: what was not sent is lost, and reads reject with the reason.
  * - When both are over, the connection is ended (`bev.end()`), or freed when one of them failed.
  *
- * @throws BuffereventError `ERR_BUFFEREVENT_FREED`
+ * @throws BuffereventError `ERR_BUFFEREVENT_FREED`, `ERR_BUFFEREVENT_COVERED` when a stream owns it already
  */
 export function toWeb(bev: Bufferevent): BuffereventStreams {
   checkObject('bev', bev);
-  if (bev.freed) throw freedError();
+  ownByStream(bev);
   const streams = new Streams(bev);
   const readable = new ReadableStream(
     {
