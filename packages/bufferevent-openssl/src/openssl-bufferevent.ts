@@ -118,7 +118,7 @@ export type OpensslBufferevent = OpensslFilterBufferevent | OpensslSocketBuffere
  * the connection is there, whatever is enabled (TL-1); its end is a `connected` event, its failure an `error`, without
  * a direction unless it is one of the transport. With `open` it was done before, elsewhere, by the same `Ssl` (TL-3: what was written before is sent then).
  *
- * Both throw `TypeError` for malformed arguments, `ERR_OPENSSL_STATE` for an `Ssl` that does not suit the state or is in
+ * Both throw `TypeError` and `RangeError` for malformed arguments, `ERR_OPENSSL_STATE` for an `Ssl` that does not suit the state or is in
  * use elsewhere, `ERR_OPENSSL_FREED`, and what the bufferevent's own constructor throws; nothing was taken over then.
  */
 export const OpensslBufferevent: {

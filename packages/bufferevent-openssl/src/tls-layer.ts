@@ -1,5 +1,5 @@
 import type { FlushMode, Layer, LayerHost, LayerResult } from 'bufferevent';
-import { argumentTypeError, type Listed } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError, type Listed } from 'bufferevent-backend';
 import { Evbuffer, type EvbufferWatch } from 'evbuffer';
 import { EngineEvent, type SslId, Status } from './binding-contract.js';
 import { Engine, RECORD_BYTES } from './engine.js';
@@ -97,7 +97,7 @@ export class TlsLayer implements Layer, HandshakeTaker, Listed {
   /** When the peer began renegotiations, within the last minute. */
   #renegotiations: number[] | null = null;
 
-  /** Owns nothing before it is inserted. Throws `TypeError` for malformed arguments. */
+  /** Owns nothing before it is inserted. Throws `TypeError` and `RangeError` for malformed arguments. */
   constructor(ssl: Ssl, state: TlsState, options: TlsLayerOptions = {}) {
     checkSsl(ssl);
     checkTlsState(state);
@@ -406,11 +406,16 @@ export function checkSsl(value: unknown): void {
   if (!(value instanceof Ssl)) throw argumentTypeError('ssl', 'an Ssl', value);
 }
 
-/** @internal Throws for what is none of {@link TlsLayerOptions}; `handshakeMs` is checked by the connection. */
+/** @internal Throws for what is none of {@link TlsLayerOptions}. */
 export function checkTlsLayerOptions(options: TlsLayerOptions): void {
   if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
   for (const name of ['closeOnFree', 'allowDirtyShutdown', 'batchWrites'] as const) {
     const value = options[name];
     if (value !== undefined && typeof value !== 'boolean') throw argumentTypeError(name, 'a boolean', value);
   }
+  const { handshakeMs } = options;
+  if (handshakeMs === undefined) return;
+  // The connection would check it too, but only when the handshake is about to begin.
+  if (typeof handshakeMs !== 'number') throw argumentTypeError('handshakeMs', 'a number of milliseconds', handshakeMs);
+  if (!(handshakeMs >= 0)) throw argumentRangeError('handshakeMs', 'at least 0', handshakeMs);
 }

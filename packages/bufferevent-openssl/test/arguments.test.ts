@@ -1,0 +1,39 @@
+// What is malformed is refused where it is given, not later, by what is made of it.
+import { createPair } from 'bufferevent';
+import { createTestBase, type TestBase } from 'bufferevent/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { listenTls, OpensslBufferevent, TlsLayer } from '../src/index.js';
+import { describeWithOpenssl, pki, thrownBy } from './in-memory.js';
+import { newSsl } from './support/versions.js';
+
+const identity = { cert: pki.server.chainPem, key: pki.server.keyPem };
+const loopback = { ip: '127.0.0.1', port: 0 };
+
+let test: TestBase;
+beforeEach(() => {
+  test = createTestBase();
+});
+afterEach(() => test[Symbol.asyncDispose]());
+
+describeWithOpenssl('options of layers', () => {
+  describe.each<[unknown, string]>([
+    [-5, 'ERR_OUT_OF_RANGE'],
+    [Number.NaN, 'ERR_OUT_OF_RANGE'],
+    ['x', 'ERR_INVALID_ARG_TYPE'],
+  ])('handshakeMs: %j', (handshakeMs, code) => {
+    const options = { handshakeMs } as { handshakeMs: number };
+
+    it('is refused by whatever makes a layer, and the Ssl can still be used', () => {
+      const ssl = newSsl('TLSv1.3', 'connecting');
+      const [near] = createPair(test.base);
+      expect(thrownBy(() => new TlsLayer(ssl, 'connecting', options))).toMatchObject({ code });
+      expect(thrownBy(() => OpensslBufferevent.socket(test.base, -1, ssl, 'connecting', options))['code']).toBe(code);
+      expect(thrownBy(() => OpensslBufferevent.filter(near, ssl, 'connecting', options))['code']).toBe(code);
+      expect(() => OpensslBufferevent.filter(near, ssl, 'connecting')).not.toThrow();
+    });
+
+    it('is refused by listenTls() at once', () => {
+      expect(thrownBy(() => listenTls(loopback, {}, { base: test.base, ...identity, ...options }))['code']).toBe(code);
+    });
+  });
+});
