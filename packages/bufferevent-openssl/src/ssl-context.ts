@@ -51,8 +51,6 @@ export interface ContextPolicy {
   /** Renegotiations that a peer may ask for in a minute; 0 when they are refused. */
   readonly renegotiationsPerMinute: number;
   readonly keyLog: KeyLogFunction | null;
-  /** A server of it can say who it is, or leaves that to another context. */
-  readonly canServe: boolean;
 }
 
 const forgotten = new FinalizationRegistry<ContextId>((id) => native().contextFree(id));
@@ -69,6 +67,9 @@ export class SslContext implements Disposable {
   /** @internal */
   readonly policy: ContextPolicy;
   #id: ContextId;
+  /** Servers have a certificate, or leave who they are to another context. */
+  readonly #servesWithoutPsk: boolean;
+  #servesByPsk: boolean;
   /** Clients trust whom Node trusts by default, and have not been told of them yet. */
   #needsDefaultTrust: boolean;
 
@@ -84,7 +85,6 @@ export class SslContext implements Disposable {
   constructor(options: SslContextOptions = {}, materials?: Materials) {
     checkContextOptions(options);
     const read = materials ?? readMaterials(options);
-    const identities = read.certificates.length + read.pfxs.length;
     const { onClientHello = null, renegotiation = 'refuse' } = options;
     this.policy = Object.freeze({
       requestCert: options.requestCert ?? false,
@@ -93,8 +93,9 @@ export class SslContext implements Disposable {
       onClientHello,
       renegotiationsPerMinute: renegotiation === 'refuse' ? 0 : renegotiation.perMinute,
       keyLog: chooseKeyLog(options),
-      canServe: identities > 0 || options.psk !== undefined || onClientHello !== null,
     });
+    this.#servesWithoutPsk = read.certificates.length + read.pfxs.length > 0 || onClientHello !== null;
+    this.#servesByPsk = isForServers(options.psk);
     this.#needsDefaultTrust = options.ca === undefined && options.caFile === undefined;
     const { minVersion, maxVersion } = resolveCiphers(options);
     this.#id = native().contextNew(minVersion, maxVersion);
@@ -124,6 +125,11 @@ export class SslContext implements Disposable {
    */
   static fromNodeOptions(options: NodeContextOptions = {}): SslContext {
     return new SslContext(translateNodeOptions(options));
+  }
+
+  /** @internal Whether a server of it can say who it is, or leaves that to another context. */
+  get canServe(): boolean {
+    return this.#servesWithoutPsk || this.#servesByPsk;
   }
 
   /** @internal Throws `ERR_OPENSSL_FREED` after {@link free}. */
@@ -180,12 +186,16 @@ export class SslContext implements Disposable {
   }
 
   /**
-   * Replaces the pre-shared keys (copied) for handshakes from now on. Whether there are any decides on the list of
-   * ciphers when the context is made: then `psk` has to be given.
+   * Replaces the pre-shared keys (copied) for handshakes from now on, those of clients and those of servers. With TLS 1.2
+   * they need ciphers that a context has only when it was made with `psk`.
+   *
+   * Throws `TypeError` and `RangeError` for malformed keys, `ERR_OPENSSL_SETTING` when OpenSSL refuses them: the old ones
+   * stay then.
    */
   setPsk(psk: PskOptions): void {
     checkPskOptions(psk);
     setPsk(this.id, psk);
+    this.#servesByPsk = isForServers(psk);
   }
 
   /** @internal Before the first connection as a client: whom clients trust when nobody has said. Servers never do. */
@@ -372,14 +382,21 @@ function sessionIdContextOf(options: SslContextOptions, materials: Materials, po
   return new Uint8Array(hash.digest());
 }
 
+function isForServers(psk: PskOptions | undefined): boolean {
+  return psk !== undefined && 'identities' in psk;
+}
+
+/** Those of the other side are forgotten. */
 function setPsk(id: ContextId, psk: PskOptions): void {
   const addon = native();
   if (!('identities' in psk)) {
     check(addon.contextSetPsk(id, psk.identity, psk.key), 'ERR_OPENSSL_SETTING', 'the pre-shared key could not be set');
+    addon.contextSetPskIdentities(id, [], [], '');
     return;
   }
   const entries = pskEntries(psk.identities);
   const [names, keys] = [entries.map(([name]) => name), entries.map(([, key]) => key)];
   const isSet = addon.contextSetPskIdentities(id, names, keys, psk.hint ?? '');
   check(isSet, 'ERR_OPENSSL_SETTING', 'the pre-shared keys could not be set');
+  addon.contextSetPsk(id, '', new Uint8Array(0));
 }

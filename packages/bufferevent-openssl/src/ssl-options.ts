@@ -64,14 +64,14 @@ function checkHostName(name: string, value: unknown): void {
 }
 
 /** Throws where the context and the options do not do for a server, or for a client. */
-export function checkSide(isServer: boolean, { policy }: SslContext, { servername, verifyName }: SslOptions): void {
+export function checkSide(isServer: boolean, context: SslContext, { servername, verifyName }: SslOptions): void {
   if (isServer) {
-    if (policy.canServe) return;
+    if (context.canServe) return;
     // No client could agree on anything, and would be told of a missing cipher.
     const lacking = 'a server needs a context with a certificate, a pre-shared key, or onClientHello';
     throw new OpensslError('ERR_OPENSSL_CERTIFICATE', lacking);
   }
-  if (servername !== undefined || verifyName !== undefined || !policy.rejectUnauthorized) return;
+  if (servername !== undefined || verifyName !== undefined || !context.policy.rejectUnauthorized) return;
   // A certificate that anybody could have got for a name of his own proves nothing; `verify` may say no more of it.
   throw argumentTypeError('options.verifyName', 'given, or servername: whom the certificate has to name', undefined);
 }

@@ -12,6 +12,7 @@ import {
   OpensslError,
   type OpensslVerifyError,
   Ssl,
+  SslBioPair,
   SslContext,
   type SslContextOptions,
 } from '../src/index.js';
@@ -548,6 +549,28 @@ describeWithOpenssl('what is spoken', () => {
       expect((await connectInMemory(clientContext({ maxVersion }), server)).client.failure).toBeNull();
     },
   );
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('%s: setPsk() replaces keys of both sides', async (maxVersion) => {
+    const key = new Uint8Array(32).fill(7);
+    using client = new SslContext({ psk: { identity: 'me', key }, maxVersion });
+    using server = new SslContext({ psk: { identities: { me: key } }, onClientHello: () => null, maxVersion });
+    server.setPsk({ identity: 'me', key });
+    expect((await connectInMemory(client, server)).server.isOpen).toBe(false);
+    client.setPsk({ identities: { me: key } });
+    server.setPsk({ identities: { me: key } });
+    expect((await connectInMemory(client, server)).server.isOpen).toBe(false);
+  });
+
+  it('can rest on a pre-shared key that comes later, and no more on one that has gone', async () => {
+    const key = new Uint8Array(32).fill(7);
+    using client = new SslContext({ psk: { identity: 'me', key } });
+    using server = new SslContext();
+    server.setPsk({ identities: { me: key } });
+    const connection = await connectInMemory(client, server);
+    expect([connection.client.failure, connection.server.failure]).toEqual([null, null]);
+    server.setPsk({ identity: 'me', key });
+    expect(thrownBy(() => new SslBioPair(new Ssl(server), 'accepting'))['code']).toBe('ERR_OPENSSL_CERTIFICATE');
+  });
 
   it('staples an OCSP response, which can be replaced, for clients that ask', async () => {
     using server = serverContext({ ocspResponse: Uint8Array.of(1, 2, 3) });
