@@ -1,5 +1,5 @@
 import { constants, type KeyObject, type X509Certificate } from 'node:crypto';
-import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError, checkInteger } from 'bufferevent-backend';
 import type {
   Encoded,
   EncryptedKey,
@@ -66,11 +66,16 @@ const notToBeHad: Readonly<Record<string, string>> = {
   SNICallback: 'onClientHello chooses a context, of this package, by the name',
   clientCertEngine: 'engines are not supported',
   enableTrace: 'keyLog lets other programs read the traffic',
+  handshakeTimeout: 'it is handshakeMs of a connection or listener',
+  minDHSize: 'securityLevel says what keys must be good for: 2, the default, wants 2048 bits',
   privateKeyEngine: 'engines are not supported',
   privateKeyIdentifier: 'engines are not supported',
   pskCallback: 'psk has the keys beforehand',
   pskIdentityHint: 'psk has a hint',
+  requestOCSP: 'it is requestOcsp of a connection',
   secureContext: "a context of Node's can not be taken over; make one of the options it was made of",
+  servername: 'it is an option of a connection',
+  session: 'it is an option of a connection',
 };
 
 const translations: { readonly [Name in keyof Required<NodeContextOptions>]: Translate } = {
@@ -90,6 +95,10 @@ const translations: { readonly [Name in keyof Required<NodeContextOptions>]: Tra
     if (value !== 'auto') gathered.dhparam = encodedOf(value);
   },
   ecdhCurve: (value: string, gathered) => {
+    if (typeof value !== 'string') throw argumentTypeError('options.ecdhCurve', 'a string', value);
+    if (value === '' || value.includes('\0')) {
+      throw argumentRangeError('options.ecdhCurve', 'not empty, without NUL', value);
+    }
     if (value !== 'auto') gathered.groups = value;
   },
   honorCipherOrder: same('honorCipherOrder'),
@@ -248,7 +257,9 @@ const versionBits: Readonly<Record<TlsVersion, number>> = {
 };
 
 function setSecureOptions(bits: number, gathered: Gathered): void {
-  if (typeof bits !== 'number') throw argumentTypeError('options.secureOptions', 'a number', bits);
+  checkInteger('options.secureOptions', bits, 0, Number.MAX_SAFE_INTEGER);
+  // Operators on bits do not see what is above 32 of them.
+  if (bits >= 2 ** 32) throw unsettableBits(bits - (bits % 2 ** 32));
   let left = bits & ~alwaysSet;
   const take = (bit: number): boolean => {
     const isSet = bit !== 0 && (left & bit) === bit;
@@ -261,9 +272,11 @@ function setSecureOptions(bits: number, gathered: Gathered): void {
   if (take(constants.SSL_OP_CIPHER_SERVER_PREFERENCE)) gathered.honorCipherOrder = true;
   // SSL_OP_NO_RENEGOTIATION: the default here.
   take(1 << 30);
-  if (left !== 0) {
-    throw unsupportedError(`secureOptions: the bits 0x${(left >>> 0).toString(16)} can not be set here`);
-  }
+  if (left !== 0) throw unsettableBits(left >>> 0);
+}
+
+function unsettableBits(bits: number): Error {
+  return unsupportedError(`secureOptions: the bits 0x${bits.toString(16)} can not be set here`);
 }
 
 function narrowVersions(refused: ReadonlySet<TlsVersion>, gathered: Gathered): void {
