@@ -15,11 +15,11 @@ export interface SslOptions {
    * `servername`. `null`: anybody the context trusts will do, which is hardly ever what is wanted.
    */
   readonly verifyName?: string | null;
-  /** Clients: a session to resume, from `onSession` or `session` of an earlier connection to the same server. */
+  /** Clients: a session to resume, from `onSession` or `session` of an earlier connection to the same server. Copied. */
   readonly session?: Uint8Array;
   /** Clients: ask for an OCSP response, see {@link Ssl.ocspResponse}. Default false. */
   readonly requestOcsp?: boolean;
-  /** Instead of that of the context. */
+  /** Instead of that of the context. Copied. */
   readonly ALPNProtocols?: AlpnProtocols;
   /** The descriptor that an `OpensslBufferevent.socket(base, -1, ssl, …)` is to take. */
   readonly descriptor?: number;
@@ -49,6 +49,18 @@ export function checkSslOptions(options: SslOptions): void {
   if (onSession !== undefined && typeof onSession !== 'function') {
     throw argumentTypeError('options.onSession', 'a function', onSession);
   }
+}
+
+/** A copy of checked options, and of the bytes in them, which are their owner's to write over. */
+export function ownSslOptions(options: SslOptions): SslOptions {
+  const { session, ALPNProtocols } = options;
+  return {
+    ...options,
+    ...(session !== undefined && { session: new Uint8Array(session) }),
+    ...(ALPNProtocols !== undefined && {
+      ALPNProtocols: new Uint8Array(encodeAlpn('options.ALPNProtocols', ALPNProtocols)),
+    }),
+  };
 }
 
 /** With a dot in front OpenSSL would take the name of any host of that domain. */

@@ -14,7 +14,14 @@ import {
 import { native, nativeError, results } from './native.js';
 import { Negotiated } from './negotiated.js';
 import { SslContext } from './ssl-context.js';
-import { applySslOptions, checkSide, checkSslOptions, type SessionFunction, type SslOptions } from './ssl-options.js';
+import {
+  applySslOptions,
+  checkSide,
+  checkSslOptions,
+  ownSslOptions,
+  type SessionFunction,
+  type SslOptions,
+} from './ssl-options.js';
 import type { TlsState } from './tls-layer.js';
 
 /**
@@ -62,7 +69,7 @@ export class Ssl extends Negotiated implements Disposable {
   constructor(context: SslContext, options: SslOptions = {}) {
     if (!(context instanceof SslContext)) throw argumentTypeError('context', 'an SslContext', context);
     checkSslOptions(options);
-    super({ ...options });
+    super(ownSslOptions(options));
     this.#ownContext = context;
     this.#context = context;
     this.onSession = options.onSession ?? null;

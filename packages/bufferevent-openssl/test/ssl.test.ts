@@ -10,6 +10,7 @@ import {
   pki,
   serverContext,
   type TestConnection,
+  TestEnd,
   thrownBy,
 } from './in-memory.js';
 
@@ -46,6 +47,39 @@ describeWithOpenssl('an Ssl', () => {
     { descriptor: -1 },
   ])('is not made with %j', (options) => {
     expect(() => new Ssl(clientContext(), options)).toThrow(RangeError);
+  });
+
+  it('offers as many protocols as a ClientHello has room for beside everything else', async () => {
+    const names = Array.from({ length: 128 }, (_, index) => String(index).padStart(255, 'x'));
+    const wire = Buffer.concat(names.map((name) => Buffer.concat([Buffer.of(255), Buffer.from(name)])));
+    for (const ALPNProtocols of [names, wire]) {
+      const { client, server } = await connectInMemory(clientContext(), serverContext(), {
+        servername: 'localhost',
+        ALPNProtocols,
+      });
+      expect([client.failure, server.failure]).toEqual([null, null]);
+    }
+    for (const ALPNProtocols of [[...names, 'x'], Buffer.concat([wire, Buffer.of(1, 120)])]) {
+      expect(thrownBy(() => new Ssl(clientContext(), { ALPNProtocols })).message).toContain('at most 32768 bytes');
+      expect(() => clientContext({ ALPNProtocols })).toThrow(RangeError);
+    }
+  });
+
+  it('keeps copies of the bytes that it is given', async () => {
+    const sessions: Uint8Array[] = [];
+    const onSession = (session: Uint8Array): void => void sessions.push(session);
+    using context = clientContext();
+    using serving = serverContext({ ALPNProtocols: ['h2'] });
+    await connectInMemory(context, serving, { servername: 'localhost', onSession });
+    await Promise.resolve();
+    const session = Buffer.from(sessions[0] as Uint8Array);
+    const ALPNProtocols = Buffer.from('\x02h2');
+    const ssl = new Ssl(context, { servername: 'localhost', session, ALPNProtocols });
+    session.fill(0);
+    ALPNProtocols.fill(0);
+    const connection = { client: new TestEnd(ssl, false), server: new TestEnd(new Ssl(serving), true) };
+    await exchange(connection);
+    expect([connection.client.failure, ssl.isSessionReused, ssl.alpnProtocol]).toEqual([null, true, 'h2']);
   });
 
   it('as a client wants to know whom the certificate has to name, unless that does not matter', async () => {
