@@ -191,7 +191,7 @@ export function getOpensslErrors(bev: Bufferevent): readonly OpensslErrorEntry[]
  * An advanced feature that is hardly ever wanted: see `docs/tls-security.md` for its history.
  *
  * @throws OpensslError `ERR_OPENSSL_UNSUPPORTED` with TLS 1.3, which has `ssl.updateKeys()` instead; `ERR_OPENSSL_STATE`
- *   while a handshake is under way; `ERR_OPENSSL_RENEGOTIATION` when OpenSSL refuses. `TypeError` without TLS
+ *   while a handshake is under way, and once either side has said its end; `ERR_OPENSSL_RENEGOTIATION` when OpenSSL refuses. `TypeError` without TLS
  */
 export function renegotiate(bev: Bufferevent): void {
   const layer = tlsLayerOf(bev);

@@ -169,8 +169,8 @@ export class SslBioPair implements Disposable {
    * Asks the peer for a new handshake (TLS 1.2 and below), which {@link read} goes on with. Limits of the context on what
    * the peer may ask for are not looked at here: it may, or it may not.
    *
-   * @throws OpensslError `ERR_OPENSSL_UNSUPPORTED` with TLS 1.3, which has `ssl.updateKeys()` instead; `ERR_OPENSSL_STATE`,
-   *   `ERR_OPENSSL_RENEGOTIATION` when OpenSSL refuses
+   * @throws OpensslError `ERR_OPENSSL_UNSUPPORTED` with TLS 1.3, which has `ssl.updateKeys()` instead; `ERR_OPENSSL_STATE`
+   *   before the handshake is done and once either side has said its end, `ERR_OPENSSL_RENEGOTIATION` when OpenSSL refuses
    */
   renegotiate(): void {
     this.#checkOpen();

@@ -276,9 +276,13 @@ export class Ssl extends Negotiated implements Disposable {
     return (isVerifyFailure(entries) ? this.verifyErrorsOf(entries)[0] : null) ?? opensslError(code, what, entries);
   }
 
-  /** @internal Throws when this connection can't renegotiate at all. */
+  /** @internal Throws when this connection can't renegotiate at all, or no more. */
   checkRenegotiation(): void {
     if (this.protocol === 'TLSv1.3') throw unsupportedError('TLS 1.3 has no renegotiation; use updateKeys()');
+    // One side would wait for ever for what the other will not say, or not hear.
+    if (this.hasSentClose || this.hasReceivedClose) {
+      throw new OpensslError('ERR_OPENSSL_STATE', 'one side has said its end: there is no renegotiation any more');
+    }
   }
 
   #hasFlag(flag: number): boolean {

@@ -58,6 +58,17 @@ describeWithOpenssl('the end in a renegotiation', () => {
     expect(log.filter((line) => line.includes('error'))).toEqual([]);
   });
 
+  it('of the peer, or of our own, is not followed by one, and what is written then still arrives', async () => {
+    const { client, server } = await open();
+    void server.halfClose();
+    expect(await client.read()).toBeNull();
+    for (const end of [client, server]) {
+      expect(() => renegotiate(end)).toThrow(expect.objectContaining({ code: 'ERR_OPENSSL_STATE' }));
+    }
+    client.write('goodbye');
+    expect(Buffer.from((await server.read(7)) as Uint8Array).toString()).toBe('goodbye');
+  });
+
   it('TL-10: of the peer: end() says close_notify behind it; before a request is answered, at once', async () => {
     for (const inside of [true, false]) {
       const { bev, peer } = withHandPeer(test.base, 'TLSv1.2', { contexts, isServer: true });
