@@ -11,17 +11,18 @@ export function chooseContext(ssl: Ssl, signal: AbortSignal): Error | null | Pro
   const { onClientHello } = ssl.context.policy;
   const hello = ssl.clientHello();
   if (onClientHello === null || hello === null) return null;
-  let answer: SslContext | null | undefined | PromiseLike<SslContext | null | undefined>;
   try {
-    answer = onClientHello(hello, signal);
-  } catch (cause) {
-    return refusal(cause);
-  }
-  if (isPromise(answer)) {
+    const answer: SslContext | null | undefined | PromiseLike<SslContext | null | undefined> = onClientHello(
+      hello,
+      signal,
+    );
+    if (!isPromise(answer)) return change(ssl, answer);
     // A late answer is about a handshake that is over: the Ssl may be in another one by then.
     return Promise.resolve(answer).then((chosen) => (signal.aborted ? null : change(ssl, chosen)), refusal);
+  } catch (cause) {
+    // Looking at the answer may throw, too: `then` may be a getter.
+    return refusal(cause);
   }
-  return change(ssl, answer);
 }
 
 function change(ssl: Ssl, chosen: SslContext | null | undefined): Error | null {

@@ -50,15 +50,15 @@ export function judgePeer(ssl: Ssl): OpensslError | null | Promise<OpensslError 
   const error = errors[0] ?? null;
   const byOpenssl = rejectUnauthorized ? error : null;
   if (verify === null) return byOpenssl;
-  let answer: unknown;
   try {
     const { peerCertificateChain: chain, servername, verifyName } = ssl;
-    answer = verify(ssl, { chain, error, errors, servername, verifyName });
+    const answer: unknown = verify(ssl, { chain, error, errors, servername, verifyName });
+    if (!isPromise(answer)) return conclude(answer, byOpenssl);
+    return Promise.resolve(answer).then((settled) => conclude(settled, byOpenssl), refusal);
   } catch (cause) {
+    // Looking at the answer may throw, too: `then` may be a getter.
     return refusal(cause);
   }
-  if (!isPromise(answer)) return conclude(answer, byOpenssl);
-  return Promise.resolve(answer).then((settled) => conclude(settled, byOpenssl), refusal);
 }
 
 function conclude(answer: unknown, byOpenssl: OpensslVerifyError | null): OpensslVerifyError | null {

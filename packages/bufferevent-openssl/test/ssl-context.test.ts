@@ -611,6 +611,28 @@ describeWithOpenssl('renegotiation', () => {
   });
 });
 
+describeWithOpenssl('answers that throw when they are looked at', () => {
+  const cause = new Error('no answer');
+  const answer = (): never => {
+    const thenable = Object.defineProperty({}, 'then', {
+      get() {
+        throw cause;
+      },
+    });
+    return thenable as never;
+  };
+
+  it('of verify() refuse the peer', async () => {
+    const { client } = await connectInMemory(clientContext({ verify: answer }), serverContext());
+    expect(client.failure).toMatchObject({ code: 'ERR_OPENSSL_VERIFY', cause });
+  });
+
+  it('of onClientHello() refuse the client', async () => {
+    const { server } = await connectInMemory(clientContext(), serverContext({ onClientHello: answer }));
+    expect(server.failure).toMatchObject({ code: 'ERR_OPENSSL_HANDSHAKE', cause });
+  });
+});
+
 describeWithOpenssl('onClientHello()', () => {
   it.each(['at once', 'after a while'])('chooses another context by the name, %s', async (when) => {
     using other = new SslContext({ cert: pki.otherHost.chainPem, key: pki.otherHost.keyPem });
