@@ -6,7 +6,7 @@ import {
   connect,
   type SocketBufferevent,
 } from 'bufferevent';
-import { argumentTypeError } from 'bufferevent-backend';
+import { argumentTypeError, checkIpAddress, type IpAddress } from 'bufferevent-backend';
 import { isContextOption, type SslContextOptions } from './context-options.js';
 import {
   clientNames,
@@ -19,7 +19,7 @@ import {
 } from './options.js';
 import { Ssl } from './ssl.js';
 import { SslContext } from './ssl-context.js';
-import type { SessionFunction, SslOptions } from './ssl-options.js';
+import { checkHostName, type SessionFunction, type SslOptions } from './ssl-options.js';
 import { TlsLayer, type TlsLayerOptions, type TlsState } from './tls-layer.js';
 
 /** Of whom a context is made: one that is there, or the options of one, but not both. */
@@ -64,7 +64,7 @@ export function connectTls(options: ConnectTlsOptions, handlers?: BuffereventHan
   const client = takeClientOptions(left);
   const connectOptions = takeOptions<ConnectOptions>(left, connectNames);
   refuseOptions(left);
-  const host = 'host' in target ? bareHost(target.host) : 'ip' in target ? target.ip : undefined;
+  const host = 'host' in target ? bareHost(target.host) : 'ip' in target ? addressOf(target) : undefined;
   const layer = clientLayer(client, host);
   try {
     const connected = connect(target, handlers, { ...connectOptions, layers: [layer] });
@@ -86,20 +86,32 @@ export function takeClientOptions(left: object): ClientOptions {
   };
 }
 
+/** Throws for what `connect()` would refuse: by its own name, and not by that of what is made of it. */
+function addressOf(target: IpAddress): string {
+  checkIpAddress('target', target);
+  return target.ip;
+}
+
 function bareHost(host: string): string {
   return typeof host === 'string' && host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
 }
 
-/** Names in certificates have no dot at the end. */
-function withoutRoot<Name extends string | null | undefined>(name: Name): Name | string {
-  return typeof name === 'string' && name.endsWith('.') ? name.slice(0, -1) : name;
+/** Names in certificates have no dot at the end, and addresses no zone (`%eth0`), which means something on one machine only. */
+function inCertificates<Name extends string | null | undefined>(name: Name): Name | string {
+  if (typeof name !== 'string') return name;
+  if (isIP(name) !== 0) return name.replace(/%.*/, '');
+  return name.endsWith('.') ? name.slice(0, -1) : name;
 }
 
 /** @internal The layer of a client that wants to reach `host`, or did not say whom. */
 export function clientLayer(options: ClientOptions, host: string | undefined): TlsLayer {
   const { context: given, servername: asked = host, verifyName: named = asked } = options;
   const { session, onSession, requestOcsp } = options;
-  const [servername, verifyName] = [withoutRoot(asked), withoutRoot(named)];
+  const [servername, verifyName] = [inCertificates(asked), inCertificates(named)];
+  // What the user has not given is not to blame.
+  if (options.servername === undefined && servername !== undefined && isIP(servername) === 0) {
+    checkHostName('options.host', servername);
+  }
   const contextOptions = takeOptions<SslContextOptions>({ ...options }, isContextOption);
   const context = contextOf(given, contextOptions);
   const sslOptions: SslOptions = {

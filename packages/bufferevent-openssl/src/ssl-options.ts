@@ -64,7 +64,7 @@ export function ownSslOptions(options: SslOptions): SslOptions {
 }
 
 /** With a dot in front OpenSSL would take the name of any host of that domain. */
-function checkHostName(name: string, value: unknown): void {
+export function checkHostName(name: string, value: unknown): void {
   if (typeof value !== 'string') throw argumentTypeError(name, 'a host name', value);
   const isName = value.length <= 255 && /^[\x21-\x2d\x2f-\x7e][\x21-\x7e]*$/.test(value) && isIP(value) === 0;
   if (isName) return;

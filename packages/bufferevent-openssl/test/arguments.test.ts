@@ -2,7 +2,15 @@
 import { createPair } from 'bufferevent';
 import { createTestBase, type TestBase } from 'bufferevent/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { listenTls, OpensslBufferevent, TlsLayer } from '../src/index.js';
+import {
+  type ConnectTlsOptions,
+  connectTls,
+  createSelfSignedCertificate,
+  listenTls,
+  OpensslBufferevent,
+  TlsLayer,
+  upgradeToTls,
+} from '../src/index.js';
 import { describeWithOpenssl, pki, thrownBy } from './in-memory.js';
 import { newSsl } from './support/versions.js';
 
@@ -35,5 +43,32 @@ describeWithOpenssl('options of layers', () => {
     it('is refused by listenTls() at once', () => {
       expect(thrownBy(() => listenTls(loopback, {}, { base: test.base, ...identity, ...options }))['code']).toBe(code);
     });
+  });
+});
+
+describeWithOpenssl('hosts', () => {
+  it.each<[string, object, string]>([
+    ['options.host', { host: '' }, 'ERR_OUT_OF_RANGE'],
+    ['options.host', { host: 5 }, 'ERR_INVALID_ARG_TYPE'],
+    ['options.host', { host: 'bücher.example' }, 'ERR_OUT_OF_RANGE'],
+    ['options.host', { host: 'bücher.example', verifyName: 'localhost' }, 'ERR_OUT_OF_RANGE'],
+    ['options.servername', { host: 'localhost', servername: '' }, 'ERR_OUT_OF_RANGE'],
+    ['target.ip', { ip: 5 }, 'ERR_INVALID_ARG_TYPE'],
+    ['target.ip', { ip: 'localhost' }, 'ERR_INVALID_ARG_TYPE'],
+  ])('that are none are refused by their own name: %s, %j', (name, options, code) => {
+    const error = thrownBy(() => connectTls({ port: 1, base: test.base, ...options } as ConnectTlsOptions));
+    expect(error['code']).toBe(code);
+    expect(error.message).toContain(`"${name}"`);
+  });
+
+  it('with a zone are looked for in certificates without it', async () => {
+    const { key, cert } = createSelfSignedCertificate({ names: ['fe80::1'] });
+    for (const names of [{ servername: 'fe80::1%eth0' }, { verifyName: 'fe80::1%2' }]) {
+      const [near, far] = createPair(test.base);
+      const opened = upgradeToTls(near, { ca: cert, ...names });
+      void upgradeToTls(far, { isServer: true, key, cert });
+      await test.settle();
+      expect((await opened).verifyName).toBe('fe80::1');
+    }
   });
 });
