@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { argumentTypeError, checkInteger } from 'bufferevent-backend';
 import { native, nativeError } from './native.js';
+import { type Names, refuseUnknown } from './options.js';
 
 /** @internal */
 export function toCertificates(ders: readonly Uint8Array[]): X509Certificate[] {
@@ -21,14 +22,19 @@ export interface SelfSignedOptions {
   readonly days?: number;
 }
 
+const selfSignedNames: Names<SelfSignedOptions> = { names: true, days: true };
+
 /**
  * Makes a private key (P-256) and a certificate signed with it, both in PEM, for demonstrations and tests: nobody trusts
- * it but who is told its fingerprint, or is given it as `ca`. Throws `ERR_OPENSSL_CERTIFICATE` when OpenSSL can't.
+ * it but who is told its fingerprint, or is given it as `ca`. Throws `TypeError` and `RangeError` for malformed options,
+ * `ERR_OPENSSL_CERTIFICATE` when OpenSSL can't.
  */
 export function createSelfSignedCertificate(options: SelfSignedOptions = {}): {
   readonly key: string;
   readonly cert: string;
 } {
+  if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
+  refuseUnknown(options, selfSignedNames);
   const { names = ['localhost', '127.0.0.1', '::1'], days = 30 } = options;
   if (!Array.isArray(names) || names.length === 0) throw argumentTypeError('names', 'an array of names', names);
   for (const name of names as unknown[]) {

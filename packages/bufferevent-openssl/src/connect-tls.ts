@@ -121,7 +121,8 @@ export function clientLayer(options: ClientOptions, host: string | undefined): T
     ...(onSession !== undefined && { onSession }),
     ...(requestOcsp !== undefined && { requestOcsp }),
   };
-  return layerFor(context, sslOptions, 'connecting', options, given);
+  const layerOptions = takeOptions<TlsLayerOptions>({ ...options }, layerNames);
+  return layerFor(context, sslOptions, 'connecting', layerOptions, given);
 }
 
 /** @internal A layer over a new `Ssl`, to be freed with it; the context too, unless it was `given` or is shared. */

@@ -1,5 +1,5 @@
-import type { EventBase } from 'bufferevent';
-import { argumentRangeError } from 'bufferevent-backend';
+import { EventBase } from 'bufferevent';
+import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
 
 /**
  * Steps of handshakes (a flight that is made, a signature, a check of certificates) per turn of an event base: with
@@ -119,9 +119,12 @@ export class HandshakeTurns {
 /**
  * How many steps of handshakes an event base makes in one turn of its loop (default
  * {@link defaultHandshakeStepsPerTurn}); `Infinity` lifts the limit. A handshake has one or two steps on each side. What
- * comes beyond waits for the next turn, in the order of coming. Throws `RangeError` for what is no positive integer.
+ * comes beyond waits for the next turn, in the order of coming. Throws `TypeError` for what is no base or no number,
+ * `RangeError` for what is no positive integer.
  */
 export function setHandshakeStepsPerTurn(base: EventBase, steps: number): void {
+  if (!(base instanceof EventBase)) throw argumentTypeError('base', 'an EventBase', base);
+  if (typeof steps !== 'number') throw argumentTypeError('steps', 'a number', steps);
   if (steps !== Infinity && (!Number.isSafeInteger(steps) || steps < 1)) {
     throw argumentRangeError('steps', 'an integer of at least 1', steps);
   }

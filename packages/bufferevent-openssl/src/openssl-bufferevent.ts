@@ -34,9 +34,10 @@ export class OpensslFilterBufferevent extends FilterBufferevent implements Opens
 
   /** @internal */
   constructor(underlying: Bufferevent, ssl: Ssl, state: TlsState, options: OpensslOptions) {
-    const { closeOnFree, handlers } = options;
+    const { handlers, ...layerOptions } = options;
+    const { closeOnFree } = layerOptions;
     super(underlying, {
-      layer: new TlsLayer(ssl, state, options),
+      layer: new TlsLayer(ssl, state, layerOptions),
       ...(closeOnFree !== undefined && { closeOnFree }),
       ...(handlers !== undefined && { handlers }),
     });
@@ -55,8 +56,9 @@ export class OpensslSocketBufferevent extends SocketBufferevent implements Opens
 
   /** @internal */
   constructor(base: EventBase, descriptor: number, ssl: Ssl, state: TlsState, options: OpensslOptions) {
-    const { closeOnFree, handlers } = options;
-    const layer = new TlsLayer(ssl, state, options);
+    const { handlers, ...layerOptions } = options;
+    const { closeOnFree } = layerOptions;
+    const layer = new TlsLayer(ssl, state, layerOptions);
     // Before the descriptor is taken over, which could not be given back at once.
     layer.claim();
     try {

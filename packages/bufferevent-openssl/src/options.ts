@@ -7,7 +7,7 @@ import type { SslContextOptions } from './context-options.js';
 import type { TlsLayerOptions } from './tls-layer.js';
 
 /** Every name of `Options` that is not one of `Excluded` has to be listed. */
-type Names<Options, Excluded = never> = Readonly<Record<Exclude<keyof Options, Excluded>, true>>;
+export type Names<Options, Excluded = never> = Readonly<Record<Exclude<keyof Options, Excluded>, true>>;
 
 export const targetNames: Names<HostTarget & AddressesTarget & PathAddress & { ip: string }> = {
   host: true,
@@ -83,8 +83,16 @@ export function takeOptions<Options>(
 /** Throws `TypeError` when somebody is left. */
 export function refuseOptions(left: object): void {
   const [name] = Object.keys(left);
-  if (name === undefined) return;
-  throw argumentTypeError(`options.${name}`, 'left out: there is no such option', (left as never)[name]);
+  if (name !== undefined) throw unknownOption(left, name);
+}
+
+/** Throws `TypeError` unless all options are among those that there are. */
+export function refuseUnknown(options: object, names: Readonly<Record<string, true>>): void {
+  for (const name of Object.keys(options)) if (!Object.hasOwn(names, name)) throw unknownOption(options, name);
+}
+
+function unknownOption(options: object, name: string): TypeError {
+  return argumentTypeError(`options.${name}`, 'left out: there is no such option', (options as never)[name]);
 }
 
 /** A copy of the options for {@link takeOptions}. Throws `TypeError` for what is no object. */

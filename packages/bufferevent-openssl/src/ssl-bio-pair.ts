@@ -4,6 +4,7 @@ import { EngineEvent, Status } from './binding-contract.js';
 import { Engine } from './engine.js';
 import { OpensslError } from './errors.js';
 import { Handshake } from './handshake.js';
+import { type Names, refuseUnknown } from './options.js';
 import { beginRenegotiation, judgeAgain } from './renegotiation.js';
 import type { Ssl } from './ssl.js';
 import { checkSsl, checkTlsState, type TlsState, truncatedError } from './tls-layer.js';
@@ -17,6 +18,8 @@ export interface SslBioPairOptions {
    */
   readonly onReady?: () => void;
 }
+
+const optionNames: Names<SslBioPairOptions> = { closeOnFree: true, onReady: true };
 
 /**
  * TLS for a transport of your own: OpenSSL works against memory, and you move the ciphertext (M11). What the bufferevents
@@ -59,6 +62,7 @@ export class SslBioPair implements Disposable {
     checkSsl(ssl);
     checkTlsState(state);
     if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
+    refuseUnknown(options, optionNames);
     const { closeOnFree = true, onReady = nothing } = options;
     if (typeof closeOnFree !== 'boolean') throw argumentTypeError('closeOnFree', 'a boolean', closeOnFree);
     if (typeof onReady !== 'function') throw argumentTypeError('onReady', 'a function', onReady);

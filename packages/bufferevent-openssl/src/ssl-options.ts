@@ -4,6 +4,7 @@ import { type AlpnProtocols, encodeAlpn } from './alpn.js';
 import type { SslId } from './binding-contract.js';
 import { OpensslError, type OpensslErrorCode } from './errors.js';
 import { native } from './native.js';
+import { type Names, refuseUnknown } from './options.js';
 import type { Ssl } from './ssl.js';
 import { type SslContext, verifyMode } from './ssl-context.js';
 
@@ -30,9 +31,20 @@ export interface SslOptions {
 /** Gets a session that can be resumed: DER of OpenSSL's `SSL_SESSION`, to be kept as secret as what was sent. */
 export type SessionFunction = (session: Uint8Array, ssl: Ssl) => void;
 
+const optionNames: Names<SslOptions> = {
+  servername: true,
+  verifyName: true,
+  session: true,
+  requestOcsp: true,
+  ALPNProtocols: true,
+  descriptor: true,
+  onSession: true,
+};
+
 /** Throws `TypeError` and `RangeError` for what is none of {@link SslOptions}. */
 export function checkSslOptions(options: SslOptions): void {
   if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
+  refuseUnknown(options, optionNames);
   const { servername, verifyName, session, requestOcsp, ALPNProtocols, descriptor, onSession } = options;
   if (servername !== undefined) checkHostName('options.servername', servername);
   if (verifyName !== undefined && verifyName !== null && (typeof verifyName !== 'string' || isIP(verifyName) === 0)) {

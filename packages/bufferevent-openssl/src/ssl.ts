@@ -46,11 +46,6 @@ const forgotten = new FinalizationRegistry<SslId>((id) => native().sslFree(id));
  * Certificates, sessions and other bytes are copies, made anew at each access.
  */
 export class Ssl extends Negotiated implements Disposable {
-  /**
-   * Gets sessions that can be resumed when the server gives one: with TLS 1.3 some time after the handshake, and
-   * several. Runs after the call that has read it, in a microtask; what it throws is uncaught.
-   */
-  onSession: SessionFunction | null;
   /** The context that it was made with, and goes back to. */
   readonly #ownContext: SslContext;
   #context: SslContext;
@@ -58,6 +53,7 @@ export class Ssl extends Negotiated implements Disposable {
   #id: SslId = 0;
   #isServer: boolean | null = null;
   #freed = false;
+  #onSession: SessionFunction | null;
   #errors: OpensslErrorEntry[] = [];
   /** By whom it is used now: its bytes are those of one connection. */
   #user: object | null = null;
@@ -72,7 +68,23 @@ export class Ssl extends Negotiated implements Disposable {
     super(ownSslOptions(options));
     this.#ownContext = context;
     this.#context = context;
-    this.onSession = options.onSession ?? null;
+    this.#onSession = options.onSession ?? null;
+  }
+
+  /**
+   * Gets sessions that can be resumed when the server gives one: with TLS 1.3 some time after the handshake, and
+   * several. Runs after the call that has read it, in a microtask; what it throws is uncaught. Setting it throws `TypeError`
+   * for what is neither a function nor `null`.
+   */
+  get onSession(): SessionFunction | null {
+    return this.#onSession;
+  }
+
+  set onSession(onSession: SessionFunction | null) {
+    if (onSession !== null && typeof onSession !== 'function') {
+      throw argumentTypeError('onSession', 'a function or null', onSession);
+    }
+    this.#onSession = onSession;
   }
 
   /** The one it was made with, or that `onClientHello` has chosen. */
@@ -156,9 +168,11 @@ export class Ssl extends Negotiated implements Disposable {
 
   /**
    * New keys (TLS 1.3) for what is sent, beginning with the next record; with `requestPeer` the peer is asked to do the
-   * same. Throws `ERR_OPENSSL_UNSUPPORTED` for older protocols, `ERR_OPENSSL_STATE` before the handshake is done, and after our end was said.
+   * same. Throws `TypeError` for malformed options, `ERR_OPENSSL_UNSUPPORTED` for older protocols, `ERR_OPENSSL_STATE` before the handshake is done, and
+   * after our end was said.
    */
   updateKeys(options: { readonly requestPeer?: boolean } = {}): void {
+    if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
     const { requestPeer = false } = options;
     if (typeof requestPeer !== 'boolean') throw argumentTypeError('requestPeer', 'a boolean', requestPeer);
     const id = this.#openId();
@@ -267,7 +281,7 @@ export class Ssl extends Negotiated implements Disposable {
       if (keyLog !== null) for (const line of lines) queueMicrotask(() => keyLog(line, this));
     }
     if ((events & EngineEvent.session) === 0) return;
-    for (const session of native().sslTakeSessions(this.#id)) queueMicrotask(() => this.onSession?.(session, this));
+    for (const session of native().sslTakeSessions(this.#id)) queueMicrotask(() => this.#onSession?.(session, this));
   }
 
   /** @internal Why a call of this connection has failed; also leaves the reasons in {@link errors}. */

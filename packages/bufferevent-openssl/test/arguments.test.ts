@@ -8,6 +8,10 @@ import {
   createSelfSignedCertificate,
   listenTls,
   OpensslBufferevent,
+  Ssl,
+  SslBioPair,
+  SslContext,
+  setHandshakeStepsPerTurn,
   TlsLayer,
   upgradeToTls,
 } from '../src/index.js';
@@ -70,5 +74,52 @@ describeWithOpenssl('hosts', () => {
       await test.settle();
       expect((await opened).verifyName).toBe('fe80::1');
     }
+  });
+});
+
+describeWithOpenssl('options that there are not', () => {
+  const connecting = () => newSsl('TLSv1.3', 'connecting');
+  const unknown = { allowDirtyShutdwn: true } as object;
+
+  it.each<[string, () => unknown]>([
+    ['createSelfSignedCertificate()', () => createSelfSignedCertificate(unknown)],
+    ['an Ssl', () => new Ssl(new SslContext(), unknown)],
+    ['a TlsLayer', () => new TlsLayer(connecting(), 'connecting', unknown)],
+    ['a filter', () => OpensslBufferevent.filter(createPair(test.base)[0], connecting(), 'connecting', unknown)],
+    ['a socket', () => OpensslBufferevent.socket(test.base, -1, connecting(), 'connecting', unknown)],
+    ['an SslBioPair', () => new SslBioPair(connecting(), 'connecting', unknown)],
+  ])('are refused: %s', (_, call) => {
+    const error = thrownBy(call);
+    expect(error['code']).toBe('ERR_INVALID_ARG_TYPE');
+    expect(error.message).toContain('"options.allowDirtyShutdwn"');
+  });
+});
+
+describeWithOpenssl('arguments of the wrong type', () => {
+  it.each<[string, () => unknown]>([
+    ['createSelfSignedCertificate(null)', () => createSelfSignedCertificate(null as never)],
+    ['setHandshakeStepsPerTurn(null, 5)', () => setHandshakeStepsPerTurn(null as never, 5)],
+    ['setHandshakeStepsPerTurn({}, 5)', () => setHandshakeStepsPerTurn({} as never, 5)],
+    ['setHandshakeStepsPerTurn(base, "5")', () => setHandshakeStepsPerTurn(test.base, '5' as never)],
+    ['ssl.updateKeys(null)', () => newSsl('TLSv1.3', 'connecting').updateKeys(null as never)],
+    [
+      'ssl.onSession = 5',
+      () => {
+        newSsl('TLSv1.3', 'connecting').onSession = 5 as never;
+      },
+    ],
+  ])('are refused: %s', (_, call) => {
+    const error = thrownBy(call);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error['code']).toBe('ERR_INVALID_ARG_TYPE');
+  });
+
+  it('onSession can be set to a function, and to null', () => {
+    const ssl = newSsl('TLSv1.3', 'connecting');
+    const onSession = (): void => {};
+    ssl.onSession = onSession;
+    expect(ssl.onSession).toBe(onSession);
+    ssl.onSession = null;
+    expect(ssl.onSession).toBeNull();
   });
 });
