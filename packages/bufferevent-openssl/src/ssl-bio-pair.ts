@@ -85,11 +85,16 @@ export class SslBioPair implements Disposable {
     return this.#early.length + this.#engine.buffered;
   }
 
-  /** What the transport has received: bytes are copied, those of an `Evbuffer` moved. Does nothing else. */
+  /**
+   * What the transport has received: bytes are copied, those of an `Evbuffer` moved. Does nothing else.
+   *
+   * @throws TypeError for what is no bytes
+   */
   feed(ciphertext: Uint8Array | Evbuffer): void {
     this.#checkUsable();
     if (isEvbuffer(ciphertext)) this.#input.addBuffer(ciphertext);
-    else this.#input.add(ciphertext);
+    else if (ciphertext instanceof Uint8Array) this.#input.add(ciphertext);
+    else throw argumentTypeError('ciphertext', 'a Uint8Array or an Evbuffer', ciphertext);
   }
 
   /**
@@ -139,14 +144,16 @@ export class SslBioPair implements Disposable {
    * Encrypts to `output`, in records of 16 KiB and one for the rest: bytes and text at once, those of an `Evbuffer` too, which
    * is empty afterwards. The exception is a renegotiation, when they may wait, copied or moved, for a later `read()`.
    *
-   * @throws OpensslError `ERR_OPENSSL_STATE` before the handshake is done or after {@link shutdown}, `ERR_OPENSSL_PROTOCOL`
+   * @throws TypeError for what is neither bytes nor text; OpensslError `ERR_OPENSSL_STATE` before the handshake is done or
+   *   after {@link shutdown}, `ERR_OPENSSL_PROTOCOL`
    */
   write(plaintext: string | Uint8Array | Evbuffer): void {
     this.#checkOpen();
     if (this.#isShut) throw new OpensslError('ERR_OPENSSL_STATE', 'write after shutdown()');
     if (isEvbuffer(plaintext)) this.#unsent.addBuffer(plaintext);
     else if (typeof plaintext === 'string') this.#unsent.add(plaintext);
-    else this.#unsent.add(plaintext);
+    else if (plaintext instanceof Uint8Array) this.#unsent.add(plaintext);
+    else throw argumentTypeError('plaintext', 'a string, a Uint8Array or an Evbuffer', plaintext);
     this.#encrypt();
   }
 

@@ -59,11 +59,12 @@ export class Ssl extends Negotiated implements Disposable {
   #user: object | null = null;
 
   /**
-   * Throws `TypeError` and `RangeError` for what is malformed. What only OpenSSL can judge (a session) throws when the
-   * connection begins.
+   * Throws `TypeError` and `RangeError` for what is malformed, `ERR_OPENSSL_FREED` for a freed context. What only OpenSSL can
+   * judge (a session) throws when the connection begins.
    */
   constructor(context: SslContext, options: SslOptions = {}) {
     if (!(context instanceof SslContext)) throw argumentTypeError('context', 'an SslContext', context);
+    if (context.isFreed) throw freedError('context');
     checkSslOptions(options);
     super(ownSslOptions(options));
     this.#ownContext = context;

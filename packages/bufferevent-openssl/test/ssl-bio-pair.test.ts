@@ -194,6 +194,17 @@ describeWithOpenssl('SslBioPair', () => {
         expect(() => both.server.shutdown()).toThrow(code('ERR_OPENSSL_PROTOCOL'));
       });
 
+      it('takes bytes only, and text where it encrypts', () => {
+        const both = ends(version);
+        shake(both);
+        const wrong = expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
+        for (const value of ['text', null, 5]) expect(() => both.client.feed(value as never)).toThrow(wrong);
+        for (const value of [null, 5]) expect(() => both.client.write(value as never)).toThrow(wrong);
+        both.client.write('text');
+        carry(both.client, both.server);
+        expect(received(both.server).toString()).toBe('text');
+      });
+
       it('waits for what onClientHello and verify have promised', async () => {
         const releases: ((value: null) => void)[] = [];
         const server: SslContextOptions = { onClientHello: () => new Promise((resolve) => releases.push(resolve)) };

@@ -49,6 +49,12 @@ describeWithOpenssl('an Ssl', () => {
     expect(() => new Ssl(clientContext(), options)).toThrow(RangeError);
   });
 
+  it('is not made of a context that was freed', () => {
+    const context = clientContext();
+    context.free();
+    expect(thrownBy(() => new Ssl(context, { servername: 'localhost' }))['code']).toBe('ERR_OPENSSL_FREED');
+  });
+
   it('offers as many protocols as a ClientHello has room for beside everything else', async () => {
     const names = Array.from({ length: 128 }, (_, index) => String(index).padStart(255, 'x'));
     const wire = Buffer.concat(names.map((name) => Buffer.concat([Buffer.of(255), Buffer.from(name)])));
