@@ -22,6 +22,14 @@ bool SetSerial(X509* certificate) {
   return number != nullptr && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
 }
 
+// The first that a subject has room for. Nobody compares it where there are alternative names.
+std::string CommonName(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (name.size() <= ub_common_name) return name;
+  }
+  return "self-signed certificate";
+}
+
 bool SetSubject(X509* certificate, const std::string& name) {
   X509_NAME* subject = X509_get_subject_name(certificate);
   const auto* text = reinterpret_cast<const unsigned char*>(name.data());
@@ -89,7 +97,7 @@ bool MakeSelfSigned(const std::vector<std::string>& names, int days, Secret* key
   const OwnedBio certificateBio(BIO_new(BIO_s_mem()));
   if (key == nullptr || made == nullptr || keyBio == nullptr || certificateBio == nullptr) return false;
   const bool done =
-      X509_set_version(made, X509_VERSION_3) == 1 && SetSerial(made) && SetSubject(made, names[0]) &&
+      X509_set_version(made, X509_VERSION_3) == 1 && SetSerial(made) && SetSubject(made, CommonName(names)) &&
       X509_gmtime_adj(X509_getm_notBefore(made), -kSecondsOfAnHour) != nullptr &&
       X509_gmtime_adj(X509_getm_notAfter(made), days * kSecondsOfADay) != nullptr &&
       X509_set_pubkey(made, key.get()) == 1 && SetAlternativeNames(made, names) &&
