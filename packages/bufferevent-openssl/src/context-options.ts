@@ -258,6 +258,9 @@ const integer =
 const checkPsk: Check = (name, value) => {
   if (!isObject(value)) throw argumentTypeError(name, '{ identity, key } or { identities }', typeof value);
   if ('identities' in value) {
+    for (const one of ['identity', 'key']) {
+      if (value[one] !== undefined) throw argumentTypeError(`${name}.${one}`, 'left out beside identities', 'one');
+    }
     for (const [identity, key] of pskEntries(value['identities'] as never)) {
       checkText(`${name}.identities`, identity);
       checkPskKey(`${name}.identities`, key);
@@ -372,11 +375,25 @@ export function checkContextOptions(options: SslContextOptions): void {
     if (!isContextOption(name)) throw argumentTypeError(`options.${name}`, 'left out: there is no such option', value);
     checks[name](`options.${name}`, value);
   }
-  const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3' }: SslContextOptions = options;
+  const given: SslContextOptions = options;
+  const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3' } = given;
   if (versions[minVersion] > versions[maxVersion]) {
-    throw argumentRangeError('options.minVersion', `at most ${maxVersion}`, minVersion);
+    if (given.minVersion !== undefined)
+      throw argumentRangeError('options.minVersion', `at most ${maxVersion}`, minVersion);
+    throw argumentRangeError('options.maxVersion', `at least minVersion, by default ${minVersion}`, maxVersion);
   }
+  checkCompany(options);
   checkTrust(options);
+}
+
+/** What would be about nothing was meant to be about something. */
+function checkCompany({ crlCheck, crl, crlFile, trustPfx, pfx, pfxFile }: SslContextOptions): void {
+  if (crlCheck !== undefined && crl === undefined && crlFile === undefined) {
+    throw argumentTypeError('options.crlCheck', 'left out without crl and crlFile', crlCheck);
+  }
+  if (trustPfx === true && pfx === undefined && pfxFile === undefined) {
+    throw argumentTypeError('options.trustPfx', 'left out without pfx and pfxFile', trustPfx);
+  }
 }
 
 /** Of clients: the public authorities, which sign for anybody, would say nothing about them. */

@@ -212,6 +212,10 @@ describeWithOpenssl('options', () => {
     ['psk', { psk: 'secret' }],
     ['psk.key', { psk: { identity: 'me', key: 'secret' } }],
     ['psk.identities', { psk: { identities: { me: 'secret' } } }],
+    ['psk.identity', { psk: { identity: 'me', identities: {} } }],
+    ['psk.key', { psk: { key: Buffer.from('secret'), identities: {} } }],
+    ['crlCheck', { crlCheck: 'leaf' }],
+    ['trustPfx', { trustPfx: true }],
     ['renegotiation', { renegotiation: 'allow' }],
     ['renegotiation.perMinute', { renegotiation: {} }],
     ['ocspResponse', { ocspResponse: 'no' }],
@@ -233,6 +237,7 @@ describeWithOpenssl('options', () => {
 
   it.each([
     ['minVersion', { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' }],
+    ['maxVersion', { maxVersion: 'TLSv1' }],
     ['ciphers', { ciphers: '' }],
     ['ciphers', { ciphers: 'ECDHE-RSA-AES128-GCM-SHA256', minVersion: 'TLSv1.3' }],
     ['ciphers', { ciphers: 'TLS_AES_128_GCM_SHA256', maxVersion: 'TLSv1.2' }],
