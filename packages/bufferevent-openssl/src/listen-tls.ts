@@ -269,7 +269,8 @@ function checkHandlers(handlers: ListenTlsHandlers): void {
  *
  * The context's certificates are its own: to change them without a restart, set {@link TlsListener.context}.
  *
- * Rejects and throws as `listen()` does; throws `TypeError` without a certificate, and what the constructor of `SslContext` throws.
+ * Rejects and throws as `listen()` does; throws `ERR_OPENSSL_CERTIFICATE` for a context with which nobody can serve,
+ * and what the constructor of `SslContext` throws.
  */
 export function listenTls(
   target: ListenTarget,

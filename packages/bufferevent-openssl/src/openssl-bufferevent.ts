@@ -212,7 +212,7 @@ export type TlsOutcome =
 /**
  * How a connection ended, as `bev.closed`, with one outcome more: `clean`, when both sides have said their end in TLS,
  * `truncated`, also where `allowDirtyShutdown` made it no error and all went well afterwards, `reset`; or else a failure, a
- * time-out, `free()`. Never rejects.
+ * time-out, `free()`. Rejects with `TypeError` for a connection without TLS, and never else.
  */
 export async function tlsOutcome(bev: Bufferevent): Promise<TlsOutcome> {
   const layer = tlsLayerOf(bev);

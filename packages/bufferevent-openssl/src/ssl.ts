@@ -25,8 +25,9 @@ import {
 import type { TlsState } from './tls-layer.js';
 
 /**
- * `idle`: no handshake has begun. `handshaking`: also again, in a renegotiation. `open`: both ways. `closing`: one side
- * has said its end. `closed`: both have. `freed`.
+ * `idle`: nothing has used it yet. `handshaking`: from then on until the handshake is done, also before its first byte, and
+ * again in a renegotiation and after `reset()` (which makes it `idle` where `onClientHello` had chosen another context).
+ * `open`: both ways. `closing`: one side has said its end. `closed`: both have. `freed`.
  */
 export type SslState = 'idle' | 'handshaking' | 'open' | 'closing' | 'closed' | 'freed';
 
@@ -40,7 +41,8 @@ const forgotten = new FinalizationRegistry<SslId>((id) => native().sslFree(id));
 /**
  * One TLS connection (`SSL`): what has been negotiated, and who the peer is. What moves the bytes is made of it:
  * `OpensslBufferevent`, `TlsLayer`, `SslBioPair`; whether it is a client or a server is decided there. It can outlive
- * them (`closeOnFree: false`) and be taken on by another with the state `open`.
+ * them (`closeOnFree: false`) and be taken on by another with the state `open`: after `await bev.closed`, since a bufferevent
+ * has not let go of it when `free()` returns.
  *
  * Whatever is not known (yet, or any more after {@link free}) is `null` or empty; nothing that is only asked throws.
  * Certificates, sessions and other bytes are copies, made anew at each access.
@@ -242,7 +244,10 @@ export class Ssl extends Negotiated implements Disposable {
   /** @internal Throws `ERR_OPENSSL_STATE` when something else uses it. */
   claim(user: object): void {
     if (this.#user !== null && this.#user !== user) {
-      throw new OpensslError('ERR_OPENSSL_STATE', 'the Ssl is used by another connection');
+      throw new OpensslError(
+        'ERR_OPENSSL_STATE',
+        'the Ssl is used by another connection, or one that was freed has not let go of it yet: await its `closed`',
+      );
     }
     this.#user = user;
   }
