@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The command line: words in, an exit code out. What a command does stands in the file named after it, which is loaded
 // only for that command: the server starts without the load client.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { backendNames } from './backends.js';
-import { integerBetween, oneOf } from './options.js';
+import { fingerprint, integerBetween, oneOf } from './options.js';
 import { surviveClosedStdout } from './stdout.js';
 
 const maxTimeoutMs = 2 ** 31 - 1; // What timers of Node can wait.
@@ -18,7 +18,7 @@ program
   .description('answer every connection with its own bytes until SIGTERM or SIGINT; a second signal ends at once')
   .option('--host <host>', 'address or name to listen on', '127.0.0.1')
   .option('--port <port>', 'port to listen on; 0 lets the system choose', integerBetween(0, 65_535), 7007)
-  .option('--path <path>', 'listen on a Unix-domain socket instead')
+  .addOption(new Option('--path <path>', 'listen on a Unix-domain socket instead').conflicts(['host', 'port']))
   .option('--backend <name>', `the mechanism: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
   .option('--read-timeout <ms>', 'end connections that are silent for this long', integerBetween(1, maxTimeoutMs))
   .option(
@@ -42,11 +42,11 @@ program
   .description('send standard input to a server and write its answer to standard output')
   .option('--host <host>', 'address or name of the server', '127.0.0.1')
   .option('--port <port>', 'port of the server', integerBetween(1, 65_535), 7007)
-  .option('--path <path>', 'connect to a Unix-domain socket instead')
+  .addOption(new Option('--path <path>', 'connect to a Unix-domain socket instead').conflicts(['host', 'port']))
   .option('--backend <name>', `the mechanism: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
   .option('--tls', 'speak TLS', false)
   .option('--ca <file>', 'with --tls: whom to trust instead of the authorities that Node knows, PEM')
-  .option('--fingerprint <sha256>', 'with --tls: trust the certificate with this fingerprint and no other')
+  .option('--fingerprint <sha256>', 'with --tls: trust the certificate with this fingerprint and no other', fingerprint)
   .option('--insecure', 'with --tls: trust anybody', false)
   .option('--servername <name>', 'with --tls: the name of the server, when it is not the host')
   .option('--cert <file>', 'with --tls: a certificate to show when the server asks, and its chain, PEM')

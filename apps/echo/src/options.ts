@@ -19,3 +19,12 @@ export function oneOf<Word extends string>(words: readonly Word[]): (text: strin
     return word;
   };
 }
+
+/** A parser for SHA-256 of certificates, which gives what `fingerprint256` of Node's certificates has. */
+export function fingerprint(text: string): string {
+  const digits = text.replaceAll(':', '').toUpperCase();
+  if (!/^[0-9A-F]{64}$/.test(digits)) {
+    throw new InvalidArgumentError('64 hexadecimal digits are needed, with colons or without.');
+  }
+  return (digits.match(/../g) as string[]).join(':');
+}

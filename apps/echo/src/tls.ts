@@ -31,6 +31,7 @@ export interface TlsClientOptions {
   readonly cert?: string;
   readonly key?: string;
   readonly servername?: string;
+  /** As `fingerprint256` of Node's certificates. */
   readonly fingerprint?: string;
   readonly insecure: boolean;
 }
@@ -97,7 +98,10 @@ export async function clientContext(options: TlsClientOptions): Promise<SslConte
     ...(insecure && { rejectUnauthorized: false }),
     // One certificate and no other, whoever has signed it.
     ...(fingerprint !== undefined && {
-      verify: (_ssl, { chain }) => chain[0]?.fingerprint256 === fingerprint.toUpperCase(),
+      verify(_ssl, { chain }) {
+        const shown = chain[0]?.fingerprint256;
+        return shown === fingerprint || new Error(`its fingerprint is ${shown}, not ${fingerprint}`);
+      },
     }),
   });
 }

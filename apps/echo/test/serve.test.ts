@@ -193,6 +193,13 @@ describe('serve cannot start', () => {
     ['a port out of range', ['serve', '--port', '65536'], /--port.*whole number/],
     ['a port that is no number', ['serve', '--port', '80x'], /--port.*whole number/],
     ['a backend nobody knows', ['serve', '--backend', 'carrier-pigeon'], /--backend.*net/],
+    [
+      'a fingerprint that is none',
+      ['client', '--tls', '--fingerprint', 'AB:CD'],
+      /--fingerprint.*64 hexadecimal digits/,
+    ],
+    ['a path beside a host', ['serve', '--path', '/x', '--host', '::1'], /--path.*--host/],
+    ['a path beside a port', ['client', '--path', '/x', '--port', '7007'], /--path.*--port/],
     ['an option nobody knows', ['serve', '--loud'], /unknown option '--loud'/],
     ['a command nobody knows', ['sing'], /unknown command 'sing'/],
   ])('explains %s, and exits with an error', async (_what, words, message) => {
