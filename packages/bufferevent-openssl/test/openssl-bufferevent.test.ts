@@ -183,6 +183,18 @@ describeWithOpenssl('making them', () => {
     await test.settle();
     expect(ssl.state).toBe('open');
   });
+
+  it('an Ssl that is left to its user can be used again once the first bufferevent is closed, not before', async () => {
+    const ssl = newSsl('TLSv1.3', 'connecting');
+    const [a, b] = createPair(test.base);
+    const first = OpensslBufferevent.filter(a, ssl, 'connecting', { closeOnFree: false });
+    OpensslBufferevent.filter(b, newSsl('TLSv1.3', 'accepting'), 'accepting');
+    await opened(first);
+    first.free();
+    expect(() => OpensslBufferevent.filter(a, ssl, 'open')).toThrow(/not let go of it yet: await its `closed`/);
+    await first.closed;
+    expect(() => OpensslBufferevent.filter(a, ssl, 'open')).not.toThrow();
+  });
 });
 
 describeWithOpenssl('another descriptor', () => {
