@@ -94,8 +94,8 @@ export class OutputSide {
     watch.enabled = false;
     try {
       if (!moved) buffer.add(data, encoding);
-      // Small pieces are copied together; not those of files, which would be read for it.
-      else if (buffer.length > 0 && data.length <= SMALL_BYTES && data.fileBytes === 0) {
+      // Small pieces are copied together; not those of files, which would be read for it, and not what can't be taken away.
+      else if (buffer.length > 0 && data.length <= SMALL_BYTES && data.fileBytes === 0 && !data.isFrozen('front')) {
         buffer.addVector(data);
         data.drain(data.length);
       } else buffer.addBuffer(data);
@@ -111,8 +111,9 @@ export class OutputSide {
     checkSignal(signal);
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#freed) return Promise.reject(freedError());
-    if (this.length === 0 && this.#host.settled()) return Promise.resolve();
+    // First: what was written since is dropped, and who waits for its way out and goes on would do so for ever.
     if (this.failure !== null) return Promise.reject(this.failure);
+    if (this.length === 0 && this.#host.settled()) return Promise.resolve();
     if (this.#waiters === noWaiters) this.#waiters = new DrainWaiters();
     return this.#waiters.add(signal);
   }

@@ -281,6 +281,34 @@ describe('when onWrite runs', () => {
       expect(world.log).toHaveLength(1);
     });
 
+    it('B38: drained() rejects after a failure, also with an empty output: waiting for it is no loop without end', async () => {
+      const { bev, peer } = await world.accepted(world.record('server'));
+      peer.reset();
+      await world.settle();
+      expect(bev.write('lost')).toBe(false);
+      expect(bev.output.length).toBe(0);
+      expect(await rejection(bev.drained())).toMatchObject({ code: 'ECONNRESET' });
+    });
+
+    it.each(['', 'queued before '])(
+      'B13: an Evbuffer that is frozen in front is refused and stays, after %j',
+      async (before) => {
+        const { bev, peer } = await world.accepted({}, { enable: [] });
+        bev.disable('write');
+        bev.write(before);
+        const data = new Evbuffer();
+        data.add('message');
+        data.freeze('front');
+        expect(() => bev.write(data)).toThrow(expect.objectContaining({ code: 'ERR_EVBUFFER_FROZEN_FRONT' }));
+        expect(data.toString()).toBe('message');
+        data.unfreeze('front');
+        bev.write(data);
+        bev.enable('write');
+        await world.settle();
+        expect(peer.received.toString()).toBe(`${before}message`);
+      },
+    );
+
     it('WR-1: writing nothing is welcome and causes nothing (regress I: write of empty)', async () => {
       const { bev } = await world.accepted(world.record('server'));
       expect(bev.write('')).toBe(true);
