@@ -131,6 +131,11 @@ export abstract class BuffereventCore {
   protected abstract get isOpen(): boolean;
   /** @internal Connected or on the way there. */
   protected abstract get isAlive(): boolean;
+  /** @internal Whether a connect of its own is under way, which `connectMs` limits; that of one below is not. */
+  protected get isConnecting(): boolean {
+    return false;
+  }
+
   /** @internal Something changed: look at the allowances again at the end of the turn. */
   abstract wake(): void;
   /** @internal Closes, at once; tells {@link transportGone} when that is done. May be called more than once. */

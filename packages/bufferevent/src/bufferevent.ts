@@ -170,7 +170,7 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
     if (this.isOpen) {
       this.timeouts.start('idle');
       if (this.layerStack?.isOpen === false && this.failure === null) this.timeouts.start('handshake');
-    } else if (this.isAlive) this.timeouts.start('connect');
+    } else if (this.isConnecting) this.timeouts.start('connect');
     if (this.closing.ending) this.timeouts.start('close');
     this.wake();
   }

@@ -332,6 +332,11 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   /** @internal */
+  protected override get isConnecting(): boolean {
+    return this.#state === 'connecting';
+  }
+
+  /** @internal */
   override wake(): void {
     if (this.#dirty) return;
     this.#dirty = true;

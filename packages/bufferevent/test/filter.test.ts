@@ -743,6 +743,22 @@ describe('time-outs', () => {
       expect(world.log).toEqual([]);
     });
 
+    it('B55, FI-12: time-outs set before the one below is connected start no connect time-out of the filter', async () => {
+      const listener = await world.listen({ onConnection: (bev) => void world.keep(bev).write('late') });
+      const socket = world.keep(new SocketBufferevent(world.base));
+      const filter = world.keep(new FilterBufferevent(socket, { handlers: world.record('filter') }));
+      socket.connect(ipOf(listener));
+      filter.setTimeouts({ connectMs: 50 });
+      filter.disable('read');
+      await world.settle();
+      const reading = filter.read(5);
+      await world.advance(31_000);
+      expect(world.log).toEqual(['filter connected']);
+      expect(await isPending(reading)).toBe(true);
+      filter.free();
+      expect(await rejection(reading)).toMatchObject({ code: 'ERR_BUFFEREVENT_FREED' });
+    });
+
     it('TO-2: bytes that move below are progress of the filter', async () => {
       const { filter, peer, under } = overPair(world, { handlers: world.record('filter') });
       under.setWatermarks('write', { high: 0 });

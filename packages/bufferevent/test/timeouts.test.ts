@@ -262,6 +262,24 @@ describe('connecting, idling and the clock', () => {
       bev.free();
     });
 
+    it('B55: connectMs set during the attempt counts from then on, and is over with it', async () => {
+      world.network.blackhole({ ip: '127.0.0.9', port: 0 });
+      const listener = await world.listen({});
+      const bev = world.keep(new SocketBufferevent(world.base, { handlers: world.record('client') }));
+      bev.setTimeouts({ connectMs: 0 });
+      bev.connect({ ip: '127.0.0.9', port: 80 });
+      await world.advance(40_000);
+      bev.setTimeouts({ connectMs: 100 });
+      await world.advance(99);
+      expect(world.log).toEqual([]);
+      await world.advance(1);
+      expect(world.log).toEqual(['client timeout connect']);
+      bev.connect(ipOf(listener));
+      bev.setTimeouts({ connectMs: 200 });
+      await world.advance(1_000);
+      expect(world.log.slice(1)).toEqual(['client connected']);
+    });
+
     it('EV-6: disabling writing does not stop the connection attempt', async () => {
       const listener = await world.listen({});
       const bev = world.keep(new SocketBufferevent(world.base, { handlers: world.record('client') }));
