@@ -37,8 +37,9 @@ const optionNames: OptionNames<ConnectOptions> = {
  * event first; they run in the asynchronous context of this call.
  *
  * Rejects with Node's error (`ECONNREFUSED`, `ETIMEDOUT`, `ENOTFOUND`, …; for several addresses an `AggregateError`
- * with the fields of the first), that of a layer's handshake, or the signal's reason; the handlers hear nothing then. Throws `TypeError`/`RangeError`
- * for malformed arguments, and for options that there are not.
+ * with the fields of the first), that of a layer's handshake, or the signal's reason; the handlers hear nothing then.
+ * Also with `ERR_BUFFEREVENT_CLOSED` when the base is disposed of meanwhile, and `ERR_BUFFEREVENT_FREED` when a handler
+ * frees the connection. Throws `TypeError`/`RangeError` for malformed arguments, and for options that there are not.
  */
 export function connect(
   target: ConnectTarget,
@@ -65,8 +66,9 @@ export function connect(
   }
   return new Promise<SocketBufferevent>((resolve, reject) => {
     const stopListening = listenForAbort(signal, () => {
-      bev.free();
+      // Freeing tells an outcome, too: the reason comes first.
       reject(signal?.reason);
+      bev.free();
     });
     SocketBufferevent.onConnectOutcome(bev, (error) => {
       stopListening();

@@ -541,6 +541,14 @@ export class SocketBufferevent extends Bufferevent {
       this.#state = 'gone';
       if (this.#formers === 0) this.#gone();
     }
+    this.#connecting?.settle(this.#whyClosed());
+  }
+
+  /** For who waits for a connection, or for the layers on it, that is not to be. */
+  #whyClosed(): Error {
+    const { cause } = this.closing;
+    if (this.failure !== null) return this.failure;
+    return cause !== null && 'error' in cause ? cause.error : freedError();
   }
 
   #onGone(): void {
@@ -565,6 +573,8 @@ export class SocketBufferevent extends Bufferevent {
   /** @internal */
   abandon(): void {
     if (this.#state === 'connecting') this.connectFailed(disposedError());
+    // Layers may be in their handshakes.
+    else this.#connecting?.settle(disposedError());
     this.free();
   }
 

@@ -1,5 +1,6 @@
 // Layers that are put under a connection while it is used: nothing is lost, nothing is mixed up, the object stays.
-import { type Bufferevent, SocketBufferevent } from 'bufferevent';
+import { getEventListeners } from 'node:events';
+import { type Bufferevent, connect, SocketBufferevent } from 'bufferevent';
 import { ToyLayer } from 'bufferevent/compliance';
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, pattern, same, text } from './support/bytes.js';
@@ -102,6 +103,62 @@ describe('layers of connect()', () => {
       await world.settle();
       await world.advance(100);
       expect(await outcome).toMatchObject({ code: 'ERR_BUFFEREVENT_TIMEOUT', timeout: 'handshake' });
+    });
+
+    it('B67: make it reject when the base is disposed of in the handshake', async () => {
+      const listener = await world.listen({ onConnection: (bev) => void world.keep(bev) });
+      const base = world.newBase();
+      const { signal } = new AbortController();
+      const connecting = connect(ipOf(listener), world.record('client'), { base, signal, layers: [new ToyLayer()] });
+      const outcome = rejection(connecting);
+      await world.settle();
+      expect(base.stats().port.streams).toBe(1);
+      expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+      await base[Symbol.asyncDispose]();
+      expect(await outcome).toMatchObject({ code: 'ERR_BUFFEREVENT_CLOSED' });
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
+      expect(world.log).toEqual([]);
+    });
+
+    it('FR-2: make it reject when a handler frees the connection in the handshake', async () => {
+      const listener = await world.listen({ onConnection: (bev) => void world.keep(bev) });
+      const { signal } = new AbortController();
+      const layer = new ToyLayer();
+      const connecting = world.connect(
+        listener,
+        { onEvent: (bev) => bev.free() },
+        { layers: [layer], signal, timeouts: { idleMs: 50 } },
+      );
+      const outcome = rejection(connecting);
+      await world.settle();
+      await world.advance(50);
+      expect(await outcome).toMatchObject({ code: 'ERR_BUFFEREVENT_FREED' });
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
+      expect(layer.calls.free).toBe(1);
+    });
+
+    it('B61: make it reject when end() in the handshake is given up', async () => {
+      const listener = await world.listen({ onConnection: (bev) => void world.keep(bev) });
+      const connecting = world.connect(
+        listener,
+        { onEvent: (bev) => void bev.end() },
+        { layers: [new ToyLayer()], timeouts: { idleMs: 50, closeMs: 100 } },
+      );
+      const outcome = rejection(connecting);
+      await world.settle();
+      await world.advance(200);
+      expect(await outcome).toMatchObject({ code: 'ERR_BUFFEREVENT_TIMEOUT', timeout: 'close' });
+    });
+
+    it('B74: make it reject with the reason of a signal that is aborted in the handshake', async () => {
+      const listener = await world.listen({ onConnection: (bev) => void world.keep(bev) });
+      const controller = new AbortController();
+      const reason = new Error('changed my mind');
+      const connecting = world.connect(listener, {}, { layers: [new ToyLayer()], signal: controller.signal });
+      const outcome = rejection(connecting);
+      await world.settle();
+      controller.abort(reason);
+      expect(await outcome).toBe(reason);
     });
 
     it('throw what their attach throws, and nothing is connected', async () => {
