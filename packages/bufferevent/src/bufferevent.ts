@@ -296,7 +296,8 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
    *
    * @param count exactly so many; omitted: whatever is there, at least one
    * @returns `null` at a clean end. Rejects with `ERR_BUFFEREVENT_UNEXPECTED_END` when the end comes in between (the
-   *   bytes stay in `input`), `ERR_BUFFEREVENT_READ_LIMIT` for more than `maxBytes`, or the failure of the connection.
+   *   bytes stay in `input`), `ERR_BUFFEREVENT_READ_LIMIT` for more than `maxBytes`, what `input` throws for bytes that
+   *   can't be looked at (`ERR_EVBUFFER_DETACHED`; they stay, too), or the failure of the connection.
    */
   read(count?: number, options: ReadOptions = {}): Promise<Uint8Array | null> {
     checkObject('options', options);

@@ -217,12 +217,18 @@ export class PullQueue {
 
   /**
    * Settles from the front of the line as many as `input` can. Who is served has left the line: taking bytes runs the
-   * user's watchers, which may pull again.
+   * user's watchers, which may pull again. One whose bytes can't be had, for instance of memory that was detached, is
+   * rejected with that, and the bytes stay.
    */
   serve(input: Evbuffer, ended: boolean): void {
     if (!this.waiting || (input.length === 0 && !ended)) return;
     for (let pull = this.#waiting.shift(); pull !== undefined; pull = this.#waiting.shift()) {
-      if (pull.serve(input, ended)) continue;
+      try {
+        if (pull.serve(input, ended)) continue;
+      } catch (error) {
+        pull.reject(error);
+        continue;
+      }
       this.#waiting.unshift(pull);
       return;
     }

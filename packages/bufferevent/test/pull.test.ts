@@ -1,8 +1,8 @@
 // Pulling: read, readLine, lines, for await, with signals. B70–B77.
-import { type Bufferevent, SocketBufferevent } from 'bufferevent';
+import { type Bufferevent, createPair, type PairBufferevent, SocketBufferevent } from 'bufferevent';
 import { describe, expect, it } from 'vitest';
 import { KiB, pattern, same, text } from './support/bytes.js';
-import { rejection, turn, turns } from './support/wait.js';
+import { isPending, rejection, turn, turns } from './support/wait.js';
 import { inMemory, ipOf, onEveryBackend } from './support/world.js';
 
 describe('read', () => {
@@ -621,6 +621,52 @@ describe('abort', () => {
       controller.abort();
       peer.send('cd');
       expect(text(await bev.read(2))).toBe('cd');
+    });
+  });
+});
+
+describe('bytes that can’t be looked at', () => {
+  inMemory((world) => {
+    function detachedInput(): { bev: PairBufferevent; detach: () => void } {
+      const [bev, peer] = createPair(world.base);
+      for (const half of [bev, peer]) world.keep(half);
+      const memory = new Uint8Array(5_000);
+      peer.output.addReference(memory);
+      peer.write('behind');
+      bev.enable('read');
+      return {
+        bev,
+        detach: () => void structuredClone(memory.buffer, { transfer: [memory.buffer] }),
+      };
+    }
+
+    it('B70: reject the read that they are for with the reason, and the next are served', async () => {
+      const { bev, detach } = detachedInput();
+      await world.settle();
+      detach();
+      for (const read of [() => bev.read(10), () => bev.read(), () => bev.readLine('lf')]) {
+        expect(await rejection(read())).toMatchObject({ code: 'ERR_EVBUFFER_DETACHED' });
+      }
+      expect(bev.input.length).toBe(5_006);
+      bev.input.drain(5_000);
+      expect(text(await bev.read(6))).toBe('behind');
+    });
+
+    it('B70: reject a read that waited for more, and what is behind it in line is served later', async () => {
+      const { bev, detach } = detachedInput();
+      await world.settle();
+      const first = rejection(bev.read(6_000));
+      detach();
+      const second = rejection(bev.read(5_007));
+      bev.partner?.write(pattern(2_000));
+      await world.settle();
+      expect(await first).toMatchObject({ code: 'ERR_EVBUFFER_DETACHED' });
+      expect(await second).toMatchObject({ code: 'ERR_EVBUFFER_DETACHED' });
+      const third = bev.read(8_000);
+      expect(await isPending(third)).toBe(true);
+      bev.input.drain(5_000);
+      bev.partner?.write(pattern(6_000));
+      expect((await third)?.length).toBe(8_000);
     });
   });
 });
