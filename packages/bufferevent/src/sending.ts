@@ -2,7 +2,7 @@ import type { Handle, Port, Segment } from 'bufferevent-backend';
 import type { Evbuffer, FileRange } from 'evbuffer';
 import type { EventBase } from './event-base.js';
 import { FileAhead } from './file-ahead.js';
-import { segmentBytes } from './segments.js';
+import { peekReadable, segmentBytes } from './segments.js';
 
 /** @internal What sending needs of the socket around it. */
 export interface SendingHost {
@@ -46,10 +46,16 @@ export class Sending {
   /**
    * Hands over up to `max` bytes from the front of `source`; nothing yet, when they are to be read first: `fileRead` comes
    * back to it. Only while nothing is in flight.
-   * @returns why they can't be read, where that is so
+   * @returns why they can't be read, where that is so; what is in front of them was sent before
    */
   send(handle: Handle, source: Evbuffer, max: number): Error | null {
-    const count = source.peekInto(segments, max, MAX_SEGMENTS_PER_SEND);
+    let count: number;
+    try {
+      count = peekReadable(source, segments, max, MAX_SEGMENTS_PER_SEND);
+    } catch (error) {
+      this.drop();
+      return error as Error;
+    }
     if (count === 0) return this.#sendFromFile(handle, source, max);
     if (this.#ahead !== null) this.drop();
     source.pin(segmentBytes(segments, count));

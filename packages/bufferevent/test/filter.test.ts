@@ -218,6 +218,20 @@ describe('results', () => {
       });
     }
 
+    it('B35: memory that its user has detached is one error of writing; what lies in front of it passes', async () => {
+      const { filter, peer } = overPair(world, { handlers: world.record('filter') });
+      filter.output.addReference(pattern(100));
+      const memory = new Uint8Array(5_000);
+      filter.output.addReference(memory);
+      structuredClone(memory.buffer, { transfer: [memory.buffer] });
+      filter.write('behind');
+      peer.enable('read');
+      await world.settle();
+      expect(same(contents(peer.input), pattern(100))).toBe(true);
+      expect(world.log.filter((line) => line !== 'filter write')).toEqual(['filter error ERR_EVBUFFER_DETACHED write']);
+      expect(filter.output.length).toBe(5_006);
+    });
+
     it('FI-2: encoding does not end with what only decoding may answer', async () => {
       const { filter } = overPair(world, {
         layer: { name: 'ending', decode: () => 'need-more', encode: (() => 'end') as unknown as FilterFunction },

@@ -142,6 +142,30 @@ inMemory((world) => {
       expect(most).toBeLessThanOrEqual(256 * KiB);
     });
 
+    it.each([256 * KiB, 150])(
+      'B35: memory that its user has detached is one error of the writer; what lies in front of it arrives (mark %i)',
+      async (high) => {
+        const [a, b] = pairOf(world, world.record('a'), world.record('b'));
+        for (let piece = 0; piece < 3; piece++) a.output.addReference(pattern(100, piece));
+        const memory = new Uint8Array(5_000);
+        a.output.addReference(memory);
+        structuredClone(memory.buffer, { transfer: [memory.buffer] });
+        a.write('behind');
+        const drained = rejection(a.drained());
+        b.setWatermarks('read', { high });
+        const front = (await b.read(300)) as Uint8Array;
+        b.enable('read');
+        await world.settle();
+        expect(await drained).toMatchObject({ code: 'ERR_EVBUFFER_DETACHED' });
+        for (let piece = 0; piece < 3; piece++) {
+          expect(same(front.subarray(piece * 100, piece * 100 + 100), pattern(100, piece))).toBe(true);
+        }
+        expect(world.log.filter((line) => line !== 'a write')).toEqual(['a error ERR_EVBUFFER_DETACHED write']);
+        expect([a.output.length, b.input.length]).toEqual([5_006, 0]);
+        expect(await a.end()).toMatchObject({ kind: 'error', error: { code: 'ERR_EVBUFFER_DETACHED' } });
+      },
+    );
+
     it('pulls of one half are served by writes of the other, although reading is not enabled (B73)', async () => {
       const [a, b] = pairOf(world);
       const line = b.readLine();

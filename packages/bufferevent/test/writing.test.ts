@@ -137,6 +137,32 @@ describe('what is written arrives', () => {
       expect(bev.write('x')).toBe(true);
     });
 
+    it.each([1, 3])(
+      'B35: memory that its user has detached is one error of writing; what lies in front of it leaves (in %i pieces)',
+      async (pieces) => {
+        const { bev, peer } = await world.accepted(world.record('server'), { enable: ['write'] });
+        for (let piece = 0; piece < pieces; piece++) bev.output.addReference(pattern(100, piece));
+        const memory = new Uint8Array(5_000);
+        bev.output.addReference(memory);
+        structuredClone(memory.buffer, { transfer: [memory.buffer] });
+        bev.write('behind');
+        expect(await rejection(bev.drained())).toMatchObject({ code: 'ERR_EVBUFFER_DETACHED' });
+        expect(bev.write('dropped')).toBe(false);
+        await world.until(() => peer.receivedBytes === pieces * 100, 'what lies in front');
+        await world.until(() => world.log.some((line) => line.includes('error')), 'the failure');
+        for (let piece = 0; piece < pieces; piece++) {
+          expect(same(peer.received.subarray(piece * 100, piece * 100 + 100), pattern(100, piece))).toBe(true);
+        }
+        expect(world.log.filter((line) => !line.endsWith('write') || line.includes('error'))).toEqual([
+          'server error ERR_EVBUFFER_DETACHED write',
+        ]);
+        expect(bev.output.length).toBe(5_006);
+        peer.send('still read');
+        expect(text(await bev.read(10))).toBe('still read');
+        expect(await bev.end()).toMatchObject({ kind: 'error', error: { code: 'ERR_EVBUFFER_DETACHED' } });
+      },
+    );
+
     it('B38: drained() resolves when the system has taken everything', async () => {
       const { bev, peer } = await world.accepted({});
       await bev.drained();
