@@ -42,7 +42,7 @@ export function checkLookupOptions({ family, hints }: LookupOptions): void {
   if ((hints & known) !== hints) throw argumentRangeError('target.hints', 'flags of node:dns', hints);
 }
 
-/** @internal Asks the base's resolver, without the brackets of an IPv6 host; one that throws, or answers with no list, is one that rejects. */
+/** @internal Asks the base's resolver, without the brackets of an IPv6 host; one that throws, or answers with no list of addresses, is one that rejects. */
 export async function resolveHost(
   base: { readonly lookup: Lookup },
   { host, family = 0, hints = 0 }: LookupOptions & { readonly host: string },
@@ -50,6 +50,11 @@ export async function resolveHost(
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
   const addresses = await base.lookup(bare, family, hints);
   if (!Array.isArray(addresses)) throw argumentTypeError('addresses', 'an array', addresses);
+  for (const entry of addresses as readonly unknown[]) {
+    if (typeof (entry as LookupAddress | null | undefined)?.address !== 'string') {
+      throw argumentTypeError('addresses', 'an array of { address, family }', entry);
+    }
+  }
   return family === 0 ? addresses : addresses.filter((address) => address.family === family);
 }
 

@@ -185,6 +185,21 @@ describe('names', () => {
       bev.free();
     });
 
+    it.each([{ family: 0 }, { family: 4 }] as const)(
+      'EV-7: a lookup that answers with something else than addresses is one that rejects, for %o',
+      async ({ family }) => {
+        for (const entry of [null, undefined, 'text', {}, { address: 1, family: 4 }]) {
+          const base = world.newBase({ lookup: async () => [v4('127.0.0.1'), entry as unknown as LookupAddress] });
+          const connecting = connect({ host: 'example.test', port: 80, family }, world.record('client'), { base });
+          const outcome = rejection(connecting);
+          await world.settle();
+          expect(await isPending(outcome)).toBe(false);
+          expect(await outcome).toBeInstanceOf(TypeError);
+          expect(world.log).toEqual([]);
+        }
+      },
+    );
+
     it('EV-7: a connection freed during the lookup hears nothing of it', async () => {
       let answer: (addresses: LookupAddress[]) => void = () => {};
       const base = world.newBase({
