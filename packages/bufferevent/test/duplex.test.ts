@@ -380,6 +380,48 @@ describe('a stream over a connection that fails', () => {
       stream.destroy();
     });
 
+    it('thousands of chunks that have queued up are written in order, called back once each, and rest at the mark', async () => {
+      const { bev, peer } = await world.accepted({});
+      peer.stopReading();
+      const stream = toDuplex(bev);
+      const chunks = Array.from({ length: 20_000 }, (_, index) => Buffer.from(`${index},`));
+      const head = pattern(100 * KiB);
+      let done = 0;
+      stream.write(head);
+      for (const chunk of chunks) stream.write(chunk, () => done++);
+      await world.settle();
+      expect(done).toBe(0);
+      expect(bev.output.length).toBeLessThanOrEqual(128 * KiB);
+      peer.readOn();
+      await world.until(() => done === chunks.length, 'all writes');
+      await bev.drained();
+      await world.settle();
+      expect(same(peer.received, Buffer.concat([head, ...chunks]))).toBe(true);
+      stream.destroy();
+    });
+
+    it('thousands of corked chunks are written at once; a connection that is gone refuses them with one error', async () => {
+      const { bev, peer } = await world.accepted({});
+      const stream = toDuplex(bev);
+      const corked = (count: number, onDone: (error?: Error | null) => void): void => {
+        stream.cork();
+        for (let index = 0; index < count; index++) stream.write('x', onDone);
+        stream.uncork();
+      };
+      const outcomes: unknown[] = [];
+      corked(20_000, (error) => outcomes.push(error ?? null));
+      await world.until(() => outcomes.length === 20_000, 'all writes');
+      await world.until(() => peer.received.length === 20_000, 'all bytes');
+      expect(stream.bytesWritten).toBe(20_000);
+      const errors: Error[] = [];
+      stream.on('error', (error) => errors.push(error));
+      bev.halfClose();
+      corked(20_000, (error) => outcomes.push(error ?? null));
+      await new Promise((resolve) => stream.once('close', resolve));
+      expect(errors).toMatchObject([{ code: 'ERR_BUFFEREVENT_WRITE_AFTER_END' }]);
+      expect(new Set(outcomes.slice(20_000))).toEqual(new Set(errors));
+    });
+
     it('"finish" waits until the system has taken everything', async () => {
       const { bev, peer } = await world.accepted({});
       peer.stopReading();

@@ -99,21 +99,13 @@ export class BuffereventDuplex extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Callback): void {
     this.#bytesQueued += chunk.length;
-    writePaced(this.bufferevent, chunk, callback);
+    writePaced(this.bufferevent, [chunk], callback);
   }
 
-  override _writev(chunks: { readonly chunk: Buffer }[], callback: Callback): void {
-    let index = 0;
-    const next = (error: Error | null): void => {
-      const entry = chunks[index++];
-      if (error !== null || entry === undefined) {
-        callback(error);
-        return;
-      }
-      this.#bytesQueued += entry.chunk.length;
-      writePaced(this.bufferevent, entry.chunk, next);
-    };
-    next(null);
+  override _writev(entries: { readonly chunk: Buffer }[], callback: Callback): void {
+    const chunks = entries.map(({ chunk }) => chunk);
+    for (const { length } of chunks) this.#bytesQueued += length;
+    writePaced(this.bufferevent, chunks, callback);
   }
 
   override _final(callback: Callback): void {

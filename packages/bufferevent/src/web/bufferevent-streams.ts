@@ -111,7 +111,7 @@ class Streams {
 
   write(chunk: unknown): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      writePaced(this.#bev, asBytes(chunk), (error) => (error === null ? resolve() : reject(error)));
+      writePaced(this.#bev, [asBytes(chunk)], (error) => (error === null ? resolve() : reject(error)));
     }).catch((error: unknown) => this.#failWrite(error));
   }
 
