@@ -277,11 +277,16 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
    *   given up with an `error` event. `ERR_BUFFEREVENT_WRITE_AFTER_END`, `ERR_BUFFEREVENT_FREED`.
    */
   write(data: string | Uint8Array | Evbuffer, encoding?: EvbufferEncoding): boolean {
+    this.checkWritable();
+    return this.outputSide.write(data, encoding);
+  }
+
+  /** @internal Throws `ERR_BUFFEREVENT_FREED` or `ERR_BUFFEREVENT_WRITE_AFTER_END` where {@link write} would. */
+  checkWritable(): void {
     this.checkNotFreed();
     if (this.closing.writeClosed) {
       throw new BuffereventError('ERR_BUFFEREVENT_WRITE_AFTER_END', 'write after the end of the output');
     }
-    return this.outputSide.write(data, encoding);
   }
 
   /** Resolves when the output is empty and the system has taken the last byte; rejects when that can't happen any more. */

@@ -1,4 +1,4 @@
-import { argumentTypeError } from 'bufferevent-backend';
+import { argumentTypeError, surface } from 'bufferevent-backend';
 import { Evbuffer } from 'evbuffer';
 import { checkObject, checkSignal } from '../arguments.js';
 import type { Bufferevent } from '../bufferevent.js';
@@ -45,13 +45,29 @@ export async function* messages<Received>(
  * Queues one message. What the codec does with the message's memory it says itself.
  *
  * @returns whether more is welcome, as `bev.write()`
- * @throws as `bev.write()`, and what `codec.encode` throws; nothing was queued then
+ * @throws as `bev.write()`, and what `codec.encode` throws; nothing was queued then. A freed connection and one whose
+ *   output has ended leave the message as it is; what was moved out of it before another refusal is given back to its owners
  */
 export function writeMessage<Sent>(bev: Bufferevent, codec: MessageCodec<unknown, Sent>, message: Sent): boolean {
   checkCodec(codec);
+  bev.checkWritable();
   const encoded = new Evbuffer();
-  codec.encode(message, encoded);
-  return bev.write(encoded);
+  try {
+    codec.encode(message, encoded);
+    return bev.write(encoded);
+  } catch (error) {
+    release(encoded);
+    throw error;
+  }
+}
+
+/** A release callback of the user's that throws surfaces by itself: the caller hears of the refusal. */
+function release(buffer: Evbuffer): void {
+  try {
+    buffer[Symbol.dispose]();
+  } catch (error) {
+    surface(error);
+  }
 }
 
 class MessagePull<Received> extends Pull<Received | null> {

@@ -198,6 +198,43 @@ describe('messages', () => {
       expect(() => writeMessage(client, words, 'later')).toThrow('freed');
     });
 
+    it('B149: a message that an ended or freed connection refuses stays as it was', async () => {
+      const { client } = await world.pair({}, {});
+      const message = bufferOf('payload');
+      client.halfClose();
+      const codes = ['ERR_BUFFEREVENT_WRITE_AFTER_END', 'ERR_BUFFEREVENT_FREED'];
+      for (const code of codes) {
+        expect(() => writeMessage(client, lengthPrefixCodec(), message)).toThrow(expect.objectContaining({ code }));
+        expect(message.toString()).toBe('payload');
+        client.free();
+      }
+    });
+
+    it('memory of a message that is refused after encoding goes back to its owner', async () => {
+      const base = world.newBase({ limits: { outputMaxBytes: 1000 } });
+      const [client] = createPair(base);
+      const released: string[] = [];
+      const referring = (name: string): Evbuffer => {
+        const message = new Evbuffer();
+        message.addReference(new Uint8Array(2000), () => released.push(name));
+        return message;
+      };
+      const refusing: MessageCodec<string, Evbuffer> = {
+        ...words,
+        encode(message, target) {
+          target.addBuffer(message);
+          throw new Error('refused');
+        },
+      };
+      expect(() => writeMessage(client, refusing, referring('by the codec'))).toThrow('refused');
+      expect(() => writeMessage(client, lengthPrefixCodec(), referring('by the limit'))).toThrow(
+        expect.objectContaining({ code: 'ERR_BUFFEREVENT_OUTPUT_LIMIT' }),
+      );
+      expect(client.output.length).toBe(0);
+      expect(released).toEqual(['by the codec', 'by the limit']);
+      client.free();
+    });
+
     it('what is no codec is refused', async () => {
       const { client } = await world.pair({}, {});
       for (const wrong of [null, undefined, {}, { decode() {}, encode() {} }]) {
