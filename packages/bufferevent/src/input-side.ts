@@ -1,9 +1,10 @@
 import { surface } from 'bufferevent-backend';
-import { Evbuffer, type EvbufferWatch, type LeaseOwner } from 'evbuffer';
+import type { Evbuffer, EvbufferWatch, LeaseOwner } from 'evbuffer';
 import type { PendingCallbacks } from './callbacks.js';
 import type { Closing } from './closing.js';
 import { BuffereventError, freedError } from './errors.js';
 import { Gate, type GateHost } from './gate.js';
+import { InputBuffer } from './input-buffer.js';
 import type { Limits } from './limits.js';
 import { type LineForm, noPulls, type Pull, type PullHost, PullQueue } from './pull.js';
 import { initialMarks, resolveMarks, type Watermarks } from './watermarks.js';
@@ -69,7 +70,7 @@ export class InputSide implements PullHost {
   }
 
   #makeBuffer(): Evbuffer {
-    const buffer = new Evbuffer();
+    const buffer = new InputBuffer();
     buffer.freeze('back');
     this.#watch = buffer.watch((_, { removed }) => {
       if (this.#filling === 'no') this.#changed(removed > 0);

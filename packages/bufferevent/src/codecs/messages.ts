@@ -3,6 +3,7 @@ import { Evbuffer } from 'evbuffer';
 import { checkObject, checkSignal } from '../arguments.js';
 import type { Bufferevent } from '../bufferevent.js';
 import { BuffereventError } from '../errors.js';
+import { takeWhole } from '../input-buffer.js';
 import { Pull, type PullOptions, unexpectedEnd } from '../pull.js';
 import type { MessageCodec } from './message-codec.js';
 
@@ -85,7 +86,7 @@ class MessagePull<Received> extends Pull<Received | null> {
   serve(input: Evbuffer, ended: boolean): boolean {
     let message: Received | null;
     try {
-      message = this.#codec.decode(input);
+      message = takeWhole(input, (buffer) => this.#codec.decode(buffer));
     } catch (error) {
       return this.reject(error);
     }
