@@ -57,7 +57,11 @@ export function listen(target: ListenTarget, handlers: ListenHandlers, options: 
   checkListenerArguments(base, target, handlers, listenerOptions);
   if (signal?.aborted) return Promise.reject(signal.reason);
   const context = base.captureContext();
-  const start = (address: Address) => ready(new Listener(base, address, handlers, context, listenerOptions), signal);
+  const start = (address: Address): Promise<Listener> => {
+    // It may have aborted since what came before was over, when nobody listened for that.
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    return ready(new Listener(base, address, handlers, context, listenerOptions), signal);
+  };
   if (isHostTarget(target)) {
     return unlessGivenUp(() => resolveHost(base, target), base, signal).then(([first]) =>
       start({ ip: first?.address ?? target.host, port: target.port }),

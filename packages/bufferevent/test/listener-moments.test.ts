@@ -1,6 +1,8 @@
 // A listener at awkward moments: closed, disabled, aborted or disposed of while something is on its way. B67, B80–B87.
 import { getEventListeners } from 'node:events';
 import { connect as dial, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { EventBase, type Listener, type LookupAddress, listen, type SocketBufferevent } from 'bufferevent';
 import { Operation } from 'bufferevent-backend';
 import { withFaults } from 'bufferevent-backend/memory';
@@ -223,6 +225,45 @@ describe('the signal of listen()', () => {
       await world.settle();
       expect(base.stats().port).toMatchObject({ listeners: 0, pending: 0 });
       expect(listeners(controller.signal)).toBe(0);
+    });
+
+    it('B85: an answer of the lookup that comes just before the abort is not listened on either', async () => {
+      for (let steps = 0; steps < 12; steps++) {
+        let answer: (addresses: LookupAddress[]) => void = () => {};
+        const found = new Promise<LookupAddress[]>((resolve) => {
+          answer = resolve;
+        });
+        const base = world.newBase({ lookup: () => found });
+        const controller = new AbortController();
+        const { signal } = controller;
+        const outcome = listen({ host: 'example.test', port: 0 }, {}, { base, signal }).then(
+          () => `listening, aborted: ${signal.aborted}`,
+          (error: Error) => error.name,
+        );
+        await world.settle();
+        answer([{ address: '127.0.0.1', family: 4 }]);
+        for (let step = 0; step < steps; step++) await null;
+        controller.abort();
+        expect(await outcome, `aborted after ${steps} steps`).toBe('AbortError');
+        await world.settle();
+        expect(base.stats().port).toMatchObject({ listeners: 0, pending: 0 });
+        expect(listeners(signal)).toBe(0);
+      }
+    });
+
+    it('B85: nothing is listened on when a look for a stale socket was over just before the abort', async () => {
+      const path = join(tmpdir(), 'bufferevent-no-such.sock');
+      for (let steps = 0; steps < 12; steps++) {
+        const base = world.newBase();
+        const controller = new AbortController();
+        const { signal } = controller;
+        const outcome = rejection(listen({ path }, {}, { base, signal, unlinkStale: true }));
+        for (let step = 0; step < steps; step++) await null;
+        controller.abort();
+        expect(await outcome, `aborted after ${steps} steps`).toMatchObject({ name: 'AbortError' });
+        await world.settle();
+        expect(base.stats().port).toMatchObject({ listeners: 0, pending: 0 });
+      }
     });
   });
 });
