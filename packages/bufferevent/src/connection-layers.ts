@@ -45,9 +45,9 @@ export class ConnectionLayers implements StackHost {
   readonly #tap: OutputTap;
   /** Bytes at the front of the output that pass below the layer of the same index; counted from the transport. */
   readonly #owed: number[] = [];
-  /** Bytes that came from, and went to, the transport. */
-  wireReceived = 0;
-  wireSent = 0;
+  /** Bytes that came from, and went to, the transport, before there were layers too. */
+  wireReceived: number;
+  wireSent: number;
 
   constructor(host: LayersHost, input: InputSide, output: OutputSide) {
     this.base = host.base;
@@ -56,6 +56,8 @@ export class ConnectionLayers implements StackHost {
     this.#host = host;
     this.#input = input;
     this.#output = output;
+    this.wireReceived = input.receivedBytes;
+    this.wireSent = output.sentBytes;
     this.#stack = new LayerStack(this);
     this.#tap = new OutputTap(output, {
       tapFilled: () => this.base.inTurn(() => this.wake()),

@@ -4,6 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { type Bufferevent, createPair, EventBase, FilterBufferevent, TokenBucketConfig } from 'bufferevent';
+import { gzipLayer } from 'bufferevent/codecs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sockets } from './support/system-backends.js';
 import { turns } from './support/wait.js';
@@ -71,6 +72,22 @@ describe('over a base in memory', () => {
     await doubling.drained();
     expect(doubling.stats()).toMatchObject({ payloadSent: 3, bytesSent: 6 });
     expect(lower.stats()).toMatchObject({ bytesSent: 6 });
+  });
+
+  it('stats() counts on when a layer is inserted into a connection that was used', async () => {
+    const [a, b] = createPair(base);
+    for (const bev of [a, b]) bev.enable('read');
+    a.write('hello');
+    b.write('you');
+    await Promise.all([a.drained(), b.drained()]);
+    expect([...((await a.read(3)) as Uint8Array), ...((await b.read(5)) as Uint8Array)]).toHaveLength(8);
+    for (const bev of [a, b]) void bev.insertLayer(gzipLayer({ autoFlush: true }));
+    expect(a.stats()).toMatchObject({ bytesReceived: 3, bytesSent: 5, payloadReceived: 3, payloadSent: 5 });
+    a.write('compressed');
+    await b.read(10);
+    expect(a.stats().payloadSent).toBe(15);
+    expect(a.stats().bytesSent).toBeGreaterThan(15);
+    expect(b.stats()).toMatchObject({ bytesReceived: a.stats().bytesSent, payloadReceived: 15 });
   });
 
   it('inspect shows kind, state, buffers, layers and what is below (B116)', async () => {
