@@ -16,8 +16,8 @@ export type LineStyle = Exclude<EolStyle, 'any'>;
 /**
  * Lines as strings, without their terminators; text is copied both ways. Decoding throws `ERR_BUFFEREVENT_LINE_LIMIT` for
  * a line of more than `maxBytes` (default 64 KiB). Encoding throws `TypeError` for what would arrive as something else
- * (no string; one with a CR or LF, or what ends a line of the style; in latin1, one with other characters), `RangeError`
- * for more than `maxBytes`.
+ * (no string; one with a CR or LF, or what ends a line of the style; in latin1, one with other characters; in utf8, one
+ * with half of a surrogate pair), `RangeError` for more than `maxBytes`.
  */
 export function lineCodec(options: LineCodecOptions = {}): MessageCodec<string> {
   checkObject('options', options);
@@ -38,6 +38,12 @@ const endings: Readonly<Record<LineStyle, string>> = {
   nul: '\\0',
 };
 
+/** Inside a regular expression of whole characters (`u`), in which only a lone surrogate is one. */
+const unencodable: Readonly<Record<'utf8' | 'latin1', string>> = {
+  utf8: '\\ud800-\\udfff',
+  latin1: '\\u{100}-\\u{10ffff}',
+};
+
 class LineCodec implements MessageCodec<string> {
   readonly maxEncodedBytes: number;
   readonly #style: LineStyle;
@@ -51,7 +57,7 @@ class LineCodec implements MessageCodec<string> {
     this.#encoding = encoding;
     this.#maxBytes = maxBytes;
     this.#terminator = style === 'nul' ? '\0' : style === 'lf' ? '\n' : '\r\n';
-    this.#forbidden = new RegExp(`[${endings[style]}]${encoding === 'latin1' ? '|[^\\0-\\xff]' : ''}`);
+    this.#forbidden = new RegExp(`[${endings[style]}${unencodable[encoding]}]`, 'u');
     // One byte more than a line and its terminator, so that too long a line is seen to be one.
     this.maxEncodedBytes = maxBytes + 3;
   }

@@ -351,7 +351,13 @@ describe('lineCodec', () => {
     expect(encoded(latin1, 'ä').toString('latin1')).toBe('ä\r\n');
     // Cut to a byte, it would be a line feed.
     expect(() => encoded(latin1, 'a\u010ab')).toThrow(TypeError);
+    expect(() => encoded(latin1, '\u{1f600}')).toThrow(TypeError);
     expect(() => encoded(latin1, 5 as never)).toThrow(TypeError);
+    // They would arrive as U+FFFD.
+    for (const lone of ['\ud83d', 'a\ude00b', '\ude00\ud83d']) {
+      expect(() => encoded(lineCodec(), lone)).toThrow(TypeError);
+    }
+    expect(encoded(lineCodec(), '\u{1f600}\ufffd').toString()).toBe('\u{1f600}\ufffd\r\n');
   });
 
   it('checks its options', () => {
