@@ -1,10 +1,9 @@
 import { surface } from 'bufferevent-backend';
-import type { Evbuffer, EvbufferWatch, LeaseOwner } from 'evbuffer';
+import { Evbuffer, type EvbufferWatch, type LeaseOwner } from 'evbuffer';
 import type { PendingCallbacks } from './callbacks.js';
 import type { Closing } from './closing.js';
 import { BuffereventError, freedError } from './errors.js';
 import { Gate, type GateHost } from './gate.js';
-import { InputBuffer } from './input-buffer.js';
 import type { Limits } from './limits.js';
 import { type LineForm, noPulls, type Pull, type PullHost, PullQueue } from './pull.js';
 import { initialMarks, resolveMarks, type Watermarks } from './watermarks.js';
@@ -70,7 +69,7 @@ export class InputSide implements PullHost {
   }
 
   #makeBuffer(): Evbuffer {
-    const buffer = new InputBuffer();
+    const buffer = new Evbuffer();
     buffer.freeze('back');
     this.#watch = buffer.watch((_, { removed }) => {
       if (this.#filling === 'no') this.#changed(removed > 0);

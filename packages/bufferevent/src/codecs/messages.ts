@@ -3,7 +3,6 @@ import { Evbuffer } from 'evbuffer';
 import { checkObject, checkSignal } from '../arguments.js';
 import type { Bufferevent } from '../bufferevent.js';
 import { BuffereventError } from '../errors.js';
-import { takeWhole } from '../input-buffer.js';
 import { Pull, type PullOptions, unexpectedEnd } from '../pull.js';
 import type { MessageCodec } from './message-codec.js';
 
@@ -86,7 +85,7 @@ class MessagePull<Received> extends Pull<Received | null> {
   serve(input: Evbuffer, ended: boolean): boolean {
     let message: Received | null;
     try {
-      message = takeWhole(input, (buffer) => this.#codec.decode(buffer));
+      message = this.#codec.decode(input);
     } catch (error) {
       return this.reject(error);
     }

@@ -13,7 +13,6 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, pattern, same, text } from '../support/bytes.js';
-import { gatherUncaught } from '../support/uncaught.js';
 import { failure, isPending, turns } from '../support/wait.js';
 import { inMemory, onEveryBackend } from '../support/world.js';
 
@@ -152,43 +151,6 @@ describe('messages', () => {
       expect(await failure(() => readMessage(bev, picky))).toMatchObject({ message: 'bad word' });
       expect(await readMessage(bev, words)).toBe('bad');
       expect(await isPending(readMessage(bev, picky))).toBe(false);
-    });
-
-    it('B148: a watch of the input that throws takes no message with it, and surfaces by itself', async () => {
-      const { bev, peer } = await world.accepted({});
-      const refuses = new Error('of the watch');
-      bev.input.watch((_, { removed }) => {
-        if (removed > 0) throw refuses;
-      });
-      const got: unknown[] = [];
-      const errors = await gatherUncaught(async () => {
-        const readLater = readMessage(bev, words);
-        peer.send(
-          Buffer.concat([Buffer.from('later '), encoded(lineCodec(), 'line'), Buffer.from([0, 2]), Buffer.from('ab')]),
-        );
-        got.push(await readLater);
-        got.push(await readMessage(bev, lineCodec()));
-        const frame = await readMessage(bev, lengthPrefixCodec({ format: 'u16be', payload: 'evbuffer' }));
-        got.push(frame?.toString());
-        frame?.drain();
-        await turns(3);
-      });
-      expect(got).toEqual(['later', 'line', 'ab']);
-      expect(errors).toEqual([refuses, refuses, refuses]);
-      expect(bev.input.length).toBe(0);
-    });
-
-    it('outside of readMessage, what a watch of the input throws leaves the call that made the change', async () => {
-      const { bev, peer } = await world.accepted({});
-      bev.enable('read');
-      bev.input.watch((_, { removed }) => {
-        if (removed > 0) throw new Error('of the watch');
-      });
-      peer.send('word ');
-      await world.until(() => bev.input.length > 0, 'the word');
-      expect(() => bev.input.drain(1)).toThrow('of the watch');
-      expect(() => words.decode(bev.input)).toThrow('of the watch');
-      expect(() => bev.input.watch(null as never)).toThrow(TypeError);
     });
 
     it('end with the failure of the connection', async () => {
