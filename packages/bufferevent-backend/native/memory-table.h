@@ -54,7 +54,7 @@ class MemoryTable {
   void BeginPass() { pass_++; }
 
   // Bytes [start, start + length) of a memory, or nullptr when it has been detached, collected or made too small for them.
-  uint8_t* Resolve(uint32_t id, size_t start, size_t length) {
+  uint8_t* Resolve(uint32_t id, uint64_t start, size_t length) {
     if (id >= capacity_) return nullptr;
     Memory& memory = memories_[id];
     if (memory.pass != pass_ && !Refresh(&memory)) return nullptr;

@@ -48,12 +48,21 @@ struct PortMemory {
   double* counters;
 };
 
+// Two words of the ring, which need not be aligned to more than one.
+struct WideWord {
+  uint32_t low;
+  uint32_t high;
+
+  operator uint64_t() const { return low | static_cast<uint64_t>(high) << 32; }
+};
+
 // Bytes of a registered memory.
 struct Piece {
   uint32_t memory;
-  uint32_t start;
+  WideWord start;
   uint32_t length;
 };
+static_assert(sizeof(Piece) == kPieceWords * sizeof(int32_t), "a piece is as ring.ts says");
 
 struct ListenFlags {
   int backlog;
@@ -367,7 +376,7 @@ class RingPort {
       case kSend: {
         const auto count = static_cast<uint32_t>(words[2]);
         self().Send(slot, reinterpret_cast<const Piece*>(words + 3), count);
-        return words + 3 + 3 * count;
+        return words + 3 + kPieceWords * count;
       }
       case kSendFile: {
         const int64_t offset = static_cast<int64_t>(static_cast<uint32_t>(words[3])) |

@@ -97,6 +97,7 @@ enum Errno : int32_t {
   kECANCELED = 125,
 };
 
+constexpr size_t kPieceWords = 4;
 constexpr size_t kCompletionWords = 5;
 constexpr uint32_t kSmallReadBytes = 2048;
 constexpr uint32_t kSmallSlabBytes = 8192;

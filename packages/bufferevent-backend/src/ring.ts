@@ -22,7 +22,7 @@ export const Verb: typeof Operation & {
  * Submissions, in words:
  *
  *   recv, lowerRecvMax         verb  slot  max
- *   send                       verb  slot  pieces   { memory  start  length } × pieces
+ *   send                       verb  slot  pieces   { memory  start (low)  start (high)  length } × pieces
  *   sendFile                   verb  slot  descriptor  offset (low)  offset (high)  length
  *   accept                     verb  slot  credits (low)  credits (high)
  *   cancel                     verb  slot  operation
@@ -31,6 +31,9 @@ export const Verb: typeof Operation & {
  * A slot stands for a stream or a listener; both sides reuse it after its last completion. Generations are the business
  * of the JavaScript half, which refuses stale handles before anything is written.
  */
+
+/** Words of one piece of a send. Memory can begin behind the first 4 GiB of its `ArrayBuffer`. */
+export const PIECE_WORDS = 4;
 
 /**
  * Words of one completion, and what each of them is. `memory` is −1 where nothing was received; `start` of a failure is the

@@ -197,3 +197,40 @@ itOnEpoll(
     expect(stage.port.stats().systemCalls.reads - before).toBe(5 * pairs.length);
   },
 );
+
+/** None of its pages is there before it is touched; `null` where the system has no room for it all the same. */
+function largeBuffer(bytes: number): ArrayBuffer | null {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch {
+    return null;
+  }
+}
+
+itOnEpoll(
+  'C4: memory that begins behind the first 4 GiB of its buffer is sent, and none before it',
+  async ({ skip }) => {
+    const buffer = largeBuffer(5 * 2 ** 30);
+    if (buffer === null) return skip('no room for a buffer of 5 GiB');
+    const at = 4.25 * 2 ** 30;
+    new Uint8Array(buffer, at - 2 ** 32, 6).set(Buffer.from('SECRET'));
+    new Uint8Array(buffer, at, 6).set(Buffer.from('public'));
+    const stage = opened();
+    const { left, right } = await stage.pair();
+    const own = new Uint8Array(buffer, at, 6);
+    const before = new Uint8Array(buffer, 3.5 * 2 ** 30);
+    const start = at - before.byteOffset;
+    for (const segments of [
+      [{ memory: own, start: 0, end: 6 }],
+      [{ memory: before, start, end: start + 6 }],
+      [
+        { memory: before, start, end: start + 2 },
+        { memory: own, start: 2, end: 6 },
+      ],
+    ]) {
+      stage.port.send(left, segments);
+      expect(await receivedText(stage, right)).toBe('public');
+      expect(await stage.taken(left, Operation.send)).toBe(6);
+    }
+  },
+);

@@ -7,6 +7,7 @@ import {
   CompletionWord,
   ControlWord,
   LARGE_SLAB_BYTES,
+  PIECE_WORDS,
   SMALL_READ_BYTES,
   SMALL_SLAB_BYTES,
   StreamOption,
@@ -24,6 +25,7 @@ const enumerations: Record<string, Record<string, number>> = {
 };
 
 const constants: readonly (readonly [type: string, name: string, value: number])[] = [
+  ['size_t', 'kPieceWords', PIECE_WORDS],
   ['size_t', 'kCompletionWords', COMPLETION_WORDS],
   ['uint32_t', 'kSmallReadBytes', SMALL_READ_BYTES],
   ['uint32_t', 'kSmallSlabBytes', SMALL_SLAB_BYTES],

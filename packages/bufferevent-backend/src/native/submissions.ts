@@ -1,5 +1,5 @@
 import type { Segment } from '../contract.js';
-import { ControlWord, Verb } from '../ring.js';
+import { ControlWord, PIECE_WORDS, Verb } from '../ring.js';
 import type { PortMemory } from './port-memory.js';
 
 /** Words of the ring: many times the longest submission. */
@@ -84,7 +84,7 @@ export class Submissions {
   /** Returns what the send borrows. */
   send(slot: number, memory: PortMemory, segment: Segment): Uint8Array {
     const id = memory.idOf(segment.memory);
-    const at = this.take(6);
+    const at = this.take(3 + PIECE_WORDS);
     this.#writeSend(at, slot, 1);
     this.#writePiece(at + 3, id, memory, segment);
     return segment.memory;
@@ -103,12 +103,12 @@ export class Submissions {
       ids.push(memory.idOf(segment.memory));
       pieces++;
     }
-    const at = this.take(3 + 3 * pieces);
+    const at = this.take(3 + PIECE_WORDS * pieces);
     let piece = 0;
     for (let index = 0; piece < pieces; index++) {
       const segment = segments[index] as Segment;
       if (segment.end === segment.start) continue;
-      this.#writePiece(at + 3 + 3 * piece, ids[piece] as number, memory, segment);
+      this.#writePiece(at + 3 + PIECE_WORDS * piece, ids[piece] as number, memory, segment);
       piece++;
     }
     this.#writeSend(at, slot, pieces);
@@ -124,8 +124,10 @@ export class Submissions {
 
   #writePiece(at: number, id: number, portMemory: PortMemory, { memory, start, end }: Segment): void {
     const { words } = this;
+    const from = portMemory.offsetOf(memory) + start;
     words[at] = id;
-    words[at + 1] = portMemory.offsetOf(memory) + start;
-    words[at + 2] = Math.min(end - start, MAX_COUNT);
+    words[at + 1] = from;
+    words[at + 2] = from / WORD;
+    words[at + 3] = Math.min(end - start, MAX_COUNT);
   }
 }
