@@ -114,9 +114,7 @@ export function tabled(result: number): number {
   return result >= 0 ? result : resultOfErrnoName(errnoName(result));
 }
 
-/** Whether an accept that fails so goes on by itself (C20), and is not over. */
-export function pausesAccepting(result: number): boolean {
-  return PAUSES.has(errnoName(result));
+/** Whether an accept that fails so is over. After every other failure it goes on by itself (C20). */
+export function endsAccepting(result: number): boolean {
+  return errnoName(result) === 'ECANCELED';
 }
-
-const PAUSES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);

@@ -29,7 +29,7 @@ import { HandleTable } from '../handles.js';
 import { CONTROL_WORDS, CompletionWord, ControlWord, StreamOption, Verb } from '../ring.js';
 import { systemError } from '../system-error.js';
 import type { NativeBinding, NativeHalf } from './binding.js';
-import { Completions, pausesAccepting, tabled } from './completions.js';
+import { Completions, endsAccepting, tabled } from './completions.js';
 import { InFlight } from './in-flight.js';
 import { countsOf, type NativeMechanism, type NativePortStats } from './mechanism.js';
 import { fromNativeAddress, toNativeAddress } from './native-address.js';
@@ -410,7 +410,7 @@ export class NativePort implements Port {
   /** One of the connections that were asked for, or the end of them all, or a pause. */
   #accountAccept(record: number, entry: NativeHandle, raw: number): void {
     const accepted = raw >= 0 ? this.#accepted(raw) : 0;
-    if (raw >= 0 ? --entry.credits === 0 : !pausesAccepting(raw)) this.#inFlight.finish(entry, Operation.accept);
+    if (raw >= 0 ? --entry.credits === 0 : endsAccepting(raw)) this.#inFlight.finish(entry, Operation.accept);
     if (raw >= 0) this.#completions.add(record, entry.handle, accepted, 0);
     else this.#showFailure(record, entry, Operation.accept, raw);
   }
