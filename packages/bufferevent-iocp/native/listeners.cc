@@ -11,11 +11,19 @@ namespace {
 
 // Sockets that wait for a connection, at most; with fewer credits, so many.
 constexpr double kMostAccepts = 32;
+// Connections in a row that are gone when the system is to accept them; after so many a listener waits.
+constexpr int kMostGone = 64;
 
 // A connection that is gone before it was accepted is no failure of the listener.
 bool IsOfConnection(DWORD error) {
   const int32_t number = ErrnoOf(error);
   return number == -kECONNRESET || number == -kETIMEDOUT || number == -kECANCELED;
+}
+
+// What a listener is said to be without until it goes on (C20), whatever it met.
+int32_t ReasonToWait(DWORD error) {
+  const int32_t number = ErrnoOf(error);
+  return number == -kEMFILE || number == -kENFILE || number == -kENOMEM ? number : -kENOBUFS;
 }
 
 // 0 or an error of Windows.
@@ -58,10 +66,11 @@ void Port::Accept(int32_t slot, double credits) {
 // Gives the system as many sockets as are to wait. When there are none to be had, those that wait go on.
 void Port::PostAccepts(int32_t slot) {
   Listener& listener = listeners_[slot];
+  int gone = 0;
   while (static_cast<double>(listener.accepts.size()) < std::min(listener.credits, kMostAccepts)) {
     const DWORD error = PostAccept(slot, &listener);
-    if (error == 0) continue;
-    if (listener.accepts.empty()) Starve(slot, &listener, ErrnoOf(error), static_cast<int32_t>(error));
+    if (error == 0 || (IsOfConnection(error) && ++gone < kMostGone)) continue;
+    if (listener.accepts.empty()) Starve(slot, &listener, ReasonToWait(error), static_cast<int32_t>(error));
     return;
   }
   EndStarving(&listener);
@@ -103,7 +112,7 @@ void Port::FinishAccept(AcceptRequest* request) {
   if (listener.cancelled) return EndCancelledAccept(slot);
   if (error == 0 || IsOfConnection(error)) return PostAccepts(slot);
   // Not at once again: what is wrong with the listener would go round and round.
-  if (accepts.empty()) Starve(slot, &listener, -kENOBUFS, static_cast<int32_t>(error));
+  if (accepts.empty()) Starve(slot, &listener, ReasonToWait(error), static_cast<int32_t>(error));
 }
 
 void Port::Accepted(int32_t slot, AcceptRequest* request) {

@@ -2,6 +2,8 @@
 
 #include <winternl.h>
 
+#include <utility>
+
 extern "C" NTSTATUS NTAPI NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK status, PVOID information, ULONG bytes,
                                                 FILE_INFORMATION_CLASS kind);
 
@@ -43,6 +45,8 @@ DWORD StartWinsock() {
 }
 
 const Extensions& WinsockExtensions() { return extensions; }
+
+LPFN_ACCEPTEX ReplaceAcceptEx(LPFN_ACCEPTEX acceptEx) { return std::exchange(extensions.acceptEx, acceptEx); }
 
 SOCKET OpenSocket(int family, DWORD* error) {
   const DWORD flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;

@@ -25,6 +25,8 @@ inline DWORD LastError() { return static_cast<DWORD>(WSAGetLastError()); }
 // Starts Winsock, once. 0 or an error of Windows.
 DWORD StartWinsock();
 const Extensions& WinsockExtensions();
+// For tests: sockets are given to `acceptEx` from now on. Returns what they were given to.
+LPFN_ACCEPTEX ReplaceAcceptEx(LPFN_ACCEPTEX acceptEx);
 
 // A stream socket for overlapped operations that child processes do not inherit, or INVALID_SOCKET and why.
 SOCKET OpenSocket(int family, DWORD* error);

@@ -4,6 +4,7 @@
 
 #include <door.h>
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -21,6 +22,33 @@ struct Receiver {
 
   static void Announce(void* self) { Sleep(static_cast<Receiver*>(self)->announceMs); }
 };
+
+// What the next calls of AcceptEx come to, and the one of the system.
+std::deque<DWORD> accept_errors;
+LPFN_ACCEPTEX accept_ex = nullptr;
+
+BOOL PASCAL AcceptUnlessRefused(SOCKET listener, SOCKET socket, PVOID addresses, DWORD bytes, DWORD local, DWORD remote,
+                                LPDWORD received, LPOVERLAPPED request) {
+  DWORD error = 0;
+  if (!accept_errors.empty()) {
+    error = accept_errors.front();
+    accept_errors.pop_front();
+  }
+  if (error == 0) return accept_ex(listener, socket, addresses, bytes, local, remote, received, request);
+  WSASetLastError(static_cast<int>(error));
+  return FALSE;
+}
+
+// refuseAccepts(errors): the next calls of AcceptEx fail with these at once, or do not where it is 0.
+napi_value RefuseAccepts(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  size_t count;
+  const auto* errors = arguments.Words<int32_t>(0, &count);
+  StartWinsock();
+  if (accept_ex == nullptr) accept_ex = ReplaceAcceptEx(AcceptUnlessRefused);
+  accept_errors.assign(errors, errors + count);
+  return nullptr;
+}
 
 // openHandles() → number
 napi_value OpenHandles(napi_env env, napi_callback_info) {
@@ -70,7 +98,7 @@ napi_value RunPort(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void ExportTestDoor(napi_env env, napi_value exports) {
-  const NamedFunction functions[] = {{"openHandles", OpenHandles}, {"runPort", RunPort}};
+  const NamedFunction functions[] = {{"openHandles", OpenHandles}, {"refuseAccepts", RefuseAccepts}, {"runPort", RunPort}};
   Export(env, exports, functions);
 }
 

@@ -2,10 +2,11 @@ import { fileURLToPath } from 'node:url';
 import { type FoundAddon, findAddon } from 'bufferevent-addon';
 import type { NativeBinding, NativeHalf } from 'bufferevent-backend/native';
 
-/** The addon; a port is opened with the number of threads that wait for the system. The last two are for tests. */
+/** The addon; a port is opened with the number of threads that wait for the system. The last three are for tests. */
 export interface IocpBinding extends Omit<NativeBinding, 'open'> {
   open(...words: [...Parameters<NativeBinding['open']>, threads: number]): NativeHalf | number;
   openHandles(): number;
+  refuseAccepts(errors: Int32Array): void;
   runPort(
     threads: number,
     receivers: number,

@@ -22,6 +22,7 @@ export const suites: readonly Suite[] = [
   { package: 'bufferevent-iocp', file: 'test/completion-port-node.js', limitMinutes: 1 },
   { package: 'bufferevent-iocp', file: 'test/operations-node.js', limitMinutes: 10 },
   { package: 'bufferevent-iocp', file: 'test/short-messages-node.js', limitMinutes: 1 },
+  { package: 'bufferevent-iocp', file: 'test/accept-failures-node.js', limitMinutes: 1 },
   { package: 'bufferevent-iocp', file: 'test/compliance-node.js', limitMinutes: 5, often: true },
   {
     package: 'bufferevent-iocp',
