@@ -136,7 +136,10 @@ export interface TraceRecord {
 }
 
 export interface PortOptions {
-  /** Called for every completion that carries an error, before the sink sees it. Must not submit anything. */
+  /**
+   * Called for every completion that carries an error, before the sink sees it. Must not submit anything. It should not
+   * throw; if it does, the exception surfaces as uncaught, and nothing else changes (C19).
+   */
   readonly onTrace?: (record: TraceRecord) => void;
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { Errno, Operation } from 'bufferevent-backend';
+import { Errno, Operation, type TraceRecord } from 'bufferevent-backend';
 import { createMemoryBackend, type FaultPlan, MemoryNetwork, withFaults, withTrace } from 'bufferevent-backend/memory';
 import { describe, expect, it } from 'vitest';
 import { counting, Recorder, text, whole } from './support/recorder.js';
+import { uncaughtDuring } from './support/uncaught.js';
 
 /** Two connected streams over faults, on a network stepped by hand; `turn` runs what the faults put off. */
 function faulty(plan: FaultPlan) {
@@ -122,6 +123,33 @@ describe('withFaults', () => {
     on.right.port.recv(on.second, 10);
     on.settle();
     expect(Buffer.from(on.right.take(Operation.recv, on.second).bytes).toString()).toBe('ac');
+  });
+
+  it('C19: what onTrace throws about an injected error surfaces, and changes nothing', async () => {
+    const network = new MemoryNetwork();
+    const backend = withFaults(createMemoryBackend(network), {
+      errors: [
+        { operation: Operation.recv, nth: 1, error: 'EIO' },
+        { operation: Operation.connect, nth: 1, error: 'ETIMEDOUT' },
+      ],
+    });
+    const onTrace = ({ raw }: TraceRecord): void => {
+      if (raw === 'injected') throw new Error(raw);
+    };
+    const user = new Recorder(backend, { onTrace });
+    const listener = user.port.listen({ ip: '127.0.0.1', port: 7 });
+    const [end] = network.socketPair();
+    const adopted = user.port.adopt(end);
+    let connected = 0;
+    const uncaught = await uncaughtDuring(async () => {
+      user.port.recv(adopted, 10);
+      connected = user.port.connect({ ip: '127.0.0.1', port: 7 });
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    });
+    expect(uncaught).toEqual([new Error('injected'), new Error('injected')]);
+    expect(user.take(Operation.recv, adopted).result).toBe(-Errno.EIO);
+    expect(user.take(Operation.connect, connected).result).toBe(-Errno.ETIMEDOUT);
+    user.port.close(listener);
   });
 
   it('fails a connect that would have succeeded', () => {

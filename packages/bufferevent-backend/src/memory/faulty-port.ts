@@ -15,6 +15,7 @@ import {
 } from '../contract.js';
 import { Errno } from '../errno.js';
 import { BackendError } from '../errors.js';
+import { trace } from '../surface.js';
 import type { Completion } from './completion-queue.js';
 import type { FaultDice, FaultyOperation } from './fault-plan.js';
 import { Handover } from './handover.js';
@@ -236,8 +237,12 @@ export class FaultyPort extends PortDecorator {
   }
 
   #inject(operation: Operation, handle: Handle, result: number, final: boolean): void {
-    this.#onTrace?.({ operation, handle, result, raw: 'injected' });
+    this.#trace(operation, handle, result);
     this.#hold(Math.max(1, this.#dice.turns()), [blankCompletion(operation, handle, result, final)]);
+  }
+
+  #trace(operation: Operation, handle: Handle, result: number): void {
+    if (this.#onTrace !== undefined) trace(this.#onTrace, { operation, handle, result, raw: 'injected' });
   }
 
   /** Takes a batch of the port below out; it is valid only now. */
@@ -255,7 +260,7 @@ export class FaultyPort extends PortDecorator {
     if (operation === Operation.connect && flights !== undefined && flights.connectError !== 0) {
       result = flights.connectError;
       flights.connectError = 0;
-      this.#onTrace?.({ operation, handle, result, raw: 'injected' });
+      this.#trace(operation, handle, result);
     }
     const completion = blankCompletion(operation, handle, result, true);
     if (operation === Operation.recv && result > 0) {

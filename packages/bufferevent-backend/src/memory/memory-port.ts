@@ -27,7 +27,7 @@ import type {
 import { Operation } from '../contract.js';
 import { Errno, errnoName } from '../errno.js';
 import { BackendError } from '../errors.js';
-import { surface } from '../surface.js';
+import { trace } from '../surface.js';
 import { systemError } from '../system-error.js';
 import { type Completion, carry } from './completion-queue.js';
 import { ConnectionEnd } from './connection-end.js';
@@ -344,12 +344,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   }
 
   #trace(operation: Operation, handle: Handle, result: number): void {
-    if (this.#onTrace === undefined) return;
-    try {
-      this.#onTrace({ operation, handle, result, raw: errnoName(result) });
-    } catch (error) {
-      surface(error);
-    }
+    if (this.#onTrace !== undefined) trace(this.#onTrace, { operation, handle, result, raw: errnoName(result) });
   }
 
   #settleDisposal(): void {

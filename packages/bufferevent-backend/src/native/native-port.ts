@@ -27,6 +27,7 @@ import {
 import { argumentTypeError, BackendError } from '../errors.js';
 import { HandleTable } from '../handles.js';
 import { CONTROL_WORDS, CompletionWord, ControlWord, StreamOption, Verb } from '../ring.js';
+import { trace } from '../surface.js';
 import { systemError } from '../system-error.js';
 import type { NativeBinding, NativeHalf } from './binding.js';
 import { Completions, endsAccepting, tabled } from './completions.js';
@@ -419,7 +420,7 @@ export class NativePort implements Port {
     const result = tabled(raw);
     if (this.#onTrace !== undefined) {
       const code = this.#mechanism.rawCode(raw, this.#completions.word(record, CompletionWord.start));
-      this.#onTrace({ operation, handle: entry.handle, result, raw: code });
+      trace(this.#onTrace, { operation, handle: entry.handle, result, raw: code });
     }
     this.#completions.add(record, entry.handle, result, 0);
   }
