@@ -164,7 +164,8 @@ void Port::EndCancelledAccept(int32_t slot) {
 
 void Port::RetryStarved() {
   for (auto& [slot, listener] : listeners_) {
-    if (listener.starved && listener.credits > 0) PostAccepts(slot);
+    // What is given to the system after the cancellation, nobody would cancel.
+    if (listener.starved && listener.credits > 0 && !listener.cancelled) PostAccepts(slot);
   }
 }
 

@@ -74,3 +74,18 @@ for (const [title, error, result] of [
     assert.equal(stage.port.stats().pending, 0);
   });
 }
+
+it('C17: nothing more is given to the system for an accept that is being cancelled', async () => {
+  const listener = await accepting(2, WSAEMFILE, 0, WSAEMFILE);
+  assert.equal(await stage.taken(listener, Operation.accept), -Errno.EMFILE);
+  // One socket waits, the other could not be had.
+  while (stage.port.stats().systemCalls.accepts < 3) await sleep(1);
+  // Then the timers come next, before what the system says.
+  await new Promise((resolve) => setImmediate(resolve));
+  stage.port.cancel(listener, Operation.accept);
+  stage.port.flush();
+  const until = performance.now() + 2 * RETRY;
+  while (performance.now() < until);
+  assert.equal(await stage.taken(listener, Operation.accept), -Errno.ECANCELED);
+  assert.equal(stage.port.stats().systemCalls.accepts, 3);
+});
