@@ -69,6 +69,11 @@ struct Handle {
 
   bool IsSending() const { return blocked != nullptr; }
   void ForgetSend() { blocked.reset(); }
+
+  // The system tells only once what ended the connection: the read that would have met it gets it from here.
+  void NoteBroken(int error) {
+    if (brokenBy == 0) brokenBy = static_cast<int16_t>(error);
+  }
 };
 
 }  // namespace bufferevent

@@ -65,6 +65,7 @@ class Port : public RingPort<Port, Handle> {
   void SendBlocked(int32_t slot);
   ssize_t WritePieces(int descriptor, const Piece* pieces, uint32_t count);
   ssize_t WriteFile(int descriptor, int file, int64_t offset, size_t length);
+  void FinishWrite(int32_t slot, int32_t operation, ssize_t sent);
   Outcome EndSending(int32_t slot);
   void Cancel(int32_t slot, int32_t operation);
   void Accept(int32_t slot, double credits);

@@ -48,7 +48,7 @@ ssize_t Port::WriteFile(int descriptor, int file, int64_t offset, size_t length)
 void Port::Send(int32_t slot, const Piece* pieces, uint32_t count) {
   if (SendRefused(slot, kSend)) return;
   const ssize_t sent = WritePieces(handles_[slot].descriptor, pieces, count);
-  if (sent != -EAGAIN) return FinishSend(slot, kSend, static_cast<int32_t>(sent));
+  if (sent != -EAGAIN) return FinishWrite(slot, kSend, sent);
   auto blocked = std::make_unique<BlockedSend>();
   blocked->pieces.assign(pieces, pieces + std::min(count, kMaxPieces));
   Block(slot, kSend, std::move(blocked));
@@ -57,7 +57,7 @@ void Port::Send(int32_t slot, const Piece* pieces, uint32_t count) {
 void Port::SendFile(int32_t slot, int descriptor, int64_t offset, size_t length) {
   if (SendRefused(slot, kSendFile)) return;
   const ssize_t sent = WriteFile(handles_[slot].descriptor, descriptor, offset, length);
-  if (sent != -EAGAIN) return FinishSend(slot, kSendFile, static_cast<int32_t>(sent));
+  if (sent != -EAGAIN) return FinishWrite(slot, kSendFile, sent);
   auto blocked = std::make_unique<BlockedSend>();
   blocked->descriptor = descriptor;
   blocked->offset = offset;
@@ -76,7 +76,12 @@ void Port::SendBlocked(int32_t slot) {
   const bool file = send.descriptor >= 0;
   const ssize_t sent = file ? WriteFile(handle.descriptor, send.descriptor, send.offset, send.length)
                             : WritePieces(handle.descriptor, send.pieces.data(), static_cast<uint32_t>(send.pieces.size()));
-  if (sent != -EAGAIN) FinishSend(slot, file ? kSendFile : kSend, static_cast<int32_t>(sent));
+  if (sent != -EAGAIN) FinishWrite(slot, file ? kSendFile : kSend, sent);
+}
+
+void Port::FinishWrite(int32_t slot, int32_t operation, ssize_t sent) {
+  if (sent == -ECONNRESET || sent == -ETIMEDOUT) handles_[slot].NoteBroken(static_cast<int>(sent));
+  FinishSend(slot, operation, static_cast<int32_t>(sent));
 }
 
 Outcome Port::EndSending(int32_t slot) {

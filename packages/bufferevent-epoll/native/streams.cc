@@ -172,9 +172,8 @@ void Port::WatchPeer(int32_t slot) {
 void Port::FinishWatch(int32_t slot) {
   Handle& handle = handles_[slot];
   handle.watchingPeer = false;
-  // Asking for the error takes it away: the read that would have met it gets it from here.
-  const int error = SocketError(handle.descriptor);
-  if (error != 0) handle.brokenBy = -error;
+  // Asking for the error takes it away from reading.
+  handle.NoteBroken(-SocketError(handle.descriptor));
   Complete(kWatchPeer, slot, handle.readFailure != 0 ? handle.readFailure : handle.brokenBy);
 }
 

@@ -12,9 +12,19 @@ import {
 } from 'bufferevent-backend';
 import { pattern } from '../bytes.js';
 import { type ComplianceCase, complianceCase } from '../case.js';
-import { refused } from '../context.js';
+import { type CaseContext, refused } from '../context.js';
 import { Stream } from '../stream.js';
 import { expectArgumentError, expectBackendError, expectBytes, untyped } from './expect.js';
+
+/** What sending to a peer that has gone fails with. The system may take one send before it learns of it. */
+async function sendUntilFailure(context: CaseContext, stream: Stream): Promise<number> {
+  for (let round = 0; round < 10; round++) {
+    await context.settle(2);
+    const { result } = await stream.send(pattern(1000));
+    if (result < 0) return result;
+  }
+  return assert.fail('a peer that has gone is sent to without a failure');
+}
 
 /** C13 and C18: how failures look, and what they leave alone. */
 export const failureCases: readonly ComplianceCase[] = [
@@ -71,6 +81,37 @@ export const failureCases: readonly ComplianceCase[] = [
   ),
 
   complianceCase(
+    'C13: a reset that a send has met first is ECONNRESET for watchPeer',
+    async (context) => {
+      const { left, right } = await context.pair();
+      await left.reset();
+      await sendUntilFailure(context, right);
+      right.port.watchPeer(right.handle);
+      assert.equal((await right.next(Operation.watchPeer)).result, -Errno.ECONNRESET);
+    },
+    ['peerClose', 'tcp'],
+  ),
+
+  complianceCase(
+    'C13: a reset that ends a send in flight is ECONNRESET for a watchPeer beside it',
+    async (context) => {
+      const { left, right } = await context.pair();
+      const chunk = new Uint8Array(context.bulkBytes);
+      do {
+        right.submitSend(chunk);
+        await context.settle(6);
+      } while (right.driver.untaken(right.handle, Operation.send).length > 0 && (await right.next(Operation.send)));
+      right.port.watchPeer(right.handle);
+      await context.settle(2);
+      await left.reset();
+      // It may have moved bytes (C17).
+      await right.next(Operation.send);
+      assert.equal((await right.next(Operation.watchPeer)).result, -Errno.ECONNRESET);
+    },
+    ['peerClose', 'tcp'],
+  ),
+
+  complianceCase(
     'C13: a shutdown after a reset by the peer fails, if it does, with ECONNRESET or EPIPE',
     async (context) => {
       for (const { left, right } of await context.pairs(5)) {
@@ -87,12 +128,7 @@ export const failureCases: readonly ComplianceCase[] = [
     const { left, right } = await context.pair();
     await left.reset();
     await context.settle();
-    let result = 0;
-    // The system may take one send before it learns of the reset.
-    for (let round = 0; round < 10 && result >= 0; round++) {
-      result = (await right.send(pattern(1000))).result;
-      await context.settle(2);
-    }
+    const result = await sendUntilFailure(context, right);
     assert.ok(result === -Errno.ECONNRESET || result === -Errno.EPIPE, `send completed with ${result}`);
   }),
 
@@ -249,14 +285,27 @@ export const failureCases: readonly ComplianceCase[] = [
       await context.settle();
       await left.close();
       await context.settle();
-      for (let round = 0, result = 0; round < 10 && result >= 0; round++) {
-        result = (await right.send(pattern(1000))).result;
-        await context.settle(2);
-      }
+      await sendUntilFailure(context, right);
       const received = await right.takeExactly(5000, 700);
       expectBytes(received, pattern(5000));
     },
     ['readAfterWriteError'],
+  ),
+
+  complianceCase(
+    'C18: a reset that a send has met first is ECONNRESET for recv, behind the bytes that had come',
+    async (context) => {
+      const { left, right } = await context.pair();
+      await left.sendAll(pattern(300));
+      await context.settle();
+      await left.reset();
+      await sendUntilFailure(context, right);
+      right.port.shutdown(right.handle);
+      assert.ok((await right.next(Operation.shutdown)).result < 0);
+      expectBytes(await right.takeExactly(300), pattern(300));
+      for (let round = 0; round < 3; round++) assert.equal((await right.recv()).result, -Errno.ECONNRESET);
+    },
+    ['readAfterWriteError', 'tcp'],
   ),
 
   complianceCase(
