@@ -172,8 +172,9 @@ void Port::WatchPeer(int32_t slot) {
 void Port::FinishWatch(int32_t slot) {
   Handle& handle = handles_[slot];
   handle.watchingPeer = false;
-  // Asking for the error takes it away from reading.
-  handle.NoteBroken(-SocketError(handle.descriptor));
+  // Asking for the error takes it away from reading. A broken pipe is no matter of reading: the peer had ended before.
+  const int error = SocketError(handle.descriptor);
+  if (error != EPIPE) handle.NoteBroken(-error);
   Complete(kWatchPeer, slot, handle.readFailure != 0 ? handle.readFailure : handle.brokenBy);
 }
 

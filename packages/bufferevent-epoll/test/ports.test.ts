@@ -234,3 +234,22 @@ itOnEpoll(
     }
   },
 );
+
+itOnEpoll('C8: a reset that comes after the end of the stream leaves the end, also for who looked at it', async () => {
+  const stage = opened();
+  for (const watches of [false, true]) {
+    const { left, right } = await stage.pair();
+    sendText(stage.port, left, 'all');
+    stage.port.shutdown(left);
+    await stage.taken(left, Operation.shutdown);
+    stage.port.reset(left);
+    await stage.taken(left, Operation.reset);
+    if (watches) {
+      stage.port.watchPeer(right);
+      expect(await stage.taken(right, Operation.watchPeer)).toBe(0);
+    }
+    expect(await receivedText(stage, right)).toBe('all');
+    stage.port.recv(right, 10);
+    expect(await stage.taken(right, Operation.recv)).toBe(0);
+  }
+});
