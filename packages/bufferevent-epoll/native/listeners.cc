@@ -114,19 +114,36 @@ void Port::AcceptSome(int32_t slot) {
         // Has caught up: if it had no descriptors, it has again.
         EndStarving(&listener);
         return;
+      case -ECONNABORTED:
+      case -EPROTO:
+      case -ENOPROTOOPT:
+      case -EOPNOTSUPP:
+      case -ENETDOWN:
+      case -ENETUNREACH:
+      case -EHOSTDOWN:
+      case -EHOSTUNREACH:
+      case -ENONET:
+      case -ETIMEDOUT:
+        // The failure of a connection that is gone already, not of the listener.
+        break;
       case -EMFILE:
       case -ENFILE:
       case -ENOBUFS:
       case -ENOMEM:
-        Starve(slot, &listener, static_cast<int32_t>(descriptor));
-        // It stays readable.
-        Unwatch(slot, EPOLLIN);
+        PauseAccepting(slot, static_cast<int32_t>(descriptor));
         return;
       default:
-        // The failure of a connection that is gone already, not of the listener.
-        break;
+        // Such as a listener that somebody else has shut down: nothing says when it can accept again.
+        PauseAccepting(slot, -ENOBUFS, static_cast<int32_t>(descriptor));
+        return;
     }
   }
+}
+
+void Port::PauseAccepting(int32_t slot, int32_t reason, int32_t code) {
+  Starve(slot, &listeners_[slot], reason, code);
+  // It stays readable.
+  Unwatch(slot, EPOLLIN);
 }
 
 void Port::CancelAccept(int32_t slot) {

@@ -70,6 +70,7 @@ class Port : public RingPort<Port, Handle> {
   void Cancel(int32_t slot, int32_t operation);
   void Accept(int32_t slot, double credits);
   void AcceptSome(int32_t slot);
+  void PauseAccepting(int32_t slot, int32_t reason, int32_t code = 0);
   void CancelAccept(int32_t slot);
   void RetryStarved();
   void CloseListener(int32_t slot);

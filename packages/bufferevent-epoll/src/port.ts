@@ -21,6 +21,11 @@ export class EpollPort extends NativePort {
     options: EpollPortOptions = {},
   ) {
     const counters = new Float64Array(COUNTERS);
-    super(backend, { binding, counters, openCall: 'epoll_create1', rawCode: getSystemErrorName }, sink, options);
+    super(backend, { binding, counters, openCall: 'epoll_create1', rawCode }, sink, options);
   }
+}
+
+/** The name of what the system said, also where the result is another. */
+function rawCode(result: number, code: number): string {
+  return getSystemErrorName(code === 0 ? result : code);
 }
