@@ -150,7 +150,7 @@ void Port::Close(int32_t slot, int32_t operation) {
   int32_t result = 0;
   if (operation == kDetach) {
     Unwatch(slot, handle.watched);
-    result = handle.descriptor;
+    result = handle.descriptor < 0 ? -ENOTCONN : handle.descriptor;
   } else if (handle.descriptor >= 0) {
     const linger abort{1, 0};
     if (operation == kReset) setsockopt(handle.descriptor, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { BackendError, type Handle, Operation, type Port } from 'bufferevent-backend';
+import { BackendError, Errno, type Handle, Operation, type Port } from 'bufferevent-backend';
 import { epollBackend } from 'bufferevent-epoll';
 import { afterEach, expect } from 'vitest';
 import { itOnEpoll } from './available.js';
@@ -252,4 +252,16 @@ itOnEpoll('C8: a reset that comes after the end of the stream leaves the end, al
     stage.port.recv(right, 10);
     expect(await stage.taken(right, Operation.recv)).toBe(0);
   }
+});
+
+itOnEpoll('C11: detaching a stream that has no descriptor completes with ENOTCONN', async () => {
+  const stage = opened();
+  const connecting = stage.port.connect(stage.addressOf(await stage.listening()));
+  stage.port.detach(connecting);
+  expect(await stage.taken(connecting, Operation.connect)).toBe(-Errno.ECANCELED);
+  expect(await stage.taken(connecting, Operation.detach)).toBe(-Errno.ENOTCONN);
+  const nowhere = stage.port.connect({ path: `/${'x'.repeat(200)}` });
+  expect(await stage.taken(nowhere, Operation.connect)).toBe(-Errno.ENAMETOOLONG);
+  stage.port.detach(nowhere);
+  expect(await stage.taken(nowhere, Operation.detach)).toBe(-Errno.ENOTCONN);
 });
