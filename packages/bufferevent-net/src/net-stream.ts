@@ -14,6 +14,7 @@ import { rawCode, resultOfError } from './errors.js';
 import { ipAddress } from './ip-address.js';
 import { type Closing, NetHandle } from './net-handle.js';
 import type { Piece } from './read-memory.js';
+import { readAgain } from './second-read.js';
 import { isTooLong } from './socket-file.js';
 import { createSocket, readsByCallback } from './user-buffer.js';
 
@@ -275,6 +276,10 @@ export class NetStream extends NetHandle {
   }
 
   onEnd(): void {
+    if (!readAgain(this.#socket, () => this.#end())) this.#end();
+  }
+
+  #end(): void {
     this.#ended = true;
     this.#finishRecvEmpty(0);
   }

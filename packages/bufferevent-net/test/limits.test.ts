@@ -288,6 +288,34 @@ portTest(
   },
 );
 
+const moments = { never: 'never', before: 'before the reset', between: 'behind the last bytes' };
+for (const [moment, when] of Object.entries(moments)) {
+  portTest(`C8: an end is not taken for the reset that came behind it, with our shutdown ${when}`, async (context) => {
+    const { client, stream } = await accept(context);
+    client.end('abc');
+    await context.settle();
+    if (moment === 'before') await stream.shutdown();
+    client.resetAndDestroy();
+    await context.settle();
+    expect(Buffer.from(await stream.take()).toString()).toBe('abc');
+    if (moment === 'between') await stream.shutdown();
+    for (let round = 0; round < 3; round++) expect((await stream.recv()).result).toBe(0);
+    await stream.close();
+  });
+}
+
+portTest('C13: a reset behind the last bytes is met though we shut down before it is looked for', async (context) => {
+  const { client, stream } = await accept(context);
+  client.write('abc');
+  await context.settle();
+  client.resetAndDestroy();
+  await context.settle();
+  expect(Buffer.from(await stream.take()).toString()).toBe('abc');
+  stream.port.shutdown(stream.handle);
+  expect((await stream.recv()).result).toBe(-Errno.ECONNRESET);
+  expect([0, -Errno.ECONNRESET]).toContain((await stream.next(Operation.shutdown)).result);
+});
+
 portTest('C18: bytes in our hands are still received after a reset, then the reset', async (context) => {
   const { client, stream } = await accept(context);
   client.write('abc');

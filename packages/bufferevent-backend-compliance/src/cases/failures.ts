@@ -10,11 +10,30 @@ import {
   type StreamOptions,
   type TraceRecord,
 } from 'bufferevent-backend';
-import { pattern } from '../bytes.js';
+import { concat, pattern } from '../bytes.js';
 import { type ComplianceCase, complianceCase } from '../case.js';
 import { type CaseContext, refused } from '../context.js';
 import { Stream } from '../stream.js';
 import { expectArgumentError, expectBackendError, expectBytes, untyped } from './expect.js';
+
+async function receiveUntilReset(context: CaseContext, shutsDown: boolean): Promise<void> {
+  const { left, right } = await context.pair();
+  if (shutsDown) await right.shutdown();
+  await left.sendAll(pattern(300));
+  await context.settle();
+  await left.reset();
+  await context.settle();
+  const received: Uint8Array[] = [];
+  let completion = await right.recv();
+  for (; completion.result > 0; completion = await right.recv()) {
+    received.push(completion.bytes.slice());
+    right.driver.release(completion);
+  }
+  assert.equal(completion.result, -Errno.ECONNRESET);
+  // Some systems throw away what was not received by then.
+  const bytes = concat(received);
+  expectBytes(bytes, pattern(300).slice(0, bytes.length));
+}
 
 /** What sending to a peer that has gone fails with. The system may take one send before it learns of it. */
 async function sendUntilFailure(context: CaseContext, stream: Stream): Promise<number> {
@@ -77,6 +96,18 @@ export const failureCases: readonly ComplianceCase[] = [
       await left.reset();
       assert.equal(await right.takeError(), -Errno.ECONNRESET);
     },
+    ['tcp'],
+  ),
+
+  complianceCase(
+    'C13: a reset behind bytes is ECONNRESET for recv, behind those that are still received',
+    (context) => receiveUntilReset(context, false),
+    ['tcp'],
+  ),
+
+  complianceCase(
+    'C13: a reset behind bytes is ECONNRESET for recv after our own shutdown too',
+    (context) => receiveUntilReset(context, true),
     ['tcp'],
   ),
 
