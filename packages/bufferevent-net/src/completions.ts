@@ -105,7 +105,15 @@ export class Completions {
   finish(owner: NetHandle, operation: Operation, result: number, raw?: string | number, ends = true): void {
     this.#gathering.push(owner, operation, result, ends);
     if (!this.#scheduled && !this.#delivering) this.#schedule();
-    if (result < 0) this.#onTrace?.({ operation, handle: owner.handle, result, raw: raw ?? result });
+    if (result < 0) this.#trace(owner, operation, result, raw);
+  }
+
+  #trace({ handle }: NetHandle, operation: Operation, result: number, raw: string | number = result): void {
+    try {
+      this.#onTrace?.({ operation, handle, result, raw });
+    } catch (error) {
+      surface(error);
+    }
   }
 
   /** Queues a `recv` that will take what its stream holds (from within a submission). */

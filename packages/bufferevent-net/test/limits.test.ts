@@ -375,3 +375,21 @@ portTest('C11: a reset during a shutdown still resets', async (context) => {
   // The peer may have met the end first; it must have met the close.
   expect(codes.filter((code) => code !== 'ECONNRESET')).toEqual([]);
 });
+
+portTest('C19: an onTrace that throws is the mistake of its owner, and no failure of the verb', async (context) => {
+  const caught: unknown[] = [];
+  process.setUncaughtExceptionCaptureCallback((error) => void caught.push(error));
+  context.defer(() => process.setUncaughtExceptionCaptureCallback(null));
+  const mistake = new Error('in onTrace');
+  let armed = true;
+  const onTrace = (): void => {
+    if (armed) throw mistake;
+  };
+  const driver = context.driver({ onTrace });
+  const handle = driver.port.connect(await context.refusedAddress());
+  driver.port.recv(handle, 10);
+  expect((await driver.next(handle, Operation.recv)).result).toBe(-Errno.ENOTCONN);
+  expect((await driver.next(handle, Operation.connect)).result).toBe(-Errno.ECONNREFUSED);
+  armed = false;
+  expect(caught).toEqual([mistake, mistake]);
+});
