@@ -13,6 +13,7 @@ import { answersEndWithEnd } from './c10-answers-end-with-end.js';
 import { closeFirst } from './c11-close-first.js';
 import { reusesHandles } from './c12-reuses-handles.js';
 import { rawCodes } from './c13-raw-codes.js';
+import { resetAsEnd } from './c13-reset-as-end.js';
 import { resolvesNames } from './c14-resolves-names.js';
 import { bufferPerStream } from './c15-buffer-per-stream.js';
 import { alwaysAlive } from './c16-always-alive.js';
@@ -42,6 +43,7 @@ export const brokenFakes: readonly BrokenFake[] = [
   closeFirst,
   reusesHandles,
   rawCodes,
+  resetAsEnd,
   resolvesNames,
   bufferPerStream,
   alwaysAlive,
