@@ -62,12 +62,12 @@ export class CompletionQueue implements CompletionBatch {
   }
 
   operation(index: number): Operation {
-    this.touched = index + 1;
+    if (index >= this.touched) this.touched = index + 1;
     return this.#operations[index] as Operation;
   }
 
   handle(index: number): Handle {
-    this.touched = index + 1;
+    if (index >= this.touched) this.touched = index + 1;
     return (this.#owners[index] as NetHandle).handle;
   }
 

@@ -393,3 +393,22 @@ portTest('C19: an onTrace that throws is the mistake of its owner, and no failur
   armed = false;
   expect(caught).toEqual([mistake, mistake]);
 });
+
+it('C19: what a sink has looked at from the last to the first before it threw is not delivered again', async () => {
+  const caught: unknown[] = [];
+  process.setUncaughtExceptionCaptureCallback((error) => void caught.push(error));
+  const seen: Handle[] = [];
+  const port = netBackend.createPort((batch) => {
+    for (let index = batch.length - 1; index >= 0; index--) {
+      if (batch.operation(index) === Operation.recv) seen.push(batch.handle(index));
+    }
+    if (caught.length === 0 && seen.length === handles.length) throw new Error('in the sink');
+  });
+  const handles = [1, 2, 3].map(() => port.connect({ ip: '127.0.0.1', port: 1 }));
+  for (const handle of handles) port.recv(handle, 10);
+  for (let turns = 0; turns < 10; turns++) await setImmediate();
+  process.setUncaughtExceptionCaptureCallback(null);
+  expect(caught).toHaveLength(1);
+  expect(seen).toEqual(handles.toReversed());
+  await port[Symbol.asyncDispose]();
+});
