@@ -17,8 +17,8 @@ function shutDown(descriptor: number): void {
 
 itOnEpoll('C20: a listener that can no longer accept says so once, and keeps nothing busy', async () => {
   const traced: TraceRecord[] = [];
-  const stage = new Stage<EpollPort>((sink) =>
-    epollBackend.createPort(sink, { onTrace: (record) => void traced.push(record) }),
+  const stage = new Stage(
+    (sink) => epollBackend.createPort(sink, { onTrace: (record) => void traced.push(record) }) as EpollPort,
   );
   const listener = await stage.listening();
   stage.port.accept(listener, 2);
