@@ -316,6 +316,19 @@ portTest('C13: a reset behind the last bytes is met though we shut down before i
   expect([0, -Errno.ECONNRESET]).toContain((await stream.next(Operation.shutdown)).result);
 });
 
+portTest('C13: a reset after our own shutdown is no end', async (context) => {
+  const { client, stream } = await accept(context);
+  client.allowHalfOpen = true;
+  await stream.shutdown();
+  client.write('abc');
+  await context.settle();
+  client.resetAndDestroy();
+  await context.settle();
+  let completion = await stream.recv();
+  for (; completion.result > 0; completion = await stream.recv()) stream.driver.release(completion);
+  expect(completion.result).toBe(-Errno.ECONNRESET);
+});
+
 portTest('C18: bytes in our hands are still received after a reset, then the reset', async (context) => {
   const { client, stream } = await accept(context);
   client.write('abc');
