@@ -43,7 +43,10 @@ export function readAgain(socket: Socket, onEnd: () => void): boolean {
   return true;
 }
 
+/** Deno and Bun have handles of these names, without libuv behind them. */
+const isNode = process.versions['deno'] === undefined && process.versions['bun'] === undefined;
+
 function canReadAgain(handle: ReadAgain['_handle']): handle is ReadHandle {
-  if (process.platform === 'win32' || handle === undefined || handle === null) return false;
+  if (!isNode || process.platform === 'win32' || handle === undefined || handle === null) return false;
   return [handle.onread, handle.readStart, handle.getpeername].every((one) => typeof one === 'function');
 }
