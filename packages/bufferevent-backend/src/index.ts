@@ -14,5 +14,5 @@ export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorC
 export { HandleTable } from './handles.js';
 export { type Listed, Roster } from './roster.js';
 export type { BackendSupports } from './supports.js';
-export { surface } from './surface.js';
+export { surface, trace } from './surface.js';
 export { type SystemError, systemError } from './system-error.js';

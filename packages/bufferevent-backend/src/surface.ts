@@ -7,7 +7,7 @@ export function surface(error: unknown): void {
   });
 }
 
-/** Shows a failure to who traces; what that throws keeps nothing from going on. */
+/** @internal Shows a failure to who traces; what that throws keeps nothing from going on (C19). */
 export function trace(onTrace: (record: TraceRecord) => void, record: TraceRecord): void {
   try {
     onTrace(record);

@@ -2,7 +2,6 @@
 // that what Windows says is put in its place.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Errno, type Handle, Operation, type TraceRecord } from 'bufferevent-backend';
 import { Stage } from 'bufferevent-backend-compliance/life-cycle';
 import { type IocpPort, iocpBackend } from 'bufferevent-iocp';
@@ -42,6 +41,11 @@ async function accepting(credits: number, ...errors: number[]): Promise<Handle> 
   return listener;
 }
 
+/** Waits until the system was asked to accept so many times. */
+async function accepted(times: number): Promise<void> {
+  while (stage.port.stats().systemCalls.accepts < times) await stage.turn();
+}
+
 async function connected(listener: Handle): Promise<void> {
   const client = stage.port.connect(stage.addressOf(listener));
   assert.equal(await stage.taken(client, Operation.connect), 0);
@@ -65,9 +69,10 @@ for (const [title, error, result] of [
   it(`C20: a listener that meets ${title} waits, says so once, and goes on`, async () => {
     const listener = await accepting(1, ...new Array<number>(1000).fill(error));
     assert.equal(await stage.taken(listener, Operation.accept), -result);
-    assert.ok(stage.port.stats().systemCalls.accepts < 500);
+    const { accepts } = stage.port.stats().systemCalls;
+    assert.ok(accepts < 500);
     assert.equal(stage.port.stats().pending, 1);
-    await sleep(2 * RETRY);
+    await accepted(accepts + 1);
     assert.deepEqual(traced, [{ operation: Operation.accept, handle: listener, result: -result, raw: error }]);
     binding.refuseAccepts(new Int32Array(0));
     await connected(listener);
@@ -79,7 +84,7 @@ it('C17: nothing more is given to the system for an accept that is being cancell
   const listener = await accepting(2, WSAEMFILE, 0, WSAEMFILE);
   assert.equal(await stage.taken(listener, Operation.accept), -Errno.EMFILE);
   // One socket waits, the other could not be had.
-  while (stage.port.stats().systemCalls.accepts < 3) await sleep(1);
+  await accepted(3);
   // Then the timers come next, before what the system says.
   await new Promise((resolve) => setImmediate(resolve));
   stage.port.cancel(listener, Operation.accept);

@@ -6,6 +6,7 @@ import {
   Operation,
   surface,
   type TraceRecord,
+  trace,
 } from 'bufferevent-backend';
 import { Account, CompletionQueue } from './completion-queue.js';
 import type { NetHandle } from './net-handle.js';
@@ -105,15 +106,8 @@ export class Completions {
   finish(owner: NetHandle, operation: Operation, result: number, raw?: string | number, ends = true): void {
     this.#gathering.push(owner, operation, result, ends);
     if (!this.#scheduled && !this.#delivering) this.#schedule();
-    if (result < 0) this.#trace(owner, operation, result, raw);
-  }
-
-  #trace({ handle }: NetHandle, operation: Operation, result: number, raw: string | number = result): void {
-    try {
-      this.#onTrace?.({ operation, handle, result, raw });
-    } catch (error) {
-      surface(error);
-    }
+    if (result >= 0 || this.#onTrace === undefined) return;
+    trace(this.#onTrace, { operation, handle: owner.handle, result, raw: raw ?? result });
   }
 
   /** Queues a `recv` that will take what its stream holds (from within a submission). */
