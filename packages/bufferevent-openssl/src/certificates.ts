@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { argumentTypeError, checkInteger } from 'bufferevent-backend';
+import { argumentTypeError, checkInteger, type OptionNames } from 'bufferevent-backend';
 import { native, nativeError } from './native.js';
-import { type Names, refuseUnknown } from './options.js';
+import { checkOptions } from './options.js';
 
 /** @internal */
 export function toCertificates(ders: readonly Uint8Array[]): X509Certificate[] {
@@ -22,7 +22,7 @@ export interface SelfSignedOptions {
   readonly days?: number;
 }
 
-const selfSignedNames: Names<SelfSignedOptions> = { names: true, days: true };
+const selfSignedNames: OptionNames<SelfSignedOptions> = { names: true, days: true };
 
 /**
  * Makes a private key (P-256) and a certificate signed with it, both in PEM, for demonstrations and tests: nobody trusts
@@ -33,8 +33,7 @@ export function createSelfSignedCertificate(options: SelfSignedOptions = {}): {
   readonly key: string;
   readonly cert: string;
 } {
-  if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
-  refuseUnknown(options, selfSignedNames);
+  checkOptions(options, selfSignedNames);
   const { names = ['localhost', '127.0.0.1', '::1'], days = 30 } = options;
   if (!Array.isArray(names) || names.length === 0) throw argumentTypeError('names', 'an array of names', names);
   for (const name of names as unknown[]) {

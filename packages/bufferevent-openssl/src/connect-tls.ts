@@ -7,16 +7,8 @@ import {
   type SocketBufferevent,
 } from 'bufferevent';
 import { argumentTypeError, checkIpAddress, type IpAddress } from 'bufferevent-backend';
-import { isContextOption, type SslContextOptions } from './context-options.js';
-import {
-  clientNames,
-  connectNames,
-  layerNames,
-  ownOptions,
-  refuseOptions,
-  takeOptions,
-  targetNames,
-} from './options.js';
+import { contextNames, type SslContextOptions } from './context-options.js';
+import { checkOptions, clientNames, connectNames, layerNames, pickOptions, targetNames } from './options.js';
 import { Ssl } from './ssl.js';
 import { SslContext } from './ssl-context.js';
 import { checkHostName, type SessionFunction, type SslOptions } from './ssl-options.js';
@@ -48,6 +40,11 @@ export interface ClientOptions extends ContextChoice, Omit<TlsLayerOptions, 'clo
 /** Where to, how to connect, and how to speak TLS, in one object. */
 export type ConnectTlsOptions = ConnectTarget & ClientOptions & Omit<ConnectOptions, 'layers'>;
 
+/** @internal Every name of {@link ClientOptions}. */
+export const clientOptionNames = { ...clientNames, ...layerNames, ...contextNames };
+
+const optionNames = { ...targetNames, ...connectNames, ...clientOptionNames };
+
 /**
  * Connects and makes the handshake of TLS; resolves when the connection is secure: the peer verified, by its name, and
  * the keys agreed upon. The handlers get a `connected` event first. `getSsl(bev)` tells what was agreed upon.
@@ -59,13 +56,11 @@ export type ConnectTlsOptions = ConnectTarget & ClientOptions & Omit<ConnectOpti
  * constructor of `SslContext` throws.
  */
 export function connectTls(options: ConnectTlsOptions, handlers?: BuffereventHandlers): Promise<SocketBufferevent> {
-  const left = ownOptions(options);
-  const target = takeOptions<ConnectTarget>(left, targetNames);
-  const client = takeClientOptions(left);
-  const connectOptions = takeOptions<ConnectOptions>(left, connectNames);
-  refuseOptions(left);
+  checkOptions(options, optionNames);
+  const target = pickOptions<ConnectTarget>(options, targetNames);
+  const connectOptions = pickOptions<ConnectOptions>(options, connectNames);
   const host = 'host' in target ? bareHost(target.host) : 'ip' in target ? addressOf(target) : undefined;
-  const layer = clientLayer(client, host);
+  const layer = clientLayer(options, host);
   try {
     const connected = connect(target, handlers, { ...connectOptions, layers: [layer] });
     // Where it never came to be the connection's.
@@ -75,15 +70,6 @@ export function connectTls(options: ConnectTlsOptions, handlers?: BuffereventHan
     layer.free();
     throw error;
   }
-}
-
-/** @internal */
-export function takeClientOptions(left: object): ClientOptions {
-  return {
-    ...takeOptions<ClientOptions>(left, isContextOption),
-    ...takeOptions<ClientOptions>(left, clientNames),
-    ...takeOptions<ClientOptions>(left, layerNames),
-  };
 }
 
 /** Throws for what `connect()` would refuse: by its own name, and not by that of what is made of it. */
@@ -112,7 +98,7 @@ export function clientLayer(options: ClientOptions, host: string | undefined): T
   if (options.servername === undefined && servername !== undefined && isIP(servername) === 0) {
     checkHostName('options.host', servername);
   }
-  const contextOptions = takeOptions<SslContextOptions>({ ...options }, isContextOption);
+  const contextOptions = pickOptions<SslContextOptions>(options, contextNames);
   const context = contextOf(given, contextOptions);
   const sslOptions: SslOptions = {
     ...(servername !== undefined && isIP(servername) === 0 && { servername }),
@@ -121,7 +107,7 @@ export function clientLayer(options: ClientOptions, host: string | undefined): T
     ...(onSession !== undefined && { onSession }),
     ...(requestOcsp !== undefined && { requestOcsp }),
   };
-  const layerOptions = takeOptions<TlsLayerOptions>({ ...options }, layerNames);
+  const layerOptions = pickOptions<TlsLayerOptions>(options, layerNames);
   return layerFor(context, sslOptions, 'connecting', layerOptions, given);
 }
 

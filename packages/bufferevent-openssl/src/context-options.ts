@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { argumentRangeError, argumentTypeError, checkInteger } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError, checkInteger, checkOptionNames } from 'bufferevent-backend';
 import { type AlpnProtocols, encodeAlpn } from './alpn.js';
 import { unsupportedError } from './errors.js';
 import type { KeyLogFunction } from './key-log.js';
@@ -357,23 +357,16 @@ const checks: { readonly [Name in keyof Required<SslContextOptions>]: Check } = 
   keyLogFromEnvironment: checkBoolean,
 };
 
-/**
- * Whether an option belongs to {@link SslContextOptions}: for calls that take those of a connection beside them.
- *
- * @internal
- */
-export function isContextOption(name: string): name is keyof SslContextOptions {
-  return Object.hasOwn(checks, name);
-}
+/** @internal Every name of {@link SslContextOptions}: for calls that take the options of other things beside them. */
+export const contextNames: object = checks;
 
 /** Throws `TypeError` or `RangeError` for options that are unknown, of the wrong kind, or don't go together. */
 export function checkContextOptions(options: SslContextOptions): void {
   if (!isObject(options)) throw argumentTypeError('options', 'an object', options);
+  if ('earlyData' in options) throw unsupportedError('early data (0-RTT) is refused: it could be replayed');
+  checkOptionNames('options', options, checks);
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    if (name === 'earlyData') throw unsupportedError('early data (0-RTT) is refused: it could be replayed');
-    if (!isContextOption(name)) throw argumentTypeError(`options.${name}`, 'left out: there is no such option', value);
-    checks[name](`options.${name}`, value);
+    if (value !== undefined) checks[name as keyof typeof checks](`options.${name}`, value);
   }
   const given: SslContextOptions = options;
   const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3' } = given;

@@ -13,8 +13,8 @@ import {
 } from 'bufferevent';
 import { type Address, argumentTypeError, Roster } from 'bufferevent-backend';
 import { type ContextChoice, contextOf } from './connect-tls.js';
-import { isContextOption, type SslContextOptions } from './context-options.js';
-import { layerNames, listenNames, ownOptions, refuseOptions, takeOptions } from './options.js';
+import { contextNames, type SslContextOptions } from './context-options.js';
+import { checkOptions, layerNames, listenNames, pickOptions } from './options.js';
 import { Ssl } from './ssl.js';
 import type { SslContext } from './ssl-context.js';
 import { checkTlsLayerOptions, TlsLayer, type TlsLayerOptions } from './tls-layer.js';
@@ -43,6 +43,8 @@ export interface TlsListenerStats extends ListenerStats {
   /** Handshakes that failed or took too long. */
   readonly handshakeErrors: number;
 }
+
+const optionNames = { ...listenNames, ...layerNames, ...contextNames, context: true };
 
 const handlerNames: readonly (keyof ListenTlsHandlers)[] = [
   'onConnection',
@@ -277,14 +279,12 @@ export function listenTls(
   handlers: ListenTlsHandlers,
   options: ListenTlsOptions,
 ): Promise<TlsListener> {
-  const left = ownOptions(options);
-  const contextOptions = takeOptions<SslContextOptions>(left, isContextOption);
-  const { context } = takeOptions<{ context?: SslContext }>(left, { context: true });
-  const layerOptions = takeOptions<TlsLayerOptions>(left, layerNames);
-  const { enable, ...listenOptions } = takeOptions<ListenOptions>(left, listenNames);
-  refuseOptions(left);
+  checkOptions(options, optionNames);
+  const contextOptions = pickOptions<SslContextOptions>(options, contextNames);
+  const layerOptions = pickOptions<TlsLayerOptions>(options, layerNames);
+  const { enable, ...listenOptions } = pickOptions<ListenOptions>(options, listenNames);
   checkTlsLayerOptions(layerOptions);
-  const listener = new TlsListener(contextOf(context, contextOptions), handlers, layerOptions, enable);
+  const listener = new TlsListener(contextOf(options.context, contextOptions), handlers, layerOptions, enable);
   // Nothing is read before the handshake is done, which itself needs nothing to be enabled.
   const enabled: typeof enable = Array.isArray(enable) ? enable.filter((direction) => direction !== 'read') : enable;
   return listen(target, listener.lowerHandlers, { ...listenOptions, enable: enabled ?? ['write'] }).then((below) =>

@@ -1,10 +1,10 @@
-import { argumentTypeError, checkInteger } from 'bufferevent-backend';
+import { argumentTypeError, checkInteger, type OptionNames } from 'bufferevent-backend';
 import { Evbuffer, isEvbuffer } from 'evbuffer';
 import { EngineEvent, Status } from './binding-contract.js';
 import { Engine } from './engine.js';
 import { OpensslError } from './errors.js';
 import { Handshake } from './handshake.js';
-import { type Names, refuseUnknown } from './options.js';
+import { checkOptions } from './options.js';
 import { beginRenegotiation, judgeAgain } from './renegotiation.js';
 import type { Ssl } from './ssl.js';
 import { checkSsl, checkTlsState, type TlsState, truncatedError } from './tls-layer.js';
@@ -19,7 +19,7 @@ export interface SslBioPairOptions {
   readonly onReady?: () => void;
 }
 
-const optionNames: Names<SslBioPairOptions> = { closeOnFree: true, onReady: true };
+const optionNames: OptionNames<SslBioPairOptions> = { closeOnFree: true, onReady: true };
 
 /**
  * TLS for a transport of your own: OpenSSL works against memory, and you move the ciphertext (M11). What the bufferevents
@@ -61,8 +61,7 @@ export class SslBioPair implements Disposable {
   constructor(ssl: Ssl, state: TlsState, options: SslBioPairOptions = {}) {
     checkSsl(ssl);
     checkTlsState(state);
-    if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
-    refuseUnknown(options, optionNames);
+    checkOptions(options, optionNames);
     const { closeOnFree = true, onReady = nothing } = options;
     if (typeof closeOnFree !== 'boolean') throw argumentTypeError('closeOnFree', 'a boolean', closeOnFree);
     if (typeof onReady !== 'function') throw argumentTypeError('onReady', 'a function', onReady);

@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
-import { argumentRangeError, argumentTypeError, checkInteger } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError, checkInteger, type OptionNames } from 'bufferevent-backend';
 import { type AlpnProtocols, encodeAlpn } from './alpn.js';
 import type { SslId } from './binding-contract.js';
 import { OpensslError, type OpensslErrorCode } from './errors.js';
 import { native } from './native.js';
-import { type Names, refuseUnknown } from './options.js';
+import { checkOptions } from './options.js';
 import type { Ssl } from './ssl.js';
 import { type SslContext, verifyMode } from './ssl-context.js';
 
@@ -31,7 +31,7 @@ export interface SslOptions {
 /** Gets a session that can be resumed: DER of OpenSSL's `SSL_SESSION`, to be kept as secret as what was sent. */
 export type SessionFunction = (session: Uint8Array, ssl: Ssl) => void;
 
-const optionNames: Names<SslOptions> = {
+const optionNames: OptionNames<SslOptions> = {
   servername: true,
   verifyName: true,
   session: true,
@@ -43,8 +43,7 @@ const optionNames: Names<SslOptions> = {
 
 /** Throws `TypeError` and `RangeError` for what is none of {@link SslOptions}. */
 export function checkSslOptions(options: SslOptions): void {
-  if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
-  refuseUnknown(options, optionNames);
+  checkOptions(options, optionNames);
   const { servername, verifyName, session, requestOcsp, ALPNProtocols, descriptor, onSession } = options;
   if (servername !== undefined) checkHostName('options.servername', servername);
   if (verifyName !== undefined && verifyName !== null && (typeof verifyName !== 'string' || isIP(verifyName) === 0)) {

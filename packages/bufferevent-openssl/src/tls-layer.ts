@@ -1,12 +1,12 @@
 import type { FlushMode, Layer, LayerHost, LayerResult } from 'bufferevent';
-import { argumentRangeError, argumentTypeError, type Listed } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError, type Listed, type OptionNames } from 'bufferevent-backend';
 import { Evbuffer, type EvbufferWatch } from 'evbuffer';
 import { EngineEvent, type SslId, Status } from './binding-contract.js';
 import { Engine, RECORD_BYTES } from './engine.js';
 import { OpensslError } from './errors.js';
 import { Handshake } from './handshake.js';
 import { type HandshakeTaker, HandshakeTurns } from './handshake-turns.js';
-import { layerNames, type Names, refuseUnknown } from './options.js';
+import { checkOptions, layerNames } from './options.js';
 import { beginRenegotiation, judgeAgain } from './renegotiation.js';
 import { Ssl } from './ssl.js';
 import type { SslContext } from './ssl-context.js';
@@ -407,12 +407,11 @@ export function checkSsl(value: unknown): void {
   if (!(value instanceof Ssl)) throw argumentTypeError('ssl', 'an Ssl', value);
 }
 
-const optionNames: Names<TlsLayerOptions> = { ...layerNames, closeOnFree: true };
+const optionNames: OptionNames<TlsLayerOptions> = { ...layerNames, closeOnFree: true };
 
 /** @internal Throws for what is none of {@link TlsLayerOptions}. */
 export function checkTlsLayerOptions(options: TlsLayerOptions): void {
-  if (typeof options !== 'object' || options === null) throw argumentTypeError('options', 'an object', options);
-  refuseUnknown(options, optionNames);
+  checkOptions(options, optionNames);
   for (const name of ['closeOnFree', 'allowDirtyShutdown', 'batchWrites'] as const) {
     const value = options[name];
     if (value !== undefined && typeof value !== 'boolean') throw argumentTypeError(name, 'a boolean', value);

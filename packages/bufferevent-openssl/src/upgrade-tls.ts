@@ -4,14 +4,13 @@ import {
   type ClientOptions,
   type ContextChoice,
   clientLayer,
+  clientOptionNames,
   contextOf,
   layerFor,
-  takeClientOptions,
 } from './connect-tls.js';
-import { isContextOption, type SslContextOptions } from './context-options.js';
-import { layerNames, ownOptions, refuseOptions, takeOptions } from './options.js';
+import { contextNames, type SslContextOptions } from './context-options.js';
+import { checkOptions, layerNames, pickOptions } from './options.js';
 import type { Ssl } from './ssl.js';
-import type { SslContext } from './ssl-context.js';
 import type { TlsLayer, TlsLayerOptions } from './tls-layer.js';
 
 export type UpgradeTlsOptions = InsertLayerOptions &
@@ -19,6 +18,10 @@ export type UpgradeTlsOptions = InsertLayerOptions &
     | (ClientOptions & { readonly isServer?: false })
     | (ContextChoice & Omit<TlsLayerOptions, 'closeOnFree'> & { readonly isServer: true })
   );
+
+const upgradeNames = { isServer: true, surplus: true };
+const clientNames = { ...upgradeNames, ...clientOptionNames };
+const serverNames = { ...upgradeNames, ...layerNames, ...contextNames, context: true };
 
 /**
  * Goes on under TLS on a connection that is in use (STARTTLS): what was written before leaves as it is, all that is written
@@ -36,9 +39,10 @@ export type UpgradeTlsOptions = InsertLayerOptions &
  */
 export function upgradeToTls(bev: Bufferevent, options: UpgradeTlsOptions): Promise<Ssl> {
   if (typeof bev?.insertLayer !== 'function') throw argumentTypeError('bev', 'a Bufferevent', bev);
-  const { isServer = false, surplus, ...left } = ownOptions(options) as UpgradeTlsOptions;
+  checkOptions(options, options?.isServer ? serverNames : clientNames);
+  const { isServer = false, surplus } = options;
   if (typeof isServer !== 'boolean') throw argumentTypeError('isServer', 'a boolean', isServer);
-  const layer = isServer ? serverLayer(left) : clientLayer(takeAll(left, takeClientOptions), undefined);
+  const layer = isServer ? serverLayer(options) : clientLayer(options, undefined);
   let opened: Promise<void>;
   try {
     opened = bev.insertLayer(layer, surplus === undefined ? {} : { surplus });
@@ -52,19 +56,9 @@ export function upgradeToTls(bev: Bufferevent, options: UpgradeTlsOptions): Prom
   return secure;
 }
 
-function serverLayer(options: object): TlsLayer {
-  const { context, ...rest } = takeAll(options, (left) => ({
-    contextOptions: takeOptions<SslContextOptions>(left, isContextOption),
-    layerOptions: takeOptions<TlsLayerOptions>(left, layerNames),
-    context: takeOptions<{ context?: SslContext }>(left, { context: true }).context,
-  }));
-  return layerFor(contextOf(context, rest.contextOptions), {}, 'accepting', rest.layerOptions, context);
-}
-
-/** What `take` takes, which has to be everything. */
-function takeAll<Taken>(options: object, take: (left: object) => Taken): Taken {
-  const left = { ...options };
-  const taken = take(left);
-  refuseOptions(left);
-  return taken;
+function serverLayer(options: ContextChoice): TlsLayer {
+  const { context } = options;
+  const contextOptions = pickOptions<SslContextOptions>(options, contextNames);
+  const layerOptions = pickOptions<TlsLayerOptions>(options, layerNames);
+  return layerFor(contextOf(context, contextOptions), {}, 'accepting', layerOptions, context);
 }

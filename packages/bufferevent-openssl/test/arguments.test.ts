@@ -87,11 +87,16 @@ describeWithOpenssl('options that there are not', () => {
     ['a TlsLayer', () => new TlsLayer(connecting(), 'connecting', unknown)],
     ['a filter', () => OpensslBufferevent.filter(createPair(test.base)[0], connecting(), 'connecting', unknown)],
     ['a socket', () => OpensslBufferevent.socket(test.base, -1, connecting(), 'connecting', unknown)],
+    ['an SslContext', () => new SslContext(unknown)],
+    ['a connect', () => connectTls({ ip: '::1', port: 1, base: test.base, ...unknown })],
+    ['a listener', () => listenTls(loopback, {}, { base: test.base, ...identity, ...unknown })],
+    ['an upgrade', () => upgradeToTls(createPair(test.base)[0], unknown)],
+    ['an upgrade of a server', () => upgradeToTls(createPair(test.base)[0], { isServer: true, ...unknown })],
     ['an SslBioPair', () => new SslBioPair(connecting(), 'connecting', unknown)],
   ])('are refused: %s', (_, call) => {
     const error = thrownBy(call);
-    expect(error['code']).toBe('ERR_INVALID_ARG_TYPE');
-    expect(error.message).toContain('"options.allowDirtyShutdwn"');
+    expect(error['code']).toBe('ERR_OUT_OF_RANGE');
+    expect(error.message).toMatch(/"options" must be made of .*, got "allowDirtyShutdwn"$/);
   });
 });
 

@@ -423,7 +423,7 @@ describeWithOpenssl('arguments', () => {
     expect(call({ ...target, ciphers: 7 })).toThrow(TypeError);
     expect(call({ ...target, session: 'text' })).toThrow(TypeError);
     expect(call({ ...target, batchWrites: 'no' })).toThrow(TypeError);
-    expect(call({ ...target, sevrername: 'typo' })).toThrow(TypeError);
+    expect(call({ ...target, sevrername: 'typo' })).toThrow(RangeError);
     // Whom a certificate has to name is not known from a path.
     expect(call({ path: '/nowhere' })).toThrow(TypeError);
   });
@@ -437,6 +437,6 @@ describeWithOpenssl('arguments', () => {
     expect(call(null, identity)).toThrow(TypeError);
     expect(call({}, { ...identity, context })).toThrow(TypeError);
     expect(call({}, { ...identity, enable: 'read' })).toThrow(TypeError);
-    expect(call({}, { ...identity, maxConections: 1 })).toThrow(TypeError);
+    expect(call({}, { ...identity, maxConections: 1 })).toThrow(RangeError);
   });
 });

@@ -193,7 +193,6 @@ function reencoded(type: 'sec1', format: 'pem' | 'der'): string | Uint8Array {
 
 describeWithOpenssl('options', () => {
   it.each([
-    ['rejectUnauthorised', { rejectUnauthorised: false }],
     ['key', { key: 7 }],
     ['key', { key: '/etc/key.pem' }],
     ['key[1].pem', { key: [pki.server.keyPem, {}] }],

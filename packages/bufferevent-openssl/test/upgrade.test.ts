@@ -118,8 +118,8 @@ describeWithOpenssl('upgradeToTls()', () => {
     // Whom the certificate has to name was not said.
     expect(call({ ca: pki.ca.certPem })).toThrow(TypeError);
     expect(call({ ...asClient, surplus: 'eat' })).toThrow(TypeError);
-    expect(call({ ...asClient, closeOnFree: false })).toThrow(TypeError);
-    expect(call({ ...asServer, servername: 'x' })).toThrow(TypeError);
+    expect(call({ ...asClient, closeOnFree: false })).toThrow(RangeError);
+    expect(call({ ...asServer, servername: 'x' })).toThrow(RangeError);
     expect(call({ ...asClient, context: new SslContext() })).toThrow(TypeError);
     expect(bev.layers).toEqual([]);
     bev.halfClose();

@@ -29,9 +29,9 @@ import {
   type ReadLineOptions,
   type ReadOptions,
 } from './pull.js';
-import type { RateLimitGroup, RateLimitOptions } from './rate-limit/group.js';
+import type { RateLimitGroup } from './rate-limit/group.js';
 import { RateLimits } from './rate-limit/limits.js';
-import { checkConfig, checkCount, type TokenBucketConfig } from './rate-limit/token-bucket.js';
+import { checkConfig, countOf, type RateLimitOptions, type TokenBucketConfig } from './rate-limit/token-bucket.js';
 import type { BuffereventStats } from './stats.js';
 import { afterFailure, type TimeoutOptions } from './timeouts.js';
 import type { Watermarks } from './watermarks.js';
@@ -184,9 +184,7 @@ export abstract class Bufferevent extends BuffereventCore implements AsyncDispos
   setRateLimit(config: TokenBucketConfig | null, options: RateLimitOptions = {}): void {
     this.checkNotFreed();
     if (config !== null) checkConfig(config);
-    checkObject('options', options);
-    const { count = 'wire' } = options;
-    checkCount(count);
+    const count = countOf(options);
     if (config !== null || this.rates !== null) this.limited().configure(config, count);
   }
 

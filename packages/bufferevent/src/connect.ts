@@ -1,3 +1,4 @@
+import { checkOptionNames, type OptionNames } from 'bufferevent-backend';
 import { listenForAbort } from './abort.js';
 import { checkDirections, checkObject, checkSignal } from './arguments.js';
 import { type ConnectTarget, checkConnectTarget } from './connect-target.js';
@@ -5,7 +6,6 @@ import { checkBase, EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import type { Layer } from './layer.js';
 import { enableDirections } from './listener.js';
-import { checkOptionNames, type OptionNames } from './option-names.js';
 import { SocketBufferevent } from './socket-bufferevent.js';
 import { type SocketConnectOptions, socketConnectNames } from './socket-options.js';
 import type { TimeoutOptions } from './timeouts.js';

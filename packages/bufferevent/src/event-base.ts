@@ -3,9 +3,11 @@ import {
   argumentTypeError,
   type Backend,
   type CompletionBatch,
+  checkOptionNames,
   type Handle,
   type Listed,
   type Operation,
+  type OptionNames,
   type Port,
   type PortStats,
   Roster,
@@ -20,7 +22,6 @@ import { BuffereventError, disposedError } from './errors.js';
 import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
-import { checkOptionNames, type OptionNames } from './option-names.js';
 import { OwnerTable } from './owner-table.js';
 import { TimerQueue } from './timer-queue.js';
 

@@ -1,4 +1,4 @@
-import { type AddressPair, argumentTypeError } from 'bufferevent-backend';
+import { type AddressPair, argumentTypeError, checkOptionNames, type OptionNames } from 'bufferevent-backend';
 import type { Evbuffer } from 'evbuffer';
 import { checkBoolean, checkLayer, checkObject } from './arguments.js';
 import { Bufferevent } from './bufferevent.js';
@@ -6,7 +6,6 @@ import type { CoveredBufferevent } from './covered.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode, Layer, LayerResult } from './layer.js';
 import { framed } from './layer-stack.js';
-import { checkOptionNames, type OptionNames } from './option-names.js';
 import { passThrough } from './pass-through.js';
 
 /**

@@ -25,8 +25,13 @@ export { Listener, type ListenerOptions, type ListenerStats, type ListenHandlers
 export type { Lookup, LookupAddress, LookupError, LookupOptions } from './lookup.js';
 export { createPair, PairBufferevent, type PairOptions } from './pair-bufferevent.js';
 export type { PullOptions, ReadLineOptions, ReadOptions } from './pull.js';
-export { RateLimitGroup, type RateLimitOptions, type RateLimitTotals } from './rate-limit/group.js';
-export { type RateLimitCount, TokenBucketConfig, type TokenBucketOptions } from './rate-limit/token-bucket.js';
+export { RateLimitGroup, type RateLimitTotals } from './rate-limit/group.js';
+export {
+  type RateLimitCount,
+  type RateLimitOptions,
+  TokenBucketConfig,
+  type TokenBucketOptions,
+} from './rate-limit/token-bucket.js';
 export { SocketBufferevent } from './socket-bufferevent.js';
 export type { SocketBuffereventOptions, SocketConnectOptions } from './socket-options.js';
 export type { BuffereventStats } from './stats.js';

@@ -1,6 +1,5 @@
-import { argumentTypeError } from 'bufferevent-backend';
+import { argumentTypeError, checkOptionNames, type OptionNames } from 'bufferevent-backend';
 import { checkObject } from './arguments.js';
-import { checkOptionNames, type OptionNames } from './option-names.js';
 
 export interface InsertLayerOptions {
   /**

@@ -1,5 +1,5 @@
+import { checkOptionNames } from 'bufferevent-backend';
 import { checkLimit, checkObject } from './arguments.js';
-import { checkOptionNames } from './option-names.js';
 
 /** Bounds that hold unless a user changes them. Bytes, and milliseconds; `Infinity` lifts a byte limit, 0 a time-out. */
 export interface Limits {

@@ -1,4 +1,4 @@
-import { type Address, checkAddress } from 'bufferevent-backend';
+import { type Address, checkAddress, checkOptionNames, type OptionNames } from 'bufferevent-backend';
 import { listenForAbort } from './abort.js';
 import { checkBoolean, checkHostTarget, checkObject, checkSignal } from './arguments.js';
 import { checkSingleKind, type HostTarget, isHostTarget } from './connect-target.js';
@@ -13,7 +13,6 @@ import {
   listenerOptionNames,
 } from './listener.js';
 import { checkLookupOptions, resolveHost } from './lookup.js';
-import { checkOptionNames, type OptionNames } from './option-names.js';
 import { unlinkStaleSocket } from './stale-socket.js';
 
 /** Where to listen: a host by name or number with a port (0: any free one), a numeric address, or a socket path. */

@@ -6,6 +6,7 @@ import {
   excludedListenOption,
   type Handle,
   Operation,
+  type OptionNames,
   type ListenOptions as PortListenOptions,
   surface,
   systemError,
@@ -23,7 +24,6 @@ import { type Deferred, withResolvers } from './deferred-promise.js';
 import { BuffereventError, disposedError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
-import type { OptionNames } from './option-names.js';
 import { SocketBufferevent } from './socket-bufferevent.js';
 import { type InitialStreamOptions, StreamSettings, streamOptionNames } from './stream-options.js';
 

@@ -1,11 +1,10 @@
-import { Errno, systemError } from 'bufferevent-backend';
+import { checkOptionNames, Errno, type OptionNames, systemError } from 'bufferevent-backend';
 import { Evbuffer } from 'evbuffer';
 import { checkObject } from './arguments.js';
 import { Bufferevent } from './bufferevent.js';
 import { EventBase } from './event-base.js';
 import type { BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode } from './layer.js';
-import { checkOptionNames, type OptionNames } from './option-names.js';
 
 export interface PairOptions {
   /** Of the first and of the second. */

@@ -1,9 +1,8 @@
-import { checkIpAddress, type IpAddress } from 'bufferevent-backend';
+import { checkIpAddress, checkOptionNames, type IpAddress, type OptionNames } from 'bufferevent-backend';
 import { checkBoolean, checkInteger, checkObject } from './arguments.js';
 import { BuffereventError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { BuffereventHandlers } from './events.js';
-import { checkOptionNames, type OptionNames } from './option-names.js';
 import { type InitialStreamOptions, StreamSettings, streamOptionNames } from './stream-options.js';
 
 export interface SocketBuffereventOptions {

@@ -1,7 +1,6 @@
-import { checkStreamOption, type Handle, type Port, type StreamOptions } from 'bufferevent-backend';
+import { checkStreamOption, type Handle, type OptionNames, type Port, type StreamOptions } from 'bufferevent-backend';
 import { BuffereventError } from './errors.js';
 import type { EventBase } from './event-base.js';
-import type { OptionNames } from './option-names.js';
 
 /** Options that every connection of a listener, or the one of a `connect()`, has from the start. */
 export type InitialStreamOptions = Readonly<Partial<StreamOptions>>;

@@ -1,9 +1,9 @@
+import { checkOptionNames } from 'bufferevent-backend';
 import { checkMilliseconds, checkObject } from './arguments.js';
 import { BuffereventTimeoutError } from './errors.js';
 import type { EventBase } from './event-base.js';
 import type { TimeoutName } from './events.js';
 import type { Limits } from './limits.js';
-import { checkOptionNames } from './option-names.js';
 import { ProgressTimer } from './progress-timer.js';
 
 /** Milliseconds; 0 or `null` for none. */

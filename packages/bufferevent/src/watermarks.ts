@@ -1,7 +1,6 @@
-import { argumentRangeError } from 'bufferevent-backend';
+import { argumentRangeError, checkOptionNames, type OptionNames } from 'bufferevent-backend';
 import { checkInteger, checkObject } from './arguments.js';
 import type { Limits } from './limits.js';
-import { checkOptionNames, type OptionNames } from './option-names.js';
 
 /** Two fill levels of a buffer, in bytes. A high mark of 0 means none; `Infinity` may be set for it, as in limits. */
 export interface Watermarks {

@@ -1,4 +1,5 @@
 // Mistakes of the caller: TypeError or RangeError with a code, and nothing changed.
+import { PassThrough } from 'node:stream';
 import {
   type Address,
   BuffereventError,
@@ -10,8 +11,12 @@ import {
   FilterBufferevent,
   type Layer,
   listen,
+  RateLimitGroup,
   SocketBufferevent,
+  TokenBucketConfig,
 } from 'bufferevent';
+import { gzipLayer, lengthPrefixCodec, lineCodec } from 'bufferevent/codecs';
+import { fromDuplex, toDuplex } from 'bufferevent/duplex';
 import { describe, expect, it } from 'vitest';
 import { failure } from './support/wait.js';
 import { inMemory, ipOf } from './support/world.js';
@@ -210,6 +215,14 @@ describe('mistakes', () => {
         ['handler', () => new FilterBufferevent(under, wrong({ handler: {} }))],
         ['handler', () => createPair(base, wrong({ handler: [] }))],
         ['callbackPerTurn', () => new EventBase(wrong({ backend, callbackPerTurn: 1 }))],
+        ['counts', () => under.setRateLimit(null, wrong({ counts: 'payload' }))],
+        ['counts', () => new RateLimitGroup(base, new TokenBucketConfig({}), wrong({ counts: 'payload' }))],
+        ['tick', () => new TokenBucketConfig(wrong({ tick: 50 }))],
+        ['halfOpen', () => toDuplex(under, wrong({ halfOpen: false }))],
+        ['copy', () => fromDuplex(new PassThrough(), base, wrong({ copy: true }))],
+        ['eol', () => lineCodec(wrong({ eol: 'lf' }))],
+        ['max', () => lengthPrefixCodec(wrong({ max: 5 }))],
+        ['level', () => gzipLayer(wrong({ level: 9 }))],
       ];
       const before = base.stats();
       for (const [name, attempt] of cases) {

@@ -1,4 +1,4 @@
-import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError, checkOptionNames, type OptionNames } from 'bufferevent-backend';
 import { Evbuffer, isEvbuffer } from 'evbuffer';
 import { addNumber, type FrameOptions, type NumberFormat, readFramed, takeFramed } from 'evbuffer/framing';
 import { checkObject } from '../arguments.js';
@@ -32,6 +32,7 @@ export function lengthPrefixCodec(
 ): MessageCodec<Evbuffer, Payload>;
 export function lengthPrefixCodec(options: LengthPrefixOptions = {}): MessageCodec<Uint8Array | Evbuffer, Payload> {
   checkObject('options', options);
+  checkOptionNames('options', options, optionNames);
   const { payload = 'bytes', ...frame } = options;
   if (payload !== 'bytes' && payload !== 'evbuffer') {
     throw argumentTypeError('payload', "'bytes' or 'evbuffer'", payload);
@@ -39,6 +40,8 @@ export function lengthPrefixCodec(options: LengthPrefixOptions = {}): MessageCod
   readFramed(new Evbuffer(), frame);
   return new LengthPrefixCodec<Uint8Array | Evbuffer>(frame, payload === 'bytes' ? readFramed : takeFramed);
 }
+
+const optionNames: OptionNames<LengthPrefixOptions> = { payload: true, format: true, adjust: true, maxBytes: true };
 
 const DEFAULT_MAX_BYTES: number = 16 * 1024 * 1024;
 const MAX_PREFIX_BYTES = 10;

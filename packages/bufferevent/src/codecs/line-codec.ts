@@ -1,4 +1,4 @@
-import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError, checkOptionNames, type OptionNames } from 'bufferevent-backend';
 import type { EolStyle, Evbuffer } from 'evbuffer';
 import { checkEncoding, checkLimit, checkObject } from '../arguments.js';
 import { defaultLimits } from '../limits.js';
@@ -21,6 +21,7 @@ export type LineStyle = Exclude<EolStyle, 'any'>;
  */
 export function lineCodec(options: LineCodecOptions = {}): MessageCodec<string> {
   checkObject('options', options);
+  checkOptionNames('options', options, optionNames);
   const { style = 'crlf', encoding = 'utf8', maxBytes = defaultLimits.lineMaxBytes } = options;
   if (!Object.hasOwn(endings, style)) {
     throw argumentTypeError('style', `one of ${Object.keys(endings).join(', ')}`, style);
@@ -29,6 +30,8 @@ export function lineCodec(options: LineCodecOptions = {}): MessageCodec<string> 
   checkLimit('maxBytes', maxBytes, 1);
   return new LineCodec(style, encoding, maxBytes);
 }
+
+const optionNames: OptionNames<LineCodecOptions> = { style: true, encoding: true, maxBytes: true };
 
 /** Characters that no line holds: inside a regular expression. */
 const endings: Readonly<Record<LineStyle, string>> = {

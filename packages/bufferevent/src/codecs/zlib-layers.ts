@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
-import { argumentTypeError } from 'bufferevent-backend';
+import { argumentTypeError, checkOptionNames, type OptionNames } from 'bufferevent-backend';
 import type { Evbuffer } from 'evbuffer';
 import { checkBoolean, checkObject } from '../arguments.js';
 import { BuffereventError } from '../errors.js';
@@ -20,6 +20,8 @@ export interface CompressionOptions<Options> {
    */
   readonly autoFlush?: boolean;
 }
+
+const optionNames: OptionNames<CompressionOptions<unknown>> = { compress: true, decompress: true, autoFlush: true };
 
 /** A stream in the zlib format (RFC 1950), which HTTP calls `deflate`. See {@link gzipLayer}. */
 export function deflateLayer(options: CompressionOptions<zlib.ZlibOptions> = {}): Layer {
@@ -78,6 +80,7 @@ class ZlibLayer<Options extends object> implements Layer {
     flushOperation: number,
   ) {
     checkObject('options', options);
+    checkOptionNames('options', options, optionNames);
     const { compress, decompress, autoFlush = false } = options;
     checkBoolean('autoFlush', autoFlush);
     this.name = name;

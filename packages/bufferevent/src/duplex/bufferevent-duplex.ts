@@ -1,5 +1,11 @@
 import { Duplex } from 'node:stream';
-import type { Address, AddressPair, StreamOptions } from 'bufferevent-backend';
+import {
+  type Address,
+  type AddressPair,
+  checkOptionNames,
+  type OptionNames,
+  type StreamOptions,
+} from 'bufferevent-backend';
 import { checkBoolean, checkInteger, checkObject, checkSignal } from '../arguments.js';
 import type { Bufferevent } from '../bufferevent.js';
 import type { BuffereventEvent, CloseCause } from '../events.js';
@@ -21,6 +27,14 @@ export interface DuplexOptions {
   /** Destroys the stream with an `AbortError`. */
   readonly signal?: AbortSignal;
 }
+
+const optionNames: OptionNames<DuplexOptions> = {
+  allowHalfOpen: true,
+  highWaterMark: true,
+  readableHighWaterMark: true,
+  writableHighWaterMark: true,
+  signal: true,
+};
 
 /** Bytes in one chunk at most, as from Node's sockets. */
 const CHUNK_BYTES: number = 64 * 1024;
@@ -311,6 +325,7 @@ function familyOf(address: Address | null): string | undefined {
 export function toDuplex(bev: Bufferevent, options: DuplexOptions = {}): BuffereventDuplex {
   checkObject('bev', bev);
   checkObject('options', options);
+  checkOptionNames('options', options, optionNames);
   const { allowHalfOpen, signal } = options;
   checkBoolean('allowHalfOpen', allowHalfOpen);
   checkSignal(signal);

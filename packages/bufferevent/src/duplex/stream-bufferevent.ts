@@ -1,5 +1,5 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { argumentTypeError, type Segment } from 'bufferevent-backend';
+import { argumentTypeError, checkOptionNames, type OptionNames, type Segment } from 'bufferevent-backend';
 import type { FileRange, LeaseOwner } from 'evbuffer';
 import { checkBoolean, checkObject } from '../arguments.js';
 import { Bufferevent } from '../bufferevent.js';
@@ -22,6 +22,8 @@ export interface StreamBuffereventOptions {
    */
   readonly copyChunks?: boolean;
 }
+
+const optionNames: OptionNames<StreamBuffereventOptions> = { handlers: true, copyChunks: true };
 
 /** Bytes of one write to the stream. */
 const WRITE_BYTES: number = 64 * 1024;
@@ -50,6 +52,7 @@ export class StreamBufferevent extends Bufferevent {
   constructor(base: EventBase, stream: ByteStream, options: StreamBuffereventOptions = {}) {
     super(base);
     checkObject('options', options);
+    checkOptionNames('options', options, optionNames);
     checkBoolean('copyChunks', options.copyChunks);
     const { readable, writable } = checkedEnds(stream);
     if (options.handlers !== undefined) this.setHandlers(options.handlers);

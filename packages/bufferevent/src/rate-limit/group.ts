@@ -1,15 +1,10 @@
 import { argumentTypeError } from 'bufferevent-backend';
-import { checkInteger, checkObject } from '../arguments.js';
+import { checkInteger } from '../arguments.js';
 import type { Bufferevent } from '../bufferevent.js';
 import { checkBase, type EventBase } from '../event-base.js';
 import { SharedBucket } from './shared-bucket.js';
 import { TickTimer } from './tick-timer.js';
-import { checkConfig, checkCount, type RateLimitCount, TokenBucket, type TokenBucketConfig } from './token-bucket.js';
-
-export interface RateLimitOptions {
-  /** Default `wire`. */
-  readonly count?: RateLimitCount;
-}
+import { checkConfig, countOf, type RateLimitOptions, TokenBucket, type TokenBucketConfig } from './token-bucket.js';
 
 /** Bytes moved by the members of a group. */
 export interface RateLimitTotals {
@@ -41,9 +36,7 @@ export class RateLimitGroup {
   constructor(base: EventBase, config: TokenBucketConfig, options: RateLimitOptions = {}) {
     checkBase(base);
     checkConfig(config);
-    checkObject('options', options);
-    const { count = 'wire' } = options;
-    checkCount(count);
+    const count = countOf(options);
     this.base = base;
     this.#config = config;
     const { readRate, readBurst, writeRate, writeBurst, tickMs } = config;

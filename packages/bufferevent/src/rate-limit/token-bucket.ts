@@ -1,4 +1,4 @@
-import { argumentRangeError, argumentTypeError } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError, checkOptionNames, type OptionNames } from 'bufferevent-backend';
 import { checkInteger, checkLimit, checkObject } from '../arguments.js';
 
 /** Bytes per tick, and bytes; `Infinity`, the default of the rates, for a direction without a limit. */
@@ -18,10 +18,22 @@ export interface TokenBucketOptions {
  */
 export type RateLimitCount = 'wire' | 'payload';
 
+export interface RateLimitOptions {
+  /** Default `wire`. */
+  readonly count?: RateLimitCount;
+}
+
 /** The longest tick: what fits into an `int` of milliseconds, and into a timer of Node. */
 const MAX_TICK_MS = 2 ** 31 - 1;
 
-const names: readonly string[] = ['readRate', 'readBurst', 'writeRate', 'writeBurst', 'tickMs'];
+const optionNames: OptionNames<TokenBucketOptions> = {
+  readRate: true,
+  readBurst: true,
+  writeRate: true,
+  writeBurst: true,
+  tickMs: true,
+};
+const limitNames: OptionNames<RateLimitOptions> = { count: true };
 
 /**
  * How fast bytes may move: immutable, and shared by any number of connections and groups, each of which has levels of
@@ -37,9 +49,7 @@ export class TokenBucketConfig {
   /** @throws RangeError for a rate below 1 or above its burst, for a tick below 1 ms or above 2,147,483,647 ms */
   constructor(options: TokenBucketOptions) {
     checkObject('options', options);
-    for (const name of Object.keys(options)) {
-      if (!names.includes(name)) throw argumentRangeError('options', `made of ${names.join(', ')}`, name);
-    }
+    checkOptionNames('options', options, optionNames);
     const { readRate = Infinity, writeRate = Infinity, tickMs = 1000 } = options;
     const { readBurst = readRate, writeBurst = writeRate } = options;
     checkRate('read', readRate, readBurst);
@@ -139,7 +149,11 @@ export class TokenBucket {
   }
 }
 
-/** @internal */
-export function checkCount(value: unknown): void {
-  if (value !== 'wire' && value !== 'payload') throw argumentTypeError('count', "'wire' or 'payload'", value);
+/** @internal What the limit counts. Throws for malformed options. */
+export function countOf(options: RateLimitOptions): RateLimitCount {
+  checkObject('options', options);
+  checkOptionNames('options', options, limitNames);
+  const { count = 'wire' } = options;
+  if (count !== 'wire' && count !== 'payload') throw argumentTypeError('count', "'wire' or 'payload'", count);
+  return count;
 }

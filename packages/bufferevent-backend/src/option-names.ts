@@ -1,7 +1,7 @@
-import { argumentRangeError } from 'bufferevent-backend';
+import { argumentRangeError } from './errors.js';
 
-/** Every name of `Options`: what is added to the type has to be added to the list. */
-export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+/** Every name of `Options` but those of `Excluded`: what is added to the type has to be added to the list. */
+export type OptionNames<Options, Excluded = never> = Readonly<Record<Exclude<keyof Options, Excluded>, true>>;
 
 /**
  * Throws `RangeError` for an option whose name is not among those of `known`, whatever its value: a limit that is misspelt
