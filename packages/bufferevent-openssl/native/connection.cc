@@ -172,7 +172,8 @@ bool Connection::Reset() {
   hello = {};
   sessions.clear();
   keyLog.clear();
-  established_ = failed_ = finishedSeen_ = false;
+  established_ = failed_ = closeReceived_ = finishedSeen_ = false;
+  formerPeer_ = {};
   ForgetVerification();
   if (suspends_ != Suspends::kNever) {
     suspends_ = Suspends::kWanted;
@@ -198,22 +199,29 @@ int Connection::flags() const {
   int flags = 0;
   if (established_) flags |= kFlagEstablished;
   if ((shutdown & SSL_SENT_SHUTDOWN) != 0) flags |= kFlagCloseSent;
-  if ((shutdown & SSL_RECEIVED_SHUTDOWN) != 0) flags |= kFlagCloseReceived;
-  // With TLS 1.3 new keys that wait for the next record count as a handshake, and so does any failure.
-  const bool isInHandshake = SSL_in_init(ssl_) == 1 && SSL_version(ssl_) < TLS1_3_VERSION && !failed_;
-  if (established_ && isInHandshake) flags |= kFlagRenegotiating;
+  if (closeReceived_) flags |= kFlagCloseReceived;
+  if (IsRenegotiating()) flags |= kFlagRenegotiating;
   return flags;
+}
+
+bool Connection::IsRenegotiating() const {
+  // With TLS 1.3 new keys that wait for the next record count as a handshake, and so does any failure.
+  return established_ && !failed_ && SSL_in_init(ssl_) == 1 && SSL_version(ssl_) < TLS1_3_VERSION;
 }
 
 void Connection::NoteHandshake(bool done) {
   if (!done) {
-    if (established_) events |= kEventHandshakeStarted;
+    if (established_) {
+      events |= kEventHandshakeStarted;
+      formerPeer_ = {CurrentCertificates(), CurrentFaults(), SSL_session_reused(ssl_) == 1};
+    }
     return;
   }
   // OpenSSL also says so after a request for a renegotiation, and after it has refused one.
   if (!finishedSeen_) return;
   finishedSeen_ = false;
   events |= kEventHandshakeDone;
+  formerPeer_ = {};
   // TLS 1.2: a ticket that was renewed while its session was resumed, of which OpenSSL does not tell.
   SSL_SESSION* session = SSL_get_session(ssl_);
   if (!isServer_ && session_ != nullptr && SSL_version(ssl_) < TLS1_3_VERSION && SSL_session_reused(ssl_) == 1 &&
@@ -251,7 +259,7 @@ bool Connection::NoteVerificationError(X509_STORE_CTX* store) {
   if (std::find(verifyFaults_.begin(), verifyFaults_.end(), fault) == verifyFaults_.end()) verifyFaults_.push_back(fault);
   if ((verifyMode(*context_) & kVerifyReportOnly) != 0) {
     // The last one set goes into the session, which has room for no more.
-    X509_STORE_CTX_set_error(store, VerifyFaults().front().code);
+    X509_STORE_CTX_set_error(store, CurrentFaults().front().code);
     // The reasons would count as a failure of the handshake where that waits for input in the same call.
     ERR_clear_error();
     return true;
@@ -261,7 +269,7 @@ bool Connection::NoteVerificationError(X509_STORE_CTX* store) {
   return false;
 }
 
-std::vector<Octets> Connection::PeerCertificates() const {
+std::vector<Octets> Connection::CurrentCertificates() const {
   std::vector<Octets> list;
   X509* leaf = SSL_get0_peer_certificate(ssl_);
   // OpenSSL keeps none that it has refused.
@@ -273,7 +281,7 @@ std::vector<Octets> Connection::PeerCertificates() const {
   return list;
 }
 
-std::vector<VerifyFault> Connection::VerifyFaults() const {
+std::vector<VerifyFault> Connection::CurrentFaults() const {
   if (!verifyFaults_.empty()) {
     std::vector<VerifyFault> faults;
     for (const bool aboutName : {false, true}) {

@@ -48,6 +48,13 @@ struct VerifyFault {
   }
 };
 
+// What a handshake has found out about who is at the other end.
+struct Peer {
+  std::vector<Octets> certificates;
+  std::vector<VerifyFault> faults;
+  bool isSessionReused = false;
+};
+
 class Connection {
  public:
   // nullptr, with the reasons in the queue. `wireMethod` has to outlive it.
@@ -83,12 +90,17 @@ class Connection {
   Status Shutdown();
   bool Renegotiate();
   bool UpdateKeys(bool requestPeer);
+  // The peer is not who it should be: nothing more is read from it, or made for it.
+  void Refuse() { failed_ = true; }
 
+  // Of the last handshake that was done, also while another one is under way, for which OpenSSL forgets parts of that.
   // All that was met, the gravest first: names come last.
-  std::vector<VerifyFault> VerifyFaults() const;
-
+  std::vector<VerifyFault> VerifyFaults() const { return IsRenegotiating() ? formerPeer_.faults : CurrentFaults(); }
   // What the peer has sent, leaf first, also when it was refused.
-  std::vector<Octets> PeerCertificates() const;
+  std::vector<Octets> PeerCertificates() const {
+    return IsRenegotiating() ? formerPeer_.certificates : CurrentCertificates();
+  }
+  bool IsSessionReused() const { return IsRenegotiating() ? formerPeer_.isSessionReused : SSL_session_reused(ssl_) == 1; }
 
   bool suspendsAtHello() const { return suspends_ == Suspends::kWanted; }
   // Of the connection, or else of its context.
@@ -127,6 +139,10 @@ class Connection {
   bool ApplyTo(SSL* ssl, const Context& context) const;
   void ApplyVerify(SSL* ssl, const Context& context) const;
   int verifyMode(const Context& context) const { return verifyMode_ >= 0 ? verifyMode_ : context.verifyMode; }
+  // Another handshake is under way after the first one (TLS 1.2 and below).
+  bool IsRenegotiating() const;
+  std::vector<VerifyFault> CurrentFaults() const;
+  std::vector<Octets> CurrentCertificates() const;
   // What a call has come to that has not succeeded.
   Status Outcome(int result);
   Status Fail();
@@ -141,6 +157,8 @@ class Connection {
   // The first handshake is done.
   bool established_ = false;
   bool failed_ = false;
+  // The peer's close_notify has come. OpenSSL's own flag is also set by fatal alerts.
+  bool closeReceived_ = false;
   // Since a handshake was done last.
   bool finishedSeen_ = false;
   Suspends suspends_ = Suspends::kNever;
@@ -157,6 +175,8 @@ class Connection {
   // Each once, as they were met.
   std::vector<VerifyFault> verifyFaults_;
   std::vector<Octets> refusedCertificates_;
+  // While renegotiating: who was there before.
+  Peer formerPeer_;
 };
 
 // Callbacks of every SSL_CTX and SSL.

@@ -159,6 +159,11 @@ napi_value SslShutdown(Call& call) {
   return StatusNumber(call, connection->Shutdown());
 }
 
+napi_value SslRefuse(Call&, Connection& connection) {
+  connection.Refuse();
+  return nullptr;
+}
+
 napi_value SslRenegotiate(Call& call, Connection& connection) { return call.Answer(connection.Renegotiate()); }
 
 napi_value SslUpdateKeys(Call& call, Connection& connection) {
@@ -225,7 +230,7 @@ napi_value SslServername(Call& call, Connection& connection) {
 }
 
 napi_value SslIsSessionReused(Call& call, Connection& connection) {
-  return Boolean(call.env(), SSL_session_reused(connection.ssl()) == 1);
+  return Boolean(call.env(), connection.IsSessionReused());
 }
 
 napi_value SslSession(Call& call, Connection& connection) {
@@ -314,6 +319,7 @@ constexpr Function kFunctions[] = {
     {"sslWrite", Enter<SslWrite>},
     {"sslTakeOutput", Enter<SslTakeOutput>},
     {"sslShutdown", Enter<SslShutdown>},
+    {"sslRefuse", Enter<SslRefuse>},
     {"sslRenegotiate", Enter<SslRenegotiate>},
     {"sslUpdateKeys", Enter<SslUpdateKeys>},
     {"sslTakeErrors", Enter<SslTakeErrors>},

@@ -16,6 +16,7 @@ Status Connection::Outcome(int result) {
     case SSL_ERROR_WANT_READ:
       return Status::kWantInput;
     case SSL_ERROR_ZERO_RETURN:
+      closeReceived_ = true;
       return Status::kClosed;
     case SSL_ERROR_WANT_CLIENT_HELLO_CB:
       suspends_ = Suspends::kSuspended;
@@ -76,7 +77,7 @@ Status Connection::Write(const uint8_t* plain, size_t bytes, size_t* consumed) {
     return Status::kFailed;
   }
   // OpenSSL gives a connection up when it meets payload on the way to a handshake, except while it reads.
-  if (SSL_pending(ssl_) > 0 && (flags() & kFlagRenegotiating) != 0) return Status::kWantInput;
+  if (SSL_pending(ssl_) > 0 && IsRenegotiating()) return Status::kWantInput;
   while (*consumed < bytes) {
     size_t written = 0;
     EmptyQueue();
@@ -100,7 +101,7 @@ Status Connection::Shutdown() {
     // Nothing follows `close_notify` (RFC 8446 §6.1), while OpenSSL goes on to answer requests for new keys.
     wire.EndOutput();
   }
-  return (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0 ? Status::kOk : Status::kWantInput;
+  return closeReceived_ ? Status::kOk : Status::kWantInput;
 }
 
 bool Connection::Renegotiate() {

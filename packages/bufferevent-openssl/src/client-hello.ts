@@ -7,7 +7,7 @@ import { isPromise } from './verify.js';
  * @internal Asks `onClientHello` of the context, when the handshake is suspended there, and puts the connection on what it
  * chooses. `null`: go on; or why the client is refused. Never throws and never rejects.
  */
-export function chooseContext(ssl: Ssl, signal: AbortSignal): Error | null | Promise<Error | null> {
+export function chooseContext(ssl: Ssl, signal: AbortSignal): OpensslError | null | Promise<OpensslError | null> {
   const { onClientHello } = ssl.context.policy;
   const hello = ssl.clientHello();
   if (onClientHello === null || hello === null) return null;
@@ -25,7 +25,7 @@ export function chooseContext(ssl: Ssl, signal: AbortSignal): Error | null | Pro
   }
 }
 
-function change(ssl: Ssl, chosen: SslContext | null | undefined): Error | null {
+function change(ssl: Ssl, chosen: SslContext | null | undefined): OpensslError | null {
   if (chosen === null || chosen === undefined || chosen === ssl.context) return null;
   try {
     ssl.useContext(chosen);

@@ -9,6 +9,9 @@ import { judgePeer } from './verify.js';
 /** A fatal alert in the clear, as is every alert before the hello of the server: internal_error (RFC 8446 §6). */
 const internalErrorAlert: Uint8Array = Uint8Array.of(21, 3, 3, 0, 2, 2, 80);
 
+/** Why the peer is refused. */
+type Answer = OpensslError | null;
+
 /**
  * The handshake of one connection with what users have to say in it, at once or after a while: the context for the name
  * that a client has asked for, and the judgement on the peer.
@@ -24,7 +27,7 @@ export class Handshake {
   #abandoned = false;
   #state: 'stepping' | 'asking' | 'done' = 'stepping';
   /** What the users' answers have led to. */
-  #failure: Error | null = null;
+  #failure: Answer = null;
   /** The last step could do nothing with what was there. */
   idle = false;
 
@@ -54,18 +57,14 @@ export class Handshake {
       this.#ssl.happened(this.#engine.takeEvents());
       switch (status) {
         case Status.ok:
-          this.#state = 'done';
-          this.#ask(judgePeer(this.#ssl), (refusal) => {
-            this.#failure = refusal;
-            this.#state = 'done';
-          });
+          // As long as users are asked, also before they have answered: they may call back in.
+          this.#state = 'asking';
+          this.#conclude(judgePeer(this.#ssl), 'done');
           break;
         case Status.clientHello:
+          this.#state = 'asking';
           this.#abort ??= new AbortController();
-          this.#ask(chooseContext(this.#ssl, this.#abort.signal), (refusal) => {
-            this.#failure = refusal;
-            this.#state = 'stepping';
-          });
+          this.#conclude(chooseContext(this.#ssl, this.#abort.signal), 'stepping');
           break;
         case Status.wantInput:
           return 'need-more';
@@ -85,17 +84,18 @@ export class Handshake {
     this.#abort?.abort();
   }
 
-  #ask<Answer>(answer: Answer | Promise<Answer>, conclude: (answer: Answer) => void): void {
-    if (!(answer instanceof Promise)) {
-      conclude(answer);
+  #conclude(answer: Answer | Promise<Answer>, next: 'stepping' | 'done'): void {
+    if (answer instanceof Promise) {
+      void answer.then((refusal) => {
+        if (this.#abandoned) return;
+        this.#conclude(refusal, next);
+        this.#wake();
+      });
       return;
     }
-    this.#state = 'asking';
-    void answer.then((settled) => {
-      if (this.#abandoned) return;
-      conclude(settled);
-      this.#wake();
-    });
+    this.#failure = answer;
+    this.#state = next;
+    if (answer !== null) this.#ssl.refuse(answer);
   }
 
   /**

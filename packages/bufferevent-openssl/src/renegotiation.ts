@@ -17,10 +17,14 @@ export function beginRenegotiation(ssl: Ssl, engine: Engine, toPeer: Evbuffer, e
 
 /**
  * The judgement on the peer after a renegotiation, in which it may have become somebody else; bytes that came behind it have been
- * decrypted by then. `null` when it is accepted. There is no waiting here: who promises an answer has refused.
+ * decrypted by then, and another handshake may have begun. Throws why it is refused. There is no waiting here: who promises an
+ * answer has refused.
  */
-export function judgeAgain(ssl: Ssl): OpensslError | null {
+export function judgeAgain(ssl: Ssl): void {
   const judgement = judgePeer(ssl);
-  if (!(judgement instanceof Promise)) return judgement;
-  return new OpensslError('ERR_OPENSSL_RENEGOTIATION', 'verify() has to answer at once after a renegotiation');
+  if (judgement === null) return;
+  if (!(judgement instanceof Promise)) throw ssl.refuse(judgement);
+  throw ssl.refuse(
+    new OpensslError('ERR_OPENSSL_RENEGOTIATION', 'verify() has to answer at once after a renegotiation'),
+  );
 }

@@ -34,7 +34,8 @@ const optionNames: OptionNames<SslBioPairOptions> = { closeOnFree: true, onReady
  *    what is there, and drain it.
  * 4. Post the next receive, unless `read()` has answered `closed`.
  *
- * Nothing calls back, except `onReady`. Not for an `Ssl` that a bufferevent uses at the same time: `ERR_OPENSSL_STATE`.
+ * Nothing calls back, except `onReady`, what the context asks of its user, and the watches of `output` and of a `target`: when
+ * those run, each with all that the call has made, another call may be made. Not for an `Ssl` that a bufferevent uses at the same time: `ERR_OPENSSL_STATE`.
  */
 export class SslBioPair implements Disposable {
   readonly ssl: Ssl;
@@ -44,7 +45,9 @@ export class SslBioPair implements Disposable {
   readonly #handshake: Handshake;
   readonly #closeOnFree: boolean;
   readonly #input: Evbuffer = new Evbuffer();
-  /** Plaintext of the peer that was decrypted before a renegotiation and waits for {@link read}. */
+  /** For {@link output}, when nothing is half done any more: who watches that may call back in, or throw. */
+  readonly #made: Evbuffer = new Evbuffer();
+  /** Plaintext of the peer that waits for {@link read} to hand it out, for the same reason or because of a renegotiation. */
   readonly #early: Evbuffer = new Evbuffer();
   /** Plaintext that a renegotiation keeps waiting. */
   readonly #unsent: Evbuffer = new Evbuffer();
@@ -76,7 +79,7 @@ export class SslBioPair implements Disposable {
 
   /** Whether the handshake is done, and the peer accepted. */
   get isOpen(): boolean {
-    return this.#isOpen;
+    return this.#isOpen && !this.ssl.isRefused;
   }
 
   /** Decrypted bytes that wait for the next {@link read}. */
@@ -105,9 +108,13 @@ export class SslBioPair implements Disposable {
   handshake(): 'done' | 'need-input' | 'pending' {
     this.#checkUsable();
     if (this.#isOpen) return 'done';
-    const result = this.#handshake.step(this.#input, this.output);
-    this.#isOpen = result === 'done';
-    return result === 'need-more' ? 'need-input' : result;
+    try {
+      const result = this.#handshake.step(this.#input, this.#made);
+      this.#isOpen = result === 'done';
+      return result === 'need-more' ? 'need-input' : result;
+    } finally {
+      this.#handOver();
+    }
   }
 
   /**
@@ -116,20 +123,31 @@ export class SslBioPair implements Disposable {
    *
    * @throws OpensslError `ERR_OPENSSL_PROTOCOL` for what can't be decrypted; what came before it is in `target`.
    *   `ERR_OPENSSL_STATE` before the handshake is done, `ERR_OPENSSL_VERIFY` for a peer that is somebody else after a
-   *   renegotiation: nothing that came with it is in `target`
+   *   renegotiation, as does every call from then on: nothing that came with it is in `target`. What a `target` refuses to
+   *   take (`ERR_EVBUFFER_FROZEN_BACK`) waits for the next call
    */
   read(target: Evbuffer, limit: number = Infinity): 'more' | 'need-input' | 'closed' {
     this.#checkOpen();
     if (!isEvbuffer(target)) throw argumentTypeError('target', 'an Evbuffer', target);
     if (limit !== Infinity) checkInteger('limit', limit, 1, Number.MAX_SAFE_INTEGER);
-    const early = Math.min(limit, this.#early.length);
-    if (early > 0) this.#early.moveTo(target, early);
-    if (early === limit) return 'more';
-    const before = target.length;
-    const status = this.#engine.decrypt(this.#input, target, limit - early, this.output);
+    try {
+      return this.#decrypt(limit);
+    } finally {
+      try {
+        this.#early.moveTo(target, limit);
+      } finally {
+        this.#handOver();
+      }
+    }
+  }
+
+  #decrypt(limit: number): 'more' | 'need-input' | 'closed' {
+    const before = this.#early.length;
+    if (before >= limit) return 'more';
+    const status = this.#engine.decrypt(this.#input, this.#early, limit - before, this.#made);
     const events = this.#engine.takeEvents();
     this.ssl.happened(events);
-    if ((events & EngineEvent.handshakeDone) !== 0) this.#judge(target, before);
+    if ((events & EngineEvent.handshakeDone) !== 0) this.#judge(before);
     if (status === Status.failed) {
       throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what the peer has sent could not be decrypted');
     }
@@ -153,7 +171,11 @@ export class SslBioPair implements Disposable {
     else if (typeof plaintext === 'string') this.#unsent.add(plaintext);
     else if (plaintext instanceof Uint8Array) this.#unsent.add(plaintext);
     else throw argumentTypeError('plaintext', 'a string, a Uint8Array or an Evbuffer', plaintext);
-    this.#encrypt();
+    try {
+      this.#encrypt();
+    } finally {
+      this.#handOver();
+    }
   }
 
   /**
@@ -166,12 +188,16 @@ export class SslBioPair implements Disposable {
     this.#checkOpen();
     if (this.#isShut) return;
     this.#isShut = true;
-    this.#sayEnd();
+    try {
+      this.#sayEnd();
+    } finally {
+      this.#handOver();
+    }
   }
 
   #sayEnd(): void {
     this.#owesEnd = this.#unsent.length > 0 || this.ssl.isRenegotiating;
-    if (this.#owesEnd || this.#engine.shutdown(this.output) !== Status.failed) return;
+    if (this.#owesEnd || this.#engine.shutdown(this.#made) !== Status.failed) return;
     throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'our end could not be said');
   }
 
@@ -184,7 +210,11 @@ export class SslBioPair implements Disposable {
    */
   renegotiate(): void {
     this.#checkOpen();
-    beginRenegotiation(this.ssl, this.#engine, this.output, this.#early);
+    try {
+      beginRenegotiation(this.ssl, this.#engine, this.#made, this.#early);
+    } finally {
+      this.#handOver();
+    }
   }
 
   /**
@@ -205,6 +235,7 @@ export class SslBioPair implements Disposable {
     this.#input.clear();
     this.#early.clear();
     this.#unsent.clear();
+    this.#made.clear();
     this.output.clear();
     this.ssl.disclaim(this);
     if (this.#closeOnFree) this.ssl.free();
@@ -215,17 +246,23 @@ export class SslBioPair implements Disposable {
   }
 
   /** After a renegotiation. Who was refused has written nothing. */
-  #judge(target: Evbuffer, before: number): void {
-    const refusal = judgeAgain(this.ssl);
-    if (refusal === null) return;
-    const judged = target.take(before);
-    target.clear();
-    target.addBuffer(judged);
-    throw refusal;
+  #judge(before: number): void {
+    try {
+      judgeAgain(this.ssl);
+    } catch (refusal) {
+      const judged = this.#early.take(before);
+      this.#early.clear();
+      this.#early.addBuffer(judged);
+      throw refusal;
+    }
+  }
+
+  #handOver(): void {
+    if (this.#made.length > 0) this.output.addBuffer(this.#made);
   }
 
   #encrypt(): void {
-    const status = this.#engine.encrypt(this.#unsent, this.output, false, true);
+    const status = this.#engine.encrypt(this.#unsent, this.#made, false, true);
     this.ssl.happened(this.#engine.takeEvents());
     if (status === Status.failed) {
       throw this.ssl.takeFailure('ERR_OPENSSL_PROTOCOL', 'what was written could not be encrypted');
@@ -235,6 +272,7 @@ export class SslBioPair implements Disposable {
   #checkOpen(): void {
     this.#checkUsable();
     if (!this.#isOpen) throw new OpensslError('ERR_OPENSSL_STATE', 'the handshake is not done');
+    if (this.ssl.isRefused) throw this.ssl.takeFailure('ERR_OPENSSL_VERIFY', 'the peer was refused');
   }
 
   #checkUsable(): void {

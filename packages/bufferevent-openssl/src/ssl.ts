@@ -57,6 +57,7 @@ export class Ssl extends Negotiated implements Disposable {
   #freed = false;
   #onSession: SessionFunction | null;
   #errors: OpensslErrorEntry[] = [];
+  #refusal: OpensslError | null = null;
   /** By whom it is used now: its bytes are those of one connection. */
   #user: object | null = null;
 
@@ -193,6 +194,7 @@ export class Ssl extends Negotiated implements Disposable {
     const id = this.#aliveId();
     if (this.#user !== null) throw new OpensslError('ERR_OPENSSL_STATE', 'the Ssl is used by a connection');
     if (id === 0) return;
+    this.#refusal = null;
     if (this.#context !== this.#ownContext) {
       // Made anew with its own by the next start().
       this.#context = this.#ownContext;
@@ -290,8 +292,24 @@ export class Ssl extends Negotiated implements Disposable {
     for (const session of native().sslTakeSessions(this.#id)) queueMicrotask(() => this.#onSession?.(session, this));
   }
 
+  /**
+   * @internal The peer is not who it should be, or does what it must not: nothing more is read from it or made for it, by
+   * whoever uses the connection. @returns the refusal, of which all that fails from now on tells
+   */
+  refuse(refusal: OpensslError): OpensslError {
+    this.#refusal ??= refusal;
+    if (this.#id !== 0) native().sslRefuse(this.#id);
+    return refusal;
+  }
+
+  /** @internal */
+  get isRefused(): boolean {
+    return this.#refusal !== null;
+  }
+
   /** @internal Why a call of this connection has failed; also leaves the reasons in {@link errors}. */
   takeFailure(code: OpensslErrorCode, what: string): OpensslError {
+    if (this.#refusal !== null) return this.#refusal;
     const entries = this.#takeNativeErrors();
     return (isVerifyFailure(entries) ? this.verifyErrorsOf(entries)[0] : null) ?? opensslError(code, what, entries);
   }

@@ -220,7 +220,8 @@ export class TlsLayer implements Layer, HandshakeTaker, Listed {
       result = this.#decrypt(source, payload, RECORD_BYTES, mode);
     } catch (error) {
       this.#early.addBuffer(payload);
-      if (this.#early.length === 0) throw error;
+      // Who was refused hears nothing more, so that nobody may go on for as long as nobody reads.
+      if (this.#early.length === 0 || this.ssl.isRefused) throw error;
       this.#afterEarly = { failure: error as Error };
       return 'pending';
     }
@@ -353,8 +354,9 @@ export class TlsLayer implements Layer, HandshakeTaker, Listed {
     if (began || ended) this.#shakesAgain = this.ssl.isRenegotiating;
     if (began && this.#renegotiating === null) this.#countRenegotiation();
     if (ended) {
-      const refusal = judgeAgain(this.ssl);
-      if (refusal !== null) {
+      try {
+        judgeAgain(this.ssl);
+      } catch (refusal) {
         decrypted?.clear();
         throw refusal;
       }
@@ -378,7 +380,7 @@ export class TlsLayer implements Layer, HandshakeTaker, Listed {
       allowed === 0
         ? 'the peer has asked for a renegotiation, which is refused'
         : `the peer has asked for more than ${allowed} renegotiations in a minute`;
-    throw new OpensslError('ERR_OPENSSL_RENEGOTIATION', message);
+    throw this.ssl.refuse(new OpensslError('ERR_OPENSSL_RENEGOTIATION', message));
   }
 
   /** Whether a peer that reads nothing has made us answer so much that nothing more of it is read before. */

@@ -9,6 +9,8 @@ import { expect, it } from 'vitest';
 import { type OpensslVerifyError, renegotiate, SslContext, TlsLayer, type VerifyFunction } from '../src/index.js';
 import { native } from '../src/native.js';
 import { connectInMemory, describeWithOpenssl, exchange, pki, serverContext } from './in-memory.js';
+import { withHandPeer } from './support/hand-peer.js';
+import { securePair } from './support/secure-pair.js';
 import { contextsOf, newSsl } from './support/versions.js';
 import { until } from './support/wait.js';
 
@@ -86,5 +88,68 @@ describeWithOpenssl('a renegotiation', () => {
     expect(connection.client.failure).not.toBeNull();
     expect(wrong).toEqual([['CERT_SIGNATURE_FAILURE', 'CERT_HAS_EXPIRED']]);
     expect(namesOf(connection.server.ssl.verifyErrors)).toEqual(wrong[0]);
+  });
+
+  it('whose peer is refused ends it at once, also behind payload that waits, and nothing more is made for that peer', async () => {
+    await using test = createTestBase();
+    let judged = 0;
+    const { chainPem, keyPem } = pki.client;
+    const allowed = { renegotiation: { perMinute: 5 } };
+    const contexts = contextsOf(
+      version,
+      { ca: ca.certPem, requestCert: true, verify: () => ++judged === 1, ...allowed },
+      { cert: chainPem, key: keyPem, ...allowed },
+    );
+    const log: string[] = [];
+    const { client, server, serverLayer, opened } = securePair(test.base, version, { contexts, log });
+    await opened;
+    client.write('early');
+    await test.settle();
+    renegotiate(server);
+    client.enable('read');
+    await test.settle();
+    expect(log).toContain('server error ERR_OPENSSL_VERIFY read');
+    server.write('secret');
+    await test.settle();
+    expect(client.input.length).toBe(0);
+    expect(client.readEnded).toBe(false);
+    expect(await server.end()).toMatchObject({ kind: 'error', error: { code: 'ERR_OPENSSL_VERIFY' } });
+    expect(serverLayer.ssl.hasSentClose).toBe(false);
+  });
+
+  it('is judged by what it has found, also when the next one has begun in the same flight', async () => {
+    await using test = createTestBase();
+    const { verify, wrong } = lenient();
+    const { chainPem, keyPem } = pki.untrusted;
+    const contexts = contextsOf(
+      version,
+      // Nothing is resumed: the certificate is looked at each time.
+      { cert: chainPem, key: keyPem, sessionTickets: false, sessionCacheSize: 0 },
+      {
+        // Accepted once, whoever it is.
+        verify: (ssl, peer) => (verify(ssl, peer) && wrong.length === 1 ? true : undefined),
+        renegotiation: { perMinute: 5 },
+      },
+    );
+    const { bev, peer } = withHandPeer(test.base, version, { contexts, isServer: true });
+    bev.enable('read');
+    await peer.shake();
+    await test.settle();
+    peer.tls.renegotiate();
+    peer.send();
+    await test.settle();
+    peer.tls.feed((await peer.bev.read()) as Uint8Array);
+    peer.tls.read(peer.received);
+    peer.send();
+    await test.settle();
+    peer.tls.feed((await peer.bev.read()) as Uint8Array);
+    peer.tls.read(peer.received);
+    peer.tls.write('evil');
+    peer.tls.renegotiate();
+    peer.send();
+    await test.settle();
+    expect(wrong).toEqual([expect.arrayContaining(['UNABLE_TO_VERIFY_LEAF_SIGNATURE']), wrong[0]]);
+    expect(bev.input.length).toBe(0);
+    expect(await bev.end()).toMatchObject({ kind: 'error', error: { code: 'ERR_OPENSSL_VERIFY' } });
   });
 });

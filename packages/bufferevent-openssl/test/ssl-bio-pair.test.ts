@@ -1,7 +1,7 @@
 // M11: TLS for a transport of one's own, by hand.
 import { Evbuffer } from 'evbuffer';
-import { describe, expect, it } from 'vitest';
-import { Ssl, SslBioPair, SslContext, type SslContextOptions } from '../src/index.js';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { OpensslError, Ssl, SslBioPair, SslContext, type SslContextOptions } from '../src/index.js';
 import { describeWithOpenssl, pki } from './in-memory.js';
 import { pattern, recordsIn } from './support/secure-pair.js';
 import { contexts, contextsOf, newSsl, type Version, versions } from './support/versions.js';
@@ -352,4 +352,128 @@ describeWithOpenssl('SslBioPair', () => {
       expect.objectContaining({ code: 'ERR_OPENSSL_HANDSHAKE', alert: 48 }),
     );
   });
+
+  it('a peer that was refused after a renegotiation is not written to any more', () => {
+    const allowed: SslContextOptions = { renegotiation: { perMinute: 5 } };
+    let judged = 0;
+    const both = ends('TLSv1.2', contextsOf('TLSv1.2', allowed, { ...allowed, verify: () => judged++ === 0 }));
+    shake(both);
+    both.client.renegotiate();
+    const flights = (): void => {
+      for (let flight = 0; flight < 4; flight++) {
+        carry(both.client, both.server);
+        both.server.read(new Evbuffer());
+        carry(both.server, both.client);
+        both.client.read(new Evbuffer());
+      }
+    };
+    expect(flights).toThrow(code('ERR_OPENSSL_VERIFY'));
+    const { length } = both.client.output;
+    const calls = [() => both.client.write('secret'), () => received(both.client), () => both.client.shutdown()];
+    for (const call of calls) expect(call).toThrow(code('ERR_OPENSSL_VERIFY'));
+    expect(both.client.output.length).toBe(length);
+    expect(both.client.isOpen).toBe(false);
+  });
+
+  it('a fatal alert is not the peer’s end', () => {
+    const both = ends('TLSv1.3', contextsOf('TLSv1.3', { ca: pki.ca.certPem, requestCert: true }));
+    both.client.handshake();
+    carry(both.client, both.server);
+    both.server.handshake();
+    carry(both.server, both.client);
+    expect(both.client.handshake()).toBe('done');
+    carry(both.client, both.server);
+    expect(() => both.server.handshake()).toThrow(OpensslError);
+    carry(both.server, both.client);
+    expect(() => received(both.client)).toThrow(code('ERR_OPENSSL_PROTOCOL'));
+    expect([both.client.ssl.hasReceivedClose, both.client.ssl.state]).toEqual([false, 'open']);
+    expect(() => both.client.transportEnded()).toThrow(code('ERR_OPENSSL_TRUNCATED'));
+  });
+});
+
+describeWithOpenssl('an SslBioPair that is called from inside', () => {
+  it('verify: handshake() answers pending until the judgement, which counts', () => {
+    const answers: string[] = [];
+    const verify = (): boolean => {
+      answers.push(both.client.handshake());
+      return false;
+    };
+    const both = ends('TLSv1.3', contextsOf('TLSv1.3', {}, { verify }));
+    expect(() => shake(both)).toThrow(code('ERR_OPENSSL_VERIFY'));
+    expect(answers).toEqual(['pending']);
+    expect(both.client.isOpen).toBe(false);
+    expect(() => both.client.handshake()).toThrow(code('ERR_OPENSSL_VERIFY'));
+    expect(() => both.client.write('secret')).toThrow(code('ERR_OPENSSL_STATE'));
+  });
+
+  it('onClientHello: handshake() answers pending, and the chosen context is used', () => {
+    const answers: string[] = [];
+    const chosen = contextsOf('TLSv1.3').server;
+    const onClientHello = (): SslContext => {
+      answers.push(both.server.handshake());
+      return chosen;
+    };
+    const both = ends('TLSv1.3', contextsOf('TLSv1.3', { onClientHello }));
+    shake(both);
+    expect(answers).toEqual(['pending']);
+    expect(both.server.ssl.context).toBe(chosen);
+  });
+
+  for (const version of versions) {
+    describe(version, () => {
+      let both: Ends;
+      beforeEach(() => {
+        both = ends(version);
+        shake(both);
+      });
+
+      it('a watch of the output that writes: bytes arrive once each, in order', () => {
+        let rest = 'BC';
+        both.client.output.watch(() => {
+          const [next = '', ...later] = rest;
+          rest = later.join('');
+          if (next !== '') both.client.write(next);
+        });
+        both.client.write('A');
+        carry(both.client, both.server);
+        expect(received(both.server).toString()).toBe('ABC');
+      });
+
+      it('a watch of the output that throws: what was made stays there, and is made once', () => {
+        const watch = both.client.output.watch(() => {
+          throw new Error('not now');
+        });
+        expect(() => both.client.write('A')).toThrow('not now');
+        watch.dispose();
+        both.client.write('B');
+        carry(both.client, both.server);
+        expect(received(both.server).toString()).toBe('AB');
+      });
+
+      it('a watch of the target that reads: bytes arrive once each, in order', () => {
+        const content = pattern(100 * KiB);
+        both.client.write(content);
+        carry(both.client, both.server);
+        const plain = new Evbuffer();
+        let reads = 0;
+        plain.watch(() => {
+          if (reads++ < 5) both.server.read(plain, 10 * KiB);
+        });
+        while (both.server.read(plain, KiB) === 'more') {}
+        expect(Buffer.from(plain.remove()).equals(content)).toBe(true);
+      });
+
+      it('a target that takes nothing: what was decrypted waits for the next read', () => {
+        both.client.write('kept');
+        carry(both.client, both.server);
+        const plain = new Evbuffer();
+        plain.freeze('back');
+        expect(() => both.server.read(plain)).toThrow(code('ERR_EVBUFFER_FROZEN_BACK'));
+        expect(both.server.pending).toBe(4);
+        plain.unfreeze('back');
+        both.server.read(plain);
+        expect(plain.toString()).toBe('kept');
+      });
+    });
+  }
 });
