@@ -237,7 +237,7 @@ export interface Binding {
   sslTakeOutput(ssl: SslId, into: Uint8Array, start: number, end: number): number;
   /** Adds our close_notify. `ok`: the peer's has come already; `wantInput`: not yet. */
   sslShutdown(ssl: SslId): Status;
-  /** The peer is not who it should be: all further calls fail, and its session is not resumed. */
+  /** The peer is not who it should be: all further calls fail. */
   sslRefuse(ssl: SslId): void;
   /** TLS ≤ 1.2: begins a renegotiation, which `sslHandshake` goes on with. `false`: TLS 1.3, or not possible. */
   sslRenegotiate(ssl: SslId): boolean;

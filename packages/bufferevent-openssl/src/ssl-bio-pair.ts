@@ -34,8 +34,9 @@ const optionNames: OptionNames<SslBioPairOptions> = { closeOnFree: true, onReady
  *    what is there, and drain it.
  * 4. Post the next receive, unless `read()` has answered `closed`.
  *
- * Nothing calls back, except `onReady`, what the context asks of its user, and the watches of `output` and of a `target`: when
- * those run, each with all that the call has made, another call may be made. Not for an `Ssl` that a bufferevent uses at the same time: `ERR_OPENSSL_STATE`.
+ * Nothing calls back, except `onReady`, what the context asks of its user, and the watches of `output` and of a `target`: those
+ * run when the call has done its work, and may make another. Not for an `Ssl` that a bufferevent uses at the same time:
+ * `ERR_OPENSSL_STATE`.
  */
 export class SslBioPair implements Disposable {
   readonly ssl: Ssl;
