@@ -20,7 +20,8 @@ bool Configure(SSL_CTX* native, int minVersion, int maxVersion) {
   SSL_CTX_set_client_hello_cb(native, OnClientHello, nullptr);
   SSL_CTX_set_alpn_select_cb(native, OnChooseProtocol, nullptr);
   SSL_CTX_sess_set_new_cb(native, OnNewSession);
-  return SSL_CTX_set_tlsext_status_cb(native, OnOcspStatus) == 1 && SSL_CTX_set_min_proto_version(native, minVersion) == 1 &&
+  return SSL_CTX_set_session_ticket_cb(native, OnNewTicket, nullptr, nullptr) == 1 &&
+         SSL_CTX_set_tlsext_status_cb(native, OnOcspStatus) == 1 && SSL_CTX_set_min_proto_version(native, minVersion) == 1 &&
          SSL_CTX_set_max_proto_version(native, maxVersion) == 1 && SSL_CTX_set_dh_auto(native, 1) == 1 &&
          SSL_CTX_set_session_id_context(native, kSessionIdContext, sizeof kSessionIdContext - 1) == 1;
 }
@@ -88,10 +89,11 @@ bool Context::SetAlpn(Bytes protocols) {
 
 void Context::SetKeyLog(bool enabled) { SSL_CTX_set_keylog_callback(native_, enabled ? OnKeyLog : nullptr); }
 
-bool Context::SetSessions(Bytes idContext, int cacheSize, int timeoutSeconds, bool tickets, int ticketCount) {
-  if (!idContext.empty() && SSL_CTX_set_session_id_context(native_, idContext.data, static_cast<unsigned>(idContext.size)) != 1) {
-    return false;
-  }
+bool Context::SetSessionIdContext(Bytes idContext) {
+  return SSL_CTX_set_session_id_context(native_, idContext.data, static_cast<unsigned>(idContext.size)) == 1;
+}
+
+bool Context::SetSessions(int cacheSize, int timeoutSeconds, bool tickets, int ticketCount) {
   caches_ = cacheSize > 0;
   // Where 0 would be no limit.
   if (caches_) SSL_CTX_sess_set_cache_size(native_, cacheSize);

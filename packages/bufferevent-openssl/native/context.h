@@ -53,7 +53,8 @@ class Context {
   void SetServerPreference(bool serverChooses);
   bool SetAlpn(Bytes protocols);
   void SetKeyLog(bool enabled);
-  bool SetSessions(Bytes idContext, int cacheSize, int timeoutSeconds, bool tickets, int ticketCount);
+  bool SetSessionIdContext(Bytes idContext);
+  bool SetSessions(int cacheSize, int timeoutSeconds, bool tickets, int ticketCount);
   void ForgetSessions();
   bool SetTicketKeys(Bytes keys);
   bool SetPskIdentities(PskTable table, const std::string& hint);

@@ -103,14 +103,22 @@ napi_value ContextSetVerify(Call& call, Context& context) {
   return nullptr;
 }
 
-napi_value ContextSetSessions(Call& call, Context& context) {
+napi_value ContextSecurityLevel(Call& call, Context& context) {
+  return Number(call.env(), SSL_CTX_get_security_level(context.native()));
+}
+
+napi_value ContextSetSessionIdContext(Call& call, Context& context) {
   const Bytes idContext = call.BytesAt(1);
-  const int cacheSize = call.Int(2);
-  const int timeoutSeconds = call.Int(3);
-  const bool tickets = call.Bool(4);
-  const int ticketCount = call.Int(5);
+  return call.failed() ? nullptr : call.Answer(context.SetSessionIdContext(idContext));
+}
+
+napi_value ContextSetSessions(Call& call, Context& context) {
+  const int cacheSize = call.Int(1);
+  const int timeoutSeconds = call.Int(2);
+  const bool tickets = call.Bool(3);
+  const int ticketCount = call.Int(4);
   if (call.failed()) return nullptr;
-  return call.Answer(context.SetSessions(idContext, cacheSize, timeoutSeconds, tickets, ticketCount));
+  return call.Answer(context.SetSessions(cacheSize, timeoutSeconds, tickets, ticketCount));
 }
 
 napi_value ContextSessionStats(Call& call, Context& context) {
@@ -189,6 +197,8 @@ constexpr Function kFunctions[] = {
     {"contextSetVerify", Enter<ContextSetVerify>},
     {"contextAllowRenegotiation", Enter<Switch<&Context::AllowRenegotiation>>},
     {"contextSetTicketKeys", Enter<SetBytes<&Context::SetTicketKeys>>},
+    {"contextSecurityLevel", Enter<ContextSecurityLevel>},
+    {"contextSetSessionIdContext", Enter<ContextSetSessionIdContext>},
     {"contextSetSessions", Enter<ContextSetSessions>},
     {"contextSessionStats", Enter<ContextSessionStats>},
     {"contextFlushSessions", Enter<ContextFlushSessions>},

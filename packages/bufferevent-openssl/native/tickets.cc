@@ -3,6 +3,9 @@
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 #include <string.h>
+#include <time.h>
+
+#include <algorithm>
 
 #include "context.h"
 
@@ -47,7 +50,31 @@ int OnTicketKey(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX
   if (index == keys.count()) return kUnknown;
   if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, keys.cipherKey(index), iv) != 1) return kFailed;
   if (!SetMacKey(mac, keys.macKey(index))) return kFailed;
-  return index == 0 ? kUsable : kUsableAndRenewed;
+  // Clients of TLS 1.3 use each ticket once (RFC 8446 §C.4).
+  return index == 0 && SSL_version(ssl) < TLS1_3_VERSION ? kUsable : kUsableAndRenewed;
+}
+
+int OnNewTicket(SSL* ssl, void*) {
+  // Before, a session keeps its age.
+  if (SSL_version(ssl) < TLS1_3_VERSION) return 1;
+  SSL_SESSION* session = SSL_get_session(ssl);
+  const int64_t now = time(nullptr);
+  int64_t verifiedAt = now;
+  void* data = nullptr;
+  size_t bytes = 0;
+  if (SSL_SESSION_get0_ticket_appdata(session, &data, &bytes) != 1) return 0;
+  if (bytes == sizeof verifiedAt) {
+    memcpy(&verifiedAt, data, bytes);
+  } else if (SSL_SESSION_set1_ticket_appdata(session, &verifiedAt, sizeof verifiedAt) != 1) {
+    return 0;
+  }
+  const int64_t lifetime = SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl));
+  // A clock that was set back makes none live longer.
+  const int64_t left = std::min(verifiedAt + lifetime - now, lifetime);
+  if (left > 0) return SSL_SESSION_set_timeout(session, static_cast<long>(left)) == 1;
+  // Of no server: the client is verified the next time.
+  constexpr uint8_t kNowhere[] = "over";
+  return SSL_SESSION_set1_id_context(session, kNowhere, sizeof kNowhere);
 }
 
 }  // namespace bufferevent

@@ -31,4 +31,8 @@ class TicketKeys {
 // For SSL_CTX_set_tlsext_ticket_key_evp_cb.
 int OnTicketKey(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int encrypts);
 
+// For SSL_CTX_set_session_ticket_cb. With TLS 1.3 each ticket that a resumed connection is given would begin another lifetime, in
+// which nobody is verified: here they all end with that of the handshake in which somebody was.
+int OnNewTicket(SSL* ssl, void* unused);
+
 }  // namespace bufferevent

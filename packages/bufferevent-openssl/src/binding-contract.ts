@@ -153,10 +153,13 @@ export interface Binding {
    * than the first decrypts is renewed. May change any time. Empty: back to keys of the context's own.
    */
   contextSetTicketKeys(context: ContextId, keys: Uint8Array): boolean;
-  /** `idContext` at most 32 bytes; empty: as it is, which at first is the same for all. `cacheSize` 0 with `tickets` false: no resumption. `ticketCount`: TLS 1.3 tickets after a handshake. */
+  /** What the lists of ciphers have made of it (`@SECLEVEL`). */
+  contextSecurityLevel(context: ContextId): number;
+  /** At most 32 bytes, for connections made from now on: sessions of others are not resumed. At first the same for all contexts. */
+  contextSetSessionIdContext(context: ContextId, idContext: Uint8Array): boolean;
+  /** `cacheSize` 0 with `tickets` false: no resumption. `ticketCount`: TLS 1.3 tickets after a handshake. */
   contextSetSessions(
     context: ContextId,
-    idContext: Uint8Array,
     cacheSize: number,
     timeoutSeconds: number,
     tickets: boolean,

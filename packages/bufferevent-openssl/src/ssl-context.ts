@@ -1,4 +1,4 @@
-import { createHash, type X509Certificate } from 'node:crypto';
+import { createHash, type Hash, type X509Certificate } from 'node:crypto';
 import { argumentTypeError } from 'bufferevent-backend';
 import { encodeAlpn } from './alpn.js';
 import { type ContextId, VerifyMode } from './binding-contract.js';
@@ -70,6 +70,8 @@ export class SslContext implements Disposable {
   /** Servers have a certificate, or leave who they are to another context. */
   readonly #servesWithoutPsk: boolean;
   #servesByPsk: boolean;
+  /** Decides, with the pre-shared keys, which sessions are resumed. */
+  readonly #sessionScope: Uint8Array;
   /** Clients trust whom Node trusts by default, and have not been told of them yet. */
   #needsDefaultTrust: boolean;
 
@@ -102,6 +104,8 @@ export class SslContext implements Disposable {
     if (this.#id === 0) throw nativeError('ERR_OPENSSL_SETTING', 'no context could be made');
     try {
       configure(this.#id, options, read, this.policy);
+      this.#sessionScope = sessionScopeOf(this.#id, options, read, this.policy);
+      setSessionIdContext(this.#id, this.#sessionScope, options.psk);
     } catch (error) {
       native().contextFree(this.#id);
       throw error;
@@ -187,7 +191,8 @@ export class SslContext implements Disposable {
 
   /**
    * Replaces the pre-shared keys (copied) for handshakes from now on, those of clients and those of servers. With TLS 1.2
-   * they need ciphers that a context has only when it was made with `psk`.
+   * they need ciphers that a context has only when it was made with `psk`. A server resumes no session from before: whose key
+   * was taken away is not let in by one.
    *
    * Throws `TypeError` and `RangeError` for malformed keys, `ERR_OPENSSL_SETTING` when OpenSSL refuses them: the old ones
    * stay then.
@@ -195,6 +200,7 @@ export class SslContext implements Disposable {
   setPsk(psk: PskOptions): void {
     checkPskOptions(psk);
     setPsk(this.id, psk);
+    setSessionIdContext(this.id, this.#sessionScope, psk);
     this.#servesByPsk = isForServers(psk);
   }
 
@@ -256,7 +262,7 @@ function configure(id: ContextId, options: SslContextOptions, materials: Materia
   setProtocol(id, options);
   setIdentity(id, options, materials);
   setTrust(id, options, materials, policy);
-  setSessions(id, options, materials, policy);
+  setSessions(id, options);
   const addon = native();
   addon.contextAllowRenegotiation(id, policy.renegotiationsPerMinute > 0);
   addon.contextSetKeyLog(id, policy.keyLog !== null);
@@ -334,12 +340,11 @@ export function verifyMode(policy: ContextPolicy, isServer: boolean): number {
   return mode;
 }
 
-function setSessions(id: ContextId, options: SslContextOptions, materials: Materials, policy: ContextPolicy): void {
+function setSessions(id: ContextId, options: SslContextOptions): void {
   const addon = native();
   const { ticketKeys } = options;
   const isSet = addon.contextSetSessions(
     id,
-    sessionIdContextOf(options, materials, policy),
     options.sessionCacheSize ?? 1024,
     options.sessionTimeout ?? 300,
     options.sessionTickets ?? true,
@@ -353,33 +358,45 @@ function setSessions(id: ContextId, options: SslContextOptions, materials: Mater
 
 /**
  * The same in each process with the same options. Everything that decides on clients is in it, also beside what the user
- * has said: whoever resumes a session is not verified again.
+ * has said, but for the pre-shared keys, which can change: whoever resumes a session is not verified again.
  */
-function sessionIdContextOf(options: SslContextOptions, materials: Materials, policy: ContextPolicy): Uint8Array {
-  const {
-    sessionIdContext = '',
-    crlCheck = 'chain',
-    allowPartialTrustChain = false,
-    securityLevel = 2,
-    trustPfx,
-  } = options;
+function sessionScopeOf(
+  id: ContextId,
+  options: SslContextOptions,
+  materials: Materials,
+  policy: ContextPolicy,
+): Uint8Array {
+  const { sessionIdContext = '', crlCheck = 'chain', allowPartialTrustChain = false, trustPfx } = options;
+  const level = native().contextSecurityLevel(id);
   const hash = createHash('sha256');
-  const add = (kind: string, parts: readonly Uint8Array[]): void => {
-    hash.update(`\n${kind} ${parts.length}\n`);
-    for (const bytes of parts) {
-      hash.update(`${bytes.length}\n`);
-      hash.update(bytes);
-    }
-  };
   const asksUser = policy.verify !== null;
   hash.update(
-    `bufferevent-openssl ${verifyMode(policy, true)} ${asksUser} ${crlCheck} ${allowPartialTrustChain} ${securityLevel}`,
+    `bufferevent-openssl ${verifyMode(policy, true)} ${asksUser} ${crlCheck} ${allowPartialTrustChain} ${level}`,
   );
-  add('user', [textBytes(sessionIdContext)]);
-  add('ca', materials.authorities);
-  add('crl', materials.revocations);
-  add('pfx', trustPfx === true ? materials.pfxs.map(({ bytes }) => bytes) : []);
-  return new Uint8Array(hash.digest());
+  addParts(hash, 'user', [textBytes(sessionIdContext)]);
+  addParts(hash, 'ca', materials.authorities);
+  addParts(hash, 'crl', materials.revocations);
+  addParts(hash, 'pfx', trustPfx === true ? materials.pfxs.map(({ bytes }) => bytes) : []);
+  return hash.digest();
+}
+
+/** Only who was let in by the same keys, or by none where there are none, resumes a session. */
+function setSessionIdContext(id: ContextId, scope: Uint8Array, psk: PskOptions | undefined): void {
+  const hash = createHash('sha256').update(scope);
+  if (psk !== undefined && 'identities' in psk) {
+    const entries = pskEntries(psk.identities).map(([name, key]): [Uint8Array, Uint8Array] => [textBytes(name), key]);
+    addParts(hash, 'psk', entries.sort(([left], [right]) => Buffer.compare(left, right)).flat());
+  }
+  const isSet = native().contextSetSessionIdContext(id, hash.digest());
+  check(isSet, 'ERR_OPENSSL_SETTING', 'OpenSSL refuses the context of sessions');
+}
+
+function addParts(hash: Hash, kind: string, parts: readonly Uint8Array[]): void {
+  hash.update(`\n${kind} ${parts.length}\n`);
+  for (const bytes of parts) {
+    hash.update(`${bytes.length}\n`);
+    hash.update(bytes);
+  }
 }
 
 function isForServers(psk: PskOptions | undefined): boolean {

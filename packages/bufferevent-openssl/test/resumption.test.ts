@@ -2,6 +2,7 @@ import { createPfx, hasOpensslProgram, issue } from 'certificates';
 import { expect, it } from 'vitest';
 import { createTicketKey, SslContext, type SslContextOptions, type SslOptions } from '../src/index.js';
 import { clientContext, connectInMemory, describeWithOpenssl, pki, serverContext } from './in-memory.js';
+import { until } from './support/wait.js';
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 const key = new Uint8Array(32).fill(7);
@@ -46,6 +47,60 @@ describeWithOpenssl('a session in which no certificate was shown', () => {
   });
 });
 
+describeWithOpenssl('a session, brought to a server that lets clients in by pre-shared keys', () => {
+  it.each(versions)('%s: of a server that lets in everybody is not resumed', async (maxVersion) => {
+    const ticketKeys = createTicketKey();
+    using everybody = serverContext({ ticketKeys, maxVersion });
+    using server = new SslContext({ psk: { identities: { mia: key } }, ticketKeys, maxVersion });
+    // TLS 1.3 resumes with ciphers of the same hash only.
+    using stranger = clientContext({ ciphers: 'DEFAULT:TLS_CHACHA20_POLY1305_SHA256', maxVersion });
+    const session = await sessionOf(stranger, everybody, { servername: 'localhost' });
+    const ends = await connectInMemory(stranger, server, { servername: 'localhost', session });
+    expect(ends.server.failure).toMatchObject({ code: 'ERR_OPENSSL_HANDSHAKE' });
+  });
+
+  it.each(versions)('%s: of an identity that was taken away is not resumed', async (maxVersion) => {
+    using server = new SslContext({ psk: { identities: { mia: key, tom: key } }, maxVersion });
+    using known = clientContext({ psk: { identity: 'mia', key }, maxVersion });
+    const session = await sessionOf(known, server, { verifyName: null });
+    server.setPsk({ identities: { tom: key } });
+    const ends = await connectInMemory(known, server, { verifyName: null, session });
+    expect(ends.server.failure).toMatchObject({ code: 'ERR_OPENSSL_HANDSHAKE' });
+  });
+});
+
+describeWithOpenssl('a ticket of TLS 1.3 that a resumed connection was given', () => {
+  it.each<[string, SslContextOptions]>([
+    ['tickets', {}],
+    ['tickets with keys of the user', { ticketKeys: createTicketKey() }],
+    ['the cache', { sessionTickets: false }],
+  ])('ends with the time of the first one: by %s', async (_, options) => {
+    using server = serverContext({ sessionTimeout: 1, ...options });
+    using client = clientContext();
+    const resumed = async (session: Uint8Array): Promise<[boolean, Uint8Array]> => {
+      let next = session;
+      const onSession = (bytes: Uint8Array): void => {
+        next = bytes;
+      };
+      const ends = await connectInMemory(client, server, { servername: 'localhost', session, onSession });
+      await Promise.resolve();
+      return [ends.server.ssl.isSessionReused, next];
+    };
+    // `time()` lags some milliseconds behind.
+    const seconds = (): number => Math.floor((Date.now() - 50) / 1000);
+    // Where the machine stands still for a second, it is too late for the first one.
+    for (let reused = false; !reused; ) {
+      const verifiedAt = seconds();
+      const first = await sessionOf(client, server, { servername: 'localhost' });
+      await until(() => seconds() > verifiedAt, 'the next second');
+      const [isResumed, second] = await resumed(first);
+      reused = isResumed;
+      expect(second).not.toEqual(first);
+      if (reused) expect(await resumed(second)).toEqual([false, expect.any(Uint8Array)]);
+    }
+  });
+});
+
 describeWithOpenssl('a session of one server, brought to another with its ticket keys', () => {
   async function isResumed(first: SslContextOptions, second: SslContextOptions): Promise<boolean> {
     const ticketKeys = createTicketKey();
@@ -78,6 +133,7 @@ describeWithOpenssl('a session of one server, brought to another with its ticket
     ],
     ['takes no end of the chain but an anchor', { ...lax, allowPartialTrustChain: true }, lax],
     ['wants stronger keys', { ...lax, securityLevel: 1 }, lax],
+    ['wants stronger keys, by its ciphers', { ...lax, ciphers: 'DEFAULT@SECLEVEL=1' }, { ...lax, ciphers: 'DEFAULT' }],
     [
       'asks its user too',
       { ...lax, rejectUnauthorized: false },

@@ -520,7 +520,7 @@ sceneOfEach('a session is resumed', (world, version) => {
 sceneOfEach('a session is resumed from the cache of a server without tickets', (world, version) => {
   const { binding } = world;
   const server = world.serverContext(version);
-  world.check(binding.contextSetSessions(server, bytes('cache'), 10, 300, false, 2));
+  world.check(binding.contextSetSessions(server, 10, 300, false, 2));
   const client = world.clientContext(version);
   const session = sessionOf(world, server, client);
   assert.ok(/** @type {number} */ (binding.contextSessionStats(server)[6]) > 0);
@@ -533,7 +533,7 @@ sceneOfEach('a session is resumed from the cache of a server without tickets', (
 
 sceneOfEach('without tickets and cache nothing is resumed', (world, version) => {
   const server = world.serverContext(version);
-  world.check(world.binding.contextSetSessions(server, none, 0, 300, false, 2));
+  world.check(world.binding.contextSetSessions(server, 0, 300, false, 2));
   const pair = world.pair(server, world.clientContext(version)).established();
   pair.echo();
   assert.deepEqual(world.binding.sslTakeSessions(pair.client.id), []);
@@ -542,7 +542,7 @@ sceneOfEach('without tickets and cache nothing is resumed', (world, version) => 
 
 scene('TLS 1.3: as many tickets come as were asked for', (world) => {
   const server = world.serverContext();
-  world.check(world.binding.contextSetSessions(server, none, 0, 300, true, 5));
+  world.check(world.binding.contextSetSessions(server, 0, 300, true, 5));
   const pair = world.pair(server, world.clientContext()).established();
   assert.equal(world.binding.sslTakeSessions(pair.client.id).length, 5);
 });

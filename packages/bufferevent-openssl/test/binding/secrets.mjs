@@ -2,7 +2,7 @@
 // secrets.mjs: told the certificates, makes connections that keep sessions and lines of the key log, which nobody takes; told
 // anything more, frees them. Says when it is done, and stands still.
 import { findBinding } from '../../dist/binding.js';
-import { none, World } from './peer.mjs';
+import { World } from './peer.mjs';
 
 const CONNECTIONS = 4;
 /** More than are kept. */
@@ -16,7 +16,7 @@ process.once('message', (/** @type {import('./peer.mjs').Pki} */ pki) => {
   const world = new World(binding, pki);
   const server = world.serverContext();
   // From its cache: in tickets it would write sessions, too, and OpenSSL would not overwrite them.
-  world.check(binding.contextSetSessions(server, none, CONNECTIONS * TICKETS, 300, false, TICKETS));
+  world.check(binding.contextSetSessions(server, CONNECTIONS * TICKETS, 300, false, TICKETS));
   const client = world.clientContext();
   binding.contextSetKeyLog(client, true);
   const pairs = Array.from({ length: CONNECTIONS }, () => world.pair(server, client).established());
