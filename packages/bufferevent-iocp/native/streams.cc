@@ -143,8 +143,9 @@ int Port::SetOption(int32_t slot, int option, int value) {
       return ErrnoOf(SetSocketOption(handle.socket, IPPROTO_TCP, TCP_NODELAY, value));
   }
   const bool on = value >= 0;
-  // Windows' own time between two probes.
-  tcp_keepalive probes{on, static_cast<ULONG>(on ? std::max(1, value) : 1), 1000};
+  // Windows' own time between two probes, and the least that other systems wait before the first: 0 would be a probe each
+  // millisecond.
+  tcp_keepalive probes{on, static_cast<ULONG>(on ? std::max(1000, value) : 1000), 1000};
   DWORD bytes;
   if (WSAIoctl(handle.socket, SIO_KEEPALIVE_VALS, &probes, sizeof probes, nullptr, 0, &bytes, nullptr, nullptr) == 0) return 0;
   return ErrnoOf(LastError());
