@@ -63,10 +63,13 @@ int32_t Port::Connect(const SocketAddress& address, int parsed, const SocketAddr
 DWORD Port::BeginConnect(int32_t slot, const SocketAddress& address, const SocketAddress* local) {
   Handle& handle = handles_[slot];
   const SocketAddress to = Reachable(address);
+  // Other systems connect to IPv4 addresses that are mapped into IPv6; Windows does where the socket is for both.
+  DWORD error = to.family() == AF_INET6 ? SetSocketOption(handle.socket, IPPROTO_IPV6, IPV6_V6ONLY, DWORD{FALSE}) : 0;
+  if (error != 0) return error;
   // ConnectEx wants a socket that is bound.
   const SocketAddress from = local != nullptr ? *local : AnyAddress(to.family());
   if (bind(handle.socket, from.get(), from.length) != 0) return LastError();
-  DWORD error = SetNonBlocking(handle.socket);
+  error = SetNonBlocking(handle.socket);
   if (error == 0) error = completion_port_->Associate(reinterpret_cast<HANDLE>(handle.socket));
   if (error != 0) return error;
   Begin(&handle.wait, kConnect, slot);

@@ -458,6 +458,20 @@ export const addressCases: readonly ComplianceCase[] = [
   ),
 
   complianceCase(
+    'C14: an IPv4 address that is mapped into IPv6 is connected to',
+    async (context) => {
+      const listener = await context.listen(context.right, { ip: '127.0.0.1', port: 0 });
+      const { port } = listener.address as IpAddress;
+      context.right.port.accept(listener.handle, 1);
+      const client = context.left.port.connect({ ip: '::ffff:127.0.0.1', port });
+      assert.equal((await context.left.next(client, Operation.connect)).result, 0);
+      const { result } = await context.right.next(listener.handle, Operation.accept);
+      assert.equal((context.right.port.address(result).local as IpAddress).ip, '127.0.0.1');
+    },
+    ['ipv6Address'],
+  ),
+
+  complianceCase(
     'C14: a socket path is listened on and connected to',
     async (context) => {
       const address = context.pathAddress();
