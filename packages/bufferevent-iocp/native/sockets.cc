@@ -13,7 +13,10 @@ namespace {
 
 constexpr int kReplaceCompletionInformation = 61;
 
+// Written under the lock, until that has succeeded once.
 Extensions extensions;
+SRWLOCK extensions_lock = SRWLOCK_INIT;
+bool extensions_loaded = false;
 
 template <typename Function>
 DWORD Load(SOCKET socket, GUID id, Function* function) {
@@ -28,19 +31,27 @@ DWORD LoadExtensions() {
   DWORD error = static_cast<DWORD>(WSAStartup(MAKEWORD(2, 2), &data));
   if (error != 0) return error;
   const SOCKET socket = OpenSocket(AF_INET, &error);
-  if (socket == INVALID_SOCKET) return error;
+  if (socket == INVALID_SOCKET) {
+    WSACleanup();
+    return error;
+  }
   error = Load(socket, GUID WSAID_ACCEPTEX, &extensions.acceptEx);
   if (error == 0) error = Load(socket, GUID WSAID_GETACCEPTEXSOCKADDRS, &extensions.getAcceptExSockaddrs);
   if (error == 0) error = Load(socket, GUID WSAID_CONNECTEX, &extensions.connectEx);
   if (error == 0) error = Load(socket, GUID WSAID_TRANSMITFILE, &extensions.transmitFile);
   closesocket(socket);
+  if (error != 0) WSACleanup();
   return error;
 }
 
 }  // namespace
 
+// What failed for want of sockets, or of memory, is tried again by the next port.
 DWORD StartWinsock() {
-  static const DWORD error = LoadExtensions();
+  AcquireSRWLockExclusive(&extensions_lock);
+  const DWORD error = extensions_loaded ? 0 : LoadExtensions();
+  if (error == 0) extensions_loaded = true;
+  ReleaseSRWLockExclusive(&extensions_lock);
   return error;
 }
 

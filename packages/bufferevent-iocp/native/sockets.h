@@ -22,7 +22,7 @@ struct Extensions {
 // Of the call of Winsock that failed.
 inline DWORD LastError() { return static_cast<DWORD>(WSAGetLastError()); }
 
-// Starts Winsock, once. 0 or an error of Windows.
+// Starts Winsock, once. 0 or an error of Windows; after an error it can be asked for again.
 DWORD StartWinsock();
 const Extensions& WinsockExtensions();
 // For tests: sockets are given to `acceptEx` from now on. Returns what they were given to.

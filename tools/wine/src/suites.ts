@@ -30,6 +30,12 @@ export const suites: readonly Suite[] = [
     limitMinutes: 1,
     surroundings: 'fewDescriptors',
   },
+  {
+    package: 'bufferevent-iocp',
+    file: 'test/start-starvation-node.js',
+    limitMinutes: 1,
+    surroundings: 'fewDescriptors',
+  },
   { package: 'bufferevent-iocp', file: 'test/silent-network-node.js', limitMinutes: 1, surroundings: 'silentNetwork' },
   { package: 'bufferevent-iocp', file: 'test/life-cycle-node.js', limitMinutes: 10 },
   { package: 'bufferevent', file: 'test/compliance-iocp-node.js', limitMinutes: 3, often: true },
