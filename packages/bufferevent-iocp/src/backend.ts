@@ -10,7 +10,7 @@ import { IocpPort, type IocpPortOptions } from './port.js';
 
 const MAX_THREADS = 64;
 
-const supports: BackendSupports = Object.freeze({
+const supportsBesideFiles: Omit<BackendSupports, 'sendFile'> = {
   readAhead: 0,
   // Where short messages have come.
   idleMemory: 512,
@@ -19,7 +19,6 @@ const supports: BackendSupports = Object.freeze({
   // Windows itself throws away what was not read when a reset arrives.
   readAfterWriteError: false,
   cancelSend: true,
-  sendFile: true,
   descriptors: true,
   registeredMemory: true,
   // Behind bytes that nobody has read, Windows tells the end of a peer to undocumented calls only.
@@ -31,7 +30,20 @@ const supports: BackendSupports = Object.freeze({
   reusePort: false,
   deferAccept: false,
   streamOptions: Object.freeze(['noDelay', 'keepAlive', 'recvBufferSize', 'sendBufferSize'] as const),
-});
+};
+
+let supports: BackendSupports | undefined;
+
+/**
+ * Client editions of Windows work at two calls of TransmitFile at once in the whole system, and let all others wait: two peers
+ * that do not read would stop the files of everybody.
+ */
+function supportsHere(): BackendSupports {
+  const found = findBinding();
+  const sendFile = 'binding' in found && found.binding.isServerEdition();
+  supports ??= Object.freeze({ ...supportsBesideFiles, sendFile });
+  return supports;
+}
 
 export interface IocpBackendOptions {
   /**
@@ -51,7 +63,10 @@ export function createIocpBackend(options: IocpBackendOptions = {}): Backend {
   checkInteger('options.threads', threads, 1, MAX_THREADS);
   const backend: Backend = Object.freeze({
     name: 'iocp',
-    supports,
+    // When it is asked for: importing loads no addon.
+    get supports(): BackendSupports {
+      return supportsHere();
+    },
     isAvailable: (): boolean => 'binding' in findBinding(),
     unavailabilityReason: (): string | null => {
       const found = findBinding();

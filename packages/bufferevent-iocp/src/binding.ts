@@ -5,6 +5,7 @@ import type { NativeBinding, NativeHalf } from 'bufferevent-backend/native';
 /** The addon; a port is opened with the number of threads that wait for the system. The last three are for tests. */
 export interface IocpBinding extends Omit<NativeBinding, 'open'> {
   open(...words: [...Parameters<NativeBinding['open']>, threads: number]): NativeHalf | number;
+  isServerEdition(): boolean;
   openHandles(): number;
   refuseAccepts(errors: Int32Array): void;
   runPort(

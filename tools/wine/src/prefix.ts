@@ -12,6 +12,11 @@ import { inSurroundings, type Surroundings } from './surroundings.js';
 
 const MOST_PREFIXES = 16;
 
+/** Windows' names of its editions. */
+const productTypes = { client: 'WinNT', server: 'ServerNT' } as const;
+
+export type Edition = keyof typeof productTypes;
+
 export class Prefix implements Disposable {
   readonly folder: string;
   readonly #claim: Server;
@@ -27,6 +32,8 @@ export class Prefix implements Disposable {
         // Of a run that was killed.
         prefix.end();
         await prefix.#prepare();
+        // Wine makes a client, where the backend sends no files; and so may have a run that was killed.
+        await prefix.become('server');
         rmSync(prefix.scratch, { recursive: true, force: true });
         mkdirSync(prefix.scratch);
       } catch (error) {
@@ -72,6 +79,12 @@ export class Prefix implements Disposable {
     // Not a pipe: the server would keep it open.
     const { status } = spawnSync(command, words, { env: this.environment, stdio: ['ignore', 'ignore', 'inherit'] });
     if (status !== 0) throw new Error(`wineserver in ${surroundings} ended with ${status}`);
+  }
+
+  /** Programs that are started from now on are in this edition of Windows. At first it is a server. */
+  async become(edition: Edition): Promise<void> {
+    const key = 'HKLM\\System\\CurrentControlSet\\Control\\ProductOptions';
+    await this.#run('reg', 'add', key, '/v', 'ProductType', '/d', productTypes[edition], '/f');
   }
 
   /** Ends every process of the prefix. */

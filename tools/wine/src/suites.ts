@@ -1,4 +1,5 @@
 // What is run under Wine.
+import type { Edition } from './prefix.js';
 import type { Surroundings } from './surroundings.js';
 
 export interface Suite {
@@ -13,6 +14,8 @@ export interface Suite {
   readonly often?: true;
   /** What it needs around it. Where there is no such thing it is left out. */
   readonly surroundings?: Surroundings;
+  /** Where it is about another edition of Windows than a server. */
+  readonly edition?: Edition;
 }
 
 export const suites: readonly Suite[] = [
@@ -36,6 +39,7 @@ export const suites: readonly Suite[] = [
     limitMinutes: 1,
     surroundings: 'fewDescriptors',
   },
+  { package: 'bufferevent-iocp', file: 'test/client-edition-node.js', limitMinutes: 1, edition: 'client' },
   { package: 'bufferevent-iocp', file: 'test/silent-network-node.js', limitMinutes: 1, surroundings: 'silentNetwork' },
   { package: 'bufferevent-iocp', file: 'test/life-cycle-node.js', limitMinutes: 10 },
   { package: 'bufferevent', file: 'test/compliance-iocp-node.js', limitMinutes: 3, often: true },

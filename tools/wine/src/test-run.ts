@@ -28,10 +28,12 @@ export async function runSuite(
   mkdirSync(logs, { recursive: true });
   const log = join(logs, `${suite.package}-${suite.file.replaceAll(/\W/g, '-')}-node${node}${logName}.log`);
   if (suite.surroundings !== undefined) prefix.surround(suite.surroundings);
+  if (suite.edition !== undefined) await prefix.become(suite.edition);
   const startedMs = performance.now();
   const words = ['--expose-gc', '--test', '--test-reporter=spec', suite.file];
   const program = new WindowsProgram(prefix, words, { node, folder, log });
   const code = await program.end(suite.limitMinutes * 60_000);
   if (suite.surroundings !== undefined) prefix.end();
+  if (suite.edition !== undefined) await prefix.become('server');
   return { code, seconds: (performance.now() - startedMs) / 1000, log, output: program.output() };
 }

@@ -55,6 +55,7 @@ const states: Readonly<Record<State, (stage: Stage) => Promise<void>>> = {
   },
   async blockedFile(stage) {
     const { left } = await stage.pair();
+    if (!stage.port.backend.supports.sendFile) return;
     const path = join(tmpdir(), `bufferevent-life-cycle-${process.pid}-${threadId}`);
     const file = openSync(path, 'w+');
     unlinkSync(path);

@@ -163,6 +163,7 @@ export class NativePort implements Port {
 
   sendFile(stream: Handle, descriptor: number, offset: number, length: number): void {
     const entry = this.#stream(stream);
+    if (!this.backend.supports.sendFile) throw this.#unsupported('sendFile');
     checkInteger('descriptor', descriptor, 0, 2 ** 31 - 1);
     checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
     checkInteger('length', length, 1, Number.MAX_SAFE_INTEGER);
