@@ -12,7 +12,7 @@ export * from './contract.js';
 export { Errno, type ErrnoName, errnoMessage, errnoName, resultOfErrnoName } from './errno.js';
 export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';
 export { HandleTable } from './handles.js';
-export { checkOptionNames, type OptionNames } from './option-names.js';
+export { checkOptionNames, checkOwnOptions, type OptionNames } from './option-names.js';
 export { type Listed, Roster } from './roster.js';
 export type { BackendSupports } from './supports.js';
 export { surface, trace } from './surface.js';

@@ -8,6 +8,7 @@ import {
 } from 'bufferevent';
 import { argumentTypeError, checkIpAddress, type IpAddress } from 'bufferevent-backend';
 import { contextNames, type SslContextOptions } from './context-options.js';
+import { defaultTrust } from './default-trust.js';
 import { checkOptions, clientNames, connectNames, layerNames, pickOptions, targetNames } from './options.js';
 import { Ssl } from './ssl.js';
 import { SslContext } from './ssl-context.js';
@@ -130,8 +131,9 @@ export function layerFor(
   }
 }
 
-/** For clients that say nothing of how to speak TLS. */
+/** For clients that say nothing of how to speak TLS, who can free it; and whom it trusts. */
 let plainContext: SslContext | null = null;
+let plainTrust: Uint8Array | null = null;
 
 /** @internal One that is given, or one that is made of options. Throws `TypeError` for both. */
 export function contextOf(given: SslContext | undefined, options: SslContextOptions): SslContext {
@@ -142,6 +144,8 @@ export function contextOf(given: SslContext | undefined, options: SslContextOpti
     return given;
   }
   if (names.length > 0) return new SslContext(options);
-  plainContext ??= new SslContext();
+  const trust = defaultTrust();
+  if (plainContext === null || plainContext.isFreed || plainTrust !== trust) plainContext = new SslContext();
+  plainTrust = trust;
   return plainContext;
 }

@@ -7,14 +7,20 @@ interface NodeTls {
 }
 
 let bundle: Uint8Array | undefined;
+/** Of what the bundle was made. Node answers the same list until it is given another (`setDefaultCACertificates`). */
+let bundled: readonly string[] | undefined;
 
 /**
  * The trust anchors that Node itself has by default, in PEM: the ones it carries, those of the system if it was told to
- * (`--use-system-ca`), and those of the file that `NODE_EXTRA_CA_CERTS` names.
+ * (`--use-system-ca`), and those of the file that `NODE_EXTRA_CA_CERTS` names; or those it was given in their place. The same
+ * object for as long as they are the same.
  */
 export function defaultTrust(): Uint8Array {
   // Not imported: only who needs this loads Node's own TLS.
-  bundle ??= Buffer.from(defaultAnchors(process.getBuiltinModule('node:tls')).join('\n'));
+  const tls: NodeTls = process.getBuiltinModule('node:tls');
+  const list = tls.getCACertificates?.('default') ?? tls.rootCertificates;
+  if (bundle === undefined || list !== bundled) bundle = Buffer.from(defaultAnchors(tls).join('\n'));
+  bundled = list;
   return bundle;
 }
 

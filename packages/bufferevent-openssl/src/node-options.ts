@@ -1,5 +1,5 @@
 import { constants, type KeyObject, type X509Certificate } from 'node:crypto';
-import { argumentRangeError, argumentTypeError, checkInteger } from 'bufferevent-backend';
+import { argumentRangeError, argumentTypeError, checkInteger, checkOwnOptions } from 'bufferevent-backend';
 import type {
   Encoded,
   EncryptedKey,
@@ -10,6 +10,7 @@ import type {
 } from './context-options.js';
 import { isAboutName, unsupportedError } from './errors.js';
 import { nodeDefaults } from './node-defaults.js';
+import type { Ssl } from './ssl.js';
 import { ticketKeyOfNode } from './ticket-keys.js';
 import type { VerifyFunction } from './verify.js';
 
@@ -17,7 +18,7 @@ import type { VerifyFunction } from './verify.js';
 type NodeBytes = string | NodeJS.ArrayBufferView;
 
 /** The certificate of a peer as `checkServerIdentity` of `node:tls` has it. */
-type LegacyCertificate = ReturnType<X509Certificate['toLegacyObject']>;
+type LegacyCertificate = ReturnType<X509Certificate['toLegacyObject']> & { issuerCertificate?: LegacyCertificate };
 
 /**
  * Options of `tls.createSecureContext()`, `tls.connect()` and `tls.createServer()` that make a context: what is declared
@@ -137,6 +138,7 @@ export function translateNodeOptions(options: NodeContextOptions): SslContextOpt
   }
   const gathered: Gathered = nodeDefaults();
   // Node too: one passphrase that nothing wants is no mistake. Bits come last: they narrow what others have set.
+  checkOwnOptions('options', options, translations);
   const names = Object.keys(options).sort((left, right) => order(left) - order(right));
   for (const name of names) {
     const value: unknown = options[name as keyof NodeContextOptions];
@@ -215,8 +217,23 @@ function verifyBy(checkServerIdentity: CheckIdentity): VerifyFunction {
     // Of clients nobody has ever asked it.
     if (ssl.isServer === true || certificate === undefined) return undefined;
     if (!errors.every(isAboutName)) return undefined;
-    return checkServerIdentity(verifyName ?? servername ?? '', certificate.toLegacyObject()) ?? true;
+    const refusal = checkServerIdentity(verifyName ?? servername ?? '', legacyObject(ssl, chain));
+    return refusal === undefined || !ssl.context.policy.rejectUnauthorized || refusal;
   };
+}
+
+/** As of `getPeerCertificate(true)`: each with its issuer, up to one that is its own, where there is one. */
+function legacyObject(ssl: Ssl, chain: readonly X509Certificate[]): LegacyCertificate {
+  const { verifiedChain } = ssl;
+  const certificates = verifiedChain.length > 0 ? verifiedChain : chain;
+  let issuer: LegacyCertificate | undefined;
+  for (const certificate of [...certificates].reverse()) {
+    const object = certificate.toLegacyObject() as LegacyCertificate;
+    if (certificate.checkIssued(certificate)) object.issuerCertificate = object;
+    else if (issuer !== undefined) object.issuerCertificate = issuer;
+    issuer = object;
+  }
+  return issuer as LegacyCertificate;
 }
 
 const protocolPattern = /^(TLSv1|TLSv1_1|TLSv1_2|TLSv1_3|TLS|SSLv23)(_client|_server)?_method$/;
@@ -228,11 +245,12 @@ const exactVersions: Readonly<Record<string, TlsVersion>> = {
   TLSv1_3: 'TLSv1.3',
 };
 
-/** `TLS_method` and its like are any version: the defaults, as with Node. */
+/** `TLS_method` is any version that the defaults allow, which are stricter than Node's; `SSLv23_method` ends before TLS 1.3, as with Node. */
 function setProtocol(name: string, gathered: Gathered): void {
   const family = protocolPattern.exec(name)?.[1];
   if (family === undefined) throw argumentRangeError('options.secureProtocol', 'the name of a TLS method', name);
   const version = exactVersions[family];
+  if (family === 'SSLv23') gathered.maxVersion = 'TLSv1.2';
   if (version === undefined) return;
   gathered.minVersion = version;
   gathered.maxVersion = version;

@@ -227,19 +227,24 @@ export class SslContext implements Disposable {
 
 /** A context of this thread that is never used but for its trust anchors: reading them takes long, and a megabyte. */
 let holder: ContextId = 0;
+let held: Uint8Array | null = null;
 
 function trustHolder(): ContextId {
-  if (holder !== 0) return holder;
+  const trust = defaultTrust();
+  if (held === trust) return holder;
   const made = native().contextNew(versionNumber('TLSv1.2'), versionNumber('TLSv1.3'));
   if (made === 0) throw nativeError('ERR_OPENSSL_SETTING', 'no context could be made');
   try {
-    const isAdded = native().contextAddCa(made, defaultTrust(), false);
+    const isAdded = native().contextAddCa(made, trust, false);
     check(isAdded, 'ERR_OPENSSL_CERTIFICATE', 'the default trust anchors could not be read');
   } catch (error) {
     native().contextFree(made);
     throw error;
   }
+  // Who has its anchors keeps them.
+  if (holder !== 0) native().contextFree(holder);
   holder = made;
+  held = trust;
   return made;
 }
 

@@ -100,6 +100,34 @@ describeWithOpenssl('options that there are not', () => {
   });
 });
 
+describeWithOpenssl('options that are inherited', () => {
+  class Settings {
+    readonly cert = identity.cert;
+    readonly key = identity.key;
+    get requestCert(): boolean {
+      return true;
+    }
+  }
+
+  it.each<[string, (options: object) => unknown]>([
+    ['an SslContext', (options) => new SslContext(options)],
+    ['fromNodeOptions()', (options) => SslContext.fromNodeOptions(options)],
+    ['a listener', (options) => listenTls(loopback, {}, Object.setPrototypeOf({ base: test.base }, options))],
+    [
+      'an upgrade',
+      (options) => upgradeToTls(createPair(test.base)[0], Object.setPrototypeOf({ isServer: true }, options)),
+    ],
+  ])('are refused and not lost: %s', (_, call) => {
+    const inherited = new Settings();
+    for (const options of [inherited, Object.create({ ...identity, requestCert: true })]) {
+      const error = thrownBy(() => call(options));
+      expect(error['code']).toBe('ERR_OUT_OF_RANGE');
+      expect(error.message).toContain('properties of its own');
+    }
+    expect(() => new SslContext(Object.assign(Object.create(null), identity))).not.toThrow();
+  });
+});
+
 describeWithOpenssl('arguments of the wrong type', () => {
   it.each<[string, () => unknown]>([
     ['createSelfSignedCertificate(null)', () => createSelfSignedCertificate(null as never)],

@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { createPair } from 'bufferevent';
+import { createTestBase } from 'bufferevent/testing';
 import { createPfx, hasOpensslProgram, writePki } from 'certificates';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { defaultAnchors, defaultTrust } from '../src/default-trust.js';
-import { describeWithOpenssl, pki } from './in-memory.js';
+import { type Ssl, SslContext, upgradeToTls } from '../src/index.js';
+import { connectInMemory, describeWithOpenssl, pki, serverContext } from './in-memory.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'default-trust-'));
 const files = writePki(pki, folder);
@@ -32,6 +35,36 @@ describe('default trust anchors', () => {
     vi.stubEnv('NODE_EXTRA_CA_CERTS', files.ca);
     const getCACertificates = (kind: string): string[] => [kind];
     expect(defaultAnchors({ rootCertificates: ['root'], getCACertificates })).toEqual(['default']);
+  });
+});
+
+describeWithOpenssl('a client without options for a context', () => {
+  const tls = process.getBuiltinModule('node:tls');
+  const own = Object.getOwnPropertyDescriptor(tls, 'getCACertificates');
+  afterEach(() => {
+    if (own === undefined) Reflect.deleteProperty(tls, 'getCACertificates');
+    else Object.defineProperty(tls, 'getCACertificates', own);
+  });
+
+  it('trusts whom Node does now, also after somebody has freed the context that all of them share', async () => {
+    await using test = createTestBase();
+    let anchors: readonly string[] = Object.freeze([pki.ca.certPem]);
+    Object.defineProperty(tls, 'getCACertificates', { value: () => anchors, configurable: true });
+    const connectPlain = async (): Promise<Ssl> => {
+      const [near, far] = createPair(test.base);
+      void upgradeToTls(far, { isServer: true, cert: pki.server.chainPem, key: pki.server.keyPem });
+      const opened = upgradeToTls(near, { servername: 'localhost' });
+      await test.settle();
+      return await opened;
+    };
+    (await connectPlain()).context.free();
+    const { context } = await connectPlain();
+    expect((await connectPlain()).context).toBe(context);
+    anchors = Object.freeze([pki.otherCa.certPem]);
+    await expect(connectPlain()).rejects.toMatchObject({ code: 'ERR_OPENSSL_VERIFY' });
+    expect((await connectInMemory(new SslContext(), serverContext())).client.failure).toMatchObject({
+      code: 'ERR_OPENSSL_VERIFY',
+    });
   });
 });
 

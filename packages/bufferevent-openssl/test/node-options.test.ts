@@ -1,5 +1,12 @@
 import { constants, createPrivateKey, randomBytes } from 'node:crypto';
-import { checkServerIdentity, createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
+import {
+  checkServerIdentity,
+  createSecureContext,
+  type DetailedPeerCertificate,
+  type PeerCertificate,
+  type SecureContextOptions,
+  type TlsOptions,
+} from 'node:tls';
 import { createPfx, encryptKey, hasOpensslProgram } from 'certificates';
 import { expect, it, vi } from 'vitest';
 import { type NodeContextOptions, OpensslError, type OpensslVerifyError, SslContext } from '../src/index.js';
@@ -192,6 +199,43 @@ describeWithOpenssl('fromNodeOptions()', () => {
     using lacking = SslContext.fromNodeOptions({ ca: ca.certPem, crl: pki.crlPem });
     const { failure } = (await connectInMemory(lacking, nodeServer())).client;
     expect((failure as OpensslVerifyError).verifyName).toBe('UNABLE_TO_GET_CRL');
+  });
+
+  it('shows checkServerIdentity each certificate with its issuer, up to one that is its own, as Node does', async () => {
+    const fingerprints: string[] = [];
+    // How Node's documentation pins.
+    const pinning = (_: string, peer: PeerCertificate): undefined => {
+      let certificate = peer as DetailedPeerCertificate;
+      for (let last = ''; certificate.fingerprint256 !== last; certificate = certificate.issuerCertificate) {
+        last = certificate.fingerprint256;
+        fingerprints.push(last);
+      }
+    };
+    using client = SslContext.fromNodeOptions({ ca: ca.certPem, checkServerIdentity: pinning as never });
+    using context = serverContext();
+    const connection = await connectInMemory(client, context, { servername: 'localhost' });
+    expect(connection.client.failure).toBeNull();
+    const chain = connection.client.ssl.verifiedChain.map(({ fingerprint256 }) => fingerprint256);
+    expect(chain.length).toBe(3);
+    expect(fingerprints).toEqual(chain);
+  });
+
+  it('goes on against checkServerIdentity where rejectUnauthorized is false', async () => {
+    const options = { ca: ca.certPem, checkServerIdentity: () => new Error('not this one') };
+    using context = serverContext();
+    for (const [rejectUnauthorized, failure] of [
+      [true, expect.objectContaining({ code: 'ERR_OPENSSL_VERIFY' })],
+      [false, null],
+    ] as const) {
+      using client = SslContext.fromNodeOptions({ ...options, rejectUnauthorized });
+      expect((await connectInMemory(client, context)).client.failure).toEqual(failure);
+    }
+  });
+
+  it('speaks no TLS 1.3 by SSLv23_method, as Node', async () => {
+    using client = SslContext.fromNodeOptions({ ca: ca.certPem, secureProtocol: 'SSLv23_method' });
+    using context = serverContext();
+    expect((await connectInMemory(client, context)).client.ssl.protocol).toBe('TLSv1.2');
   });
 
   it('asks checkServerIdentity in place of comparing names', async () => {
