@@ -223,8 +223,9 @@ export class PortMemory {
     words.set(old.subarray(0, 2 * capacity));
     words.set(old.subarray(2 * capacity, 3 * capacity), 4 * capacity);
     words.set(old.subarray(3 * capacity), 6 * capacity);
+    // First: what unwinds here leaves both halves with the same words.
+    this.#binding.shareMemoryWords(this.#port, words, 2 * capacity);
     this.#words = words;
     this.#capacity = 2 * capacity;
-    this.#binding.shareMemoryWords(this.#port, words, this.#capacity);
   }
 }
