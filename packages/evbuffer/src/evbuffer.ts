@@ -512,6 +512,8 @@ export class Evbuffer {
     const chain = this.#chain;
     if (chain.length === 0) return [];
     this.#checkFront();
+    this.#lines ??= new LineReader(chain);
+    if (!this.#lines.hasLine(style)) return [];
     const lines = readBatch(chain, maxLines, style, encoding);
     if (batchBytes > 0) this.#discard(batchBytes);
     return lines;

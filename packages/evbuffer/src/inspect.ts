@@ -1,4 +1,5 @@
 import type { Chain } from './chain.js';
+import { reaches } from './memory.js';
 
 const MAX_BYTES_SHOWN = 32;
 
@@ -6,7 +7,7 @@ function firstBytes(chain: Chain): string {
   let text = '';
   for (
     let node = chain.head;
-    node !== null && node.extent === null && text.length < MAX_BYTES_SHOWN;
+    node !== null && node.extent === null && reaches(node.memory, node.end) && text.length < MAX_BYTES_SHOWN;
     node = node.next
   ) {
     const end = Math.min(node.end, node.start + MAX_BYTES_SHOWN - text.length);

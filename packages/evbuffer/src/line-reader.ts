@@ -56,7 +56,7 @@ export function textAt(
 }
 
 /**
- * What `readLine` remembers between two calls, of one buffer: text of lines to come, while nobody else takes bytes or
+ * What `readLine` and `readLines` remember between two calls, of one buffer: text of lines to come, while nobody else takes bytes or
  * overwrites some; and how far it has searched in vain for the end of a line, while bytes are only appended or moved in
  * memory.
  */
@@ -86,9 +86,8 @@ export class LineReader {
   /** The first line, which is to be drained next (`lineBytes`), or null. */
   next(style: EolStyle, encoding: EvbufferEncoding | 'bytes'): string | Uint8Array | null {
     const chain = this.#chain;
-    const unchanged = this.#rewrites === chain.rewrites && this.#style === style;
-    if (!unchanged || this.#searched.stale) this.#searched.reset();
-    if (!unchanged || this.#epoch !== chain.epoch || this.#encoding !== encoding) this.#restart(style, encoding);
+    if (!this.#resume(style) || this.#epoch !== chain.epoch || this.#encoding !== encoding)
+      this.#restart(style, encoding);
     this.#epoch = (chain.epoch + 1) | 0;
     if (this.#at >= this.#text.length && this.#blockBytes > 0) this.#readBlock(encoding as EvbufferEncoding);
     if (this.#at < this.#text.length) return this.#cut(style);
@@ -96,6 +95,19 @@ export class LineReader {
     if (bytes < 0) return null;
     this.lineBytes = bytes + terminatorBytes;
     return encoding === 'bytes' ? copyOf(chain.head, 0, bytes) : textAt(chain.head, 0, 0, bytes, encoding);
+  }
+
+  /** Whether there is a line; searches on from where it was in vain. */
+  hasLine(style: EolStyle): boolean {
+    if (!this.#resume(style)) this.#restart(style, this.#encoding);
+    return this.#find(style) >= 0;
+  }
+
+  /** Forgets what was searched in vain where that says nothing any more. Whether lines are looked for as before. */
+  #resume(style: EolStyle): boolean {
+    const unchanged = this.#rewrites === this.#chain.rewrites && this.#style === style;
+    if (!unchanged || this.#searched.stale) this.#searched.reset();
+    return unchanged;
   }
 
   /** Begins with small blocks where they were of no use: others took bytes that had been made a string. */

@@ -63,6 +63,12 @@ test('util.inspect shows the length, the states, and the first bytes; describe s
   buffer.pin(5);
   expect(inspect(buffer)).toBe('Evbuffer(14) [front frozen, back frozen, pinned] { "ab\\x22\\x0acdefleased" }');
   expect(describe(buffer)).toBe('slab[0, 4) of 1024 pinned → reference[0, 4) of 4 pinned → leased[1, 7) of 8');
+  const gone = new Evbuffer();
+  gone.add('here, ');
+  const memory = new Uint8Array(10);
+  gone.addReference(memory);
+  structuredClone(memory.buffer, { transfer: [memory.buffer] });
+  expect(inspect(gone)).toBe('Evbuffer(16) { "here, " }');
   const long = pieces(...'abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz');
   expect(inspect(long)).toContain('"abcdefghijklmnopqrstuvwxyzabcdef"…');
   expect(describe(long)).toContain('… 44 more');

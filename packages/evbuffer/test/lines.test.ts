@@ -211,3 +211,26 @@ test('a CR that was searched in vain belongs to the LF that comes in the next pi
     expect(buffer.toString()).toBe('rest');
   }
 });
+
+test('what was searched in vain is not looked at again, by readLine and readLines', () => {
+  const ways: readonly ((buffer: Evbuffer) => string | null)[] = [
+    (buffer) => buffer.readLine(),
+    (buffer) => buffer.readLines()[0] ?? null,
+  ];
+  for (const take of ways) {
+    for (const before of ways) {
+      const buffer = new Evbuffer();
+      const memory = bytes('begun');
+      buffer.addReference(memory);
+      expect(before(buffer)).toBeNull();
+      // Looking at it throws from now on.
+      structuredClone(memory.buffer, { transfer: [memory.buffer] });
+      for (const piece of [',', ' and on']) {
+        buffer.addReference(bytes(piece));
+        expect(take(buffer)).toBeNull();
+      }
+      buffer.addReference(bytes('\n'));
+      expectCode('ERR_EVBUFFER_DETACHED', () => take(buffer));
+    }
+  }
+});
