@@ -18,6 +18,26 @@ namespace {
 constexpr uint32_t kMaxPieces = 64;
 constexpr size_t kMaxFileBytes = 1 << 30;
 
+// Whether a failed send tells of the end of its connection, not of the bytes or the file, or that there can be no more sending.
+// The system tells whoever asks first, and reading would then be told of a clean end.
+bool EndsConnection(int error) {
+  switch (error) {
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETUNREACH:
+    case ENETDOWN:
+    case ENONET:
+    case EPROTO:
+    case ENOPROTOOPT:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 ssize_t Port::WritePieces(int descriptor, const Piece* pieces, uint32_t count) {
@@ -80,7 +100,7 @@ void Port::SendBlocked(int32_t slot) {
 }
 
 void Port::FinishWrite(int32_t slot, int32_t operation, ssize_t sent) {
-  if (sent == -ECONNRESET || sent == -ETIMEDOUT) handles_[slot].NoteBroken(static_cast<int>(sent));
+  if (EndsConnection(static_cast<int>(-sent))) handles_[slot].NoteBroken(static_cast<int>(sent));
   FinishSend(slot, operation, static_cast<int32_t>(sent));
 }
 

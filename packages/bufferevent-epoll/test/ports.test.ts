@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { BackendError, Errno, type Handle, Operation, type Port } from 'bufferevent-backend';
@@ -265,3 +265,23 @@ itOnEpoll('C11: detaching a stream that has no descriptor completes with ENOTCON
   stage.port.detach(nowhere);
   expect(await stage.taken(nowhere, Operation.detach)).toBe(-Errno.ENOTCONN);
 });
+
+itOnEpoll(
+  'C13: a connection that the system has given up is no end for recv, when a send was told of it first',
+  async ({ skip }) => {
+    const stage = opened();
+    const { port } = stage;
+    const { left, right } = await stage.pair();
+    const { local } = port.address(left);
+    if (local === null || !('port' in local)) throw new Error('the address is not known');
+    const { stdout } = spawnSync('ss', ['-HK', 'state', 'established', 'sport', '=', `:${local.port}`], {
+      encoding: 'utf8',
+    });
+    if (!stdout) skip('a connection can be given up by the system only as root, with ss');
+    sendText(port, left, 'anybody there?');
+    expect(await stage.taken(left, Operation.send)).toBe(-Errno.ECONNABORTED);
+    port.recv(left, 100);
+    expect(await stage.taken(left, Operation.recv)).toBe(-Errno.ECONNABORTED);
+    for (const handle of [left, right]) port.close(handle);
+  },
+);
