@@ -94,6 +94,8 @@ export class EchoServer {
     this.#live.add(bev);
     const readMs = this.#draining ? drainQuietMs : this.#options.readTimeoutMs;
     if (readMs !== undefined) bev.setTimeouts({ readMs });
+    // Reading rests while the peer takes nothing.
+    if (this.#options.readTimeoutMs !== undefined) bev.setTimeouts({ writeMs: this.#options.readTimeoutMs });
     const { peer } = bev.address;
     const cause = await bev.closed;
     bev.free();

@@ -20,7 +20,11 @@ program
   .option('--port <port>', 'port to listen on; 0 lets the system choose', integerBetween(0, 65_535), 7007)
   .addOption(new Option('--path <path>', 'listen on a Unix-domain socket instead').conflicts(['host', 'port']))
   .option('--backend <name>', `the mechanism: ${backendNames.join(', ')}`, oneOf(backendNames), 'auto')
-  .option('--read-timeout <ms>', 'end connections that are silent for this long', integerBetween(1, maxTimeoutMs))
+  .option(
+    '--read-timeout <ms>',
+    'end connections whose peer sends nothing, or takes nothing, for this long',
+    integerBetween(1, maxTimeoutMs),
+  )
   .option(
     '--high-watermark <bytes>',
     'received bytes held per connection while its peer does not read',

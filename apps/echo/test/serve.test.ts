@@ -75,6 +75,24 @@ onEveryBackend('serve', (startServer, backend) => {
     expect((await readToEnd(busy)).toString()).toBe('done');
   });
 
+  it('ends connections whose peer reads nothing for longer than the read time-out', async () => {
+    const { target } = await startServer('--read-timeout', '300', '--max-connections', '1');
+    const deaf = await openPeer(target);
+    deaf.on('error', () => {});
+    const gone = new Promise((resolve) => deaf.once('close', resolve));
+    deaf.pause();
+    const feed = (): void => {
+      while (!deaf.destroyed && deaf.write(Buffer.alloc(64 * 1024))) {}
+    };
+    deaf.on('drain', feed);
+    feed();
+    await gone;
+    // There is one place, and it is free again.
+    const next = await openPeer(target);
+    next.end('me too');
+    expect((await readToEnd(next)).toString()).toBe('me too');
+  });
+
   it('serves no more connections at once than it was told to', async () => {
     const { target } = await startServer('--max-connections', '2');
     const served = [await openPeer(target), await openPeer(target)];

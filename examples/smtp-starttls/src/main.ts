@@ -22,13 +22,14 @@ const listener = await listen(
   { ip: '127.0.0.1', port: Number(port) },
   {
     onConnection(bev) {
+      bev.setTimeouts({ readMs: 300_000, writeMs: 60_000 });
       new SmtpSession(bev, context, deliver).run().catch((error: Error & { code?: string }) => {
         console.log(`gave a client up: ${error.code ?? error.message}`);
         bev.free();
       });
     },
   },
-  { base },
+  { base, maxConnections: 1000 },
 );
 console.log(`listening on 127.0.0.1:${(listener.address as IpAddress).port}`);
 await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);

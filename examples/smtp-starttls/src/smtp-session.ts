@@ -9,6 +9,8 @@ export interface Mail {
 
 const MAX_LINE_BYTES = 1000;
 const MAX_MAIL_CHARACTERS = 1024 * 1024;
+/** RFC 5321 §4.5.3.1.8 asks for room for so many. */
+const MAX_RECIPIENTS = 100;
 
 /**
  * One client. Talks in lines, one after the other, with pulls: nothing is read beyond what is asked for, so that what
@@ -48,8 +50,12 @@ export class SmtpSession {
     for (const line of lines) this.#bev.write(`${line}\r\n`);
   }
 
-  /** Only CR LF ends a line: what others take for an end would let them see a mail where we see none. */
-  #read(): Promise<string | null> {
+  /**
+   * Only CR LF ends a line: what others take for an end would let them see a mail where we see none. Who does not read our
+   * answers is not read either.
+   */
+  async #read(): Promise<string | null> {
+    await this.#bev.drained();
     return this.#bev.readLine('crlf-strict', { maxBytes: MAX_LINE_BYTES });
   }
 
@@ -99,6 +105,7 @@ export class SmtpSession {
   #recipient(to: string | undefined): void {
     if (this.#from === null) return this.#say('503 say MAIL first');
     if (to === undefined) return this.#say('501 RCPT TO:<address>');
+    if (this.#to.length === MAX_RECIPIENTS) return this.#say('452 too many recipients');
     this.#to.push(to);
     this.#say('250 fine');
   }

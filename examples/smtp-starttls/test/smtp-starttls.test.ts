@@ -158,6 +158,19 @@ describe.skipIf(!hasOpenssl)('smtp-starttls', () => {
     await secret.matched(/^503 it is TLS already\r\n/m);
   });
 
+  it('takes a hundred recipients, and no more', async () => {
+    const { port, output } = await start();
+    const { socket, answers } = await greet(port);
+    socket.write('STARTTLS\r\n');
+    await answers.matched(/^220 go ahead\r\n/m);
+    const tls = connectTls({ socket, servername: 'localhost', ca: pki.ca.certPem });
+    const secret = new Listening(tls);
+    const recipients = Array.from({ length: 101 }, (_, index) => `RCPT TO:<${index}@example.org>\r\n`);
+    tls.write(`MAIL FROM:<a@example.org>\r\n${recipients.join('')}DATA\r\n.\r\n`);
+    await secret.matched(/^(250 fine\r\n){101}452 too many recipients\r\n354 .*\r\n250 delivered\r\n/m);
+    await output.matched(/, 99@example.org: 0 characters$/m);
+  });
+
   it('ends with SIGTERM', async () => {
     const { program, port } = await start();
     await greet(port);

@@ -298,7 +298,7 @@ export class Listener implements AsyncDisposable {
       this.#cancelling = false;
     } else {
       this.#failures++;
-      this.#errors.push(systemError(result, 'accept', this.#requested));
+      this.#errors.push(systemError(result, 'accept', this.address));
     }
     this.#queue();
     this.#wake();
