@@ -247,7 +247,7 @@ export abstract class BuffereventCore {
       count = this.#tap.moveTo(target, max);
       if (count === 0) return 0;
       deliver?.(count);
-      this.outputSide.left(count);
+      this.outputSide.left();
     } else {
       count = this.layerStack.take(target, max);
       if (count === 0) return 0;

@@ -43,8 +43,11 @@ export class ConnectionLayers implements StackHost {
   readonly #output: OutputSide;
   readonly #host: LayersHost;
   readonly #tap: OutputTap;
-  /** Bytes at the front of the output that pass below the layer of the same index; counted from the transport. */
-  readonly #owed: number[] = [];
+  /**
+   * Where the bytes end that pass below the layer of the same index, counted from the first byte that the output ever had:
+   * what is left of them is right at any moment, also for a watch of the output.
+   */
+  readonly #owedUntil: number[] = [];
   /** Bytes that came from, and went to, the transport, before there were layers too. */
   wireReceived: number;
   wireSent: number;
@@ -108,8 +111,7 @@ export class ConnectionLayers implements StackHost {
 
   push(layer: Layer): Promise<void> {
     const opened = this.#stack.push(layer);
-    const owed = this.#owed.reduce((sum, bytes) => sum + bytes, 0);
-    this.#owed.push(this.#output.length - owed);
+    this.#owedUntil.push(this.#output.sentBytes + this.#output.length);
     return opened;
   }
 
@@ -173,8 +175,8 @@ export class ConnectionLayers implements StackHost {
   /** The transport took the first `count` bytes of {@link sendable}. */
   sent(count: number): void {
     if (this.sendsRaw) {
+      this.wireSent += count;
       this.#output.sent(count);
-      this.#sentRaw(count);
     } else {
       this.#stack.wire.drain(count);
       this.#sentWire(count);
@@ -190,8 +192,8 @@ export class ConnectionLayers implements StackHost {
     }
     const count = this.#tap.moveTo(target, Math.min(max, this.#rawBytes()));
     if (count > 0) {
-      this.#sentRaw(count);
-      this.#output.left(count);
+      this.wireSent += count;
+      this.#output.left();
     }
     return count;
   }
@@ -224,22 +226,18 @@ export class ConnectionLayers implements StackHost {
 
   takeOutput(layer: number, target: Evbuffer, max: number): number {
     if (this.owes(layer)) return 0;
-    const isTop = layer + 1 === this.#owed.length;
-    const most = Math.min(max, isTop ? Infinity : (this.#owed[layer + 1] as number), this.#output.allowance());
+    const isTop = layer + 1 === this.#owedUntil.length;
+    const most = Math.min(max, isTop ? Infinity : this.#owedBelow(layer + 1), this.#output.allowance());
     const count = this.#tap.moveTo(target, this.#host.limitPayload('write', most));
-    if (!isTop) this.#owed[layer + 1] = (this.#owed[layer + 1] as number) - count;
     if (count > 0) {
       this.#host.payloadMoved('write', count);
-      this.#output.left(count);
+      this.#output.left();
     }
     return count;
   }
 
   owes(layer: number): boolean {
-    for (let i = 0; i <= layer; i++) {
-      if ((this.#owed[i] as number) > 0) return true;
-    }
-    return false;
+    return this.#owedBelow(layer) > 0;
   }
 
   outputEnded(): boolean {
@@ -268,14 +266,14 @@ export class ConnectionLayers implements StackHost {
     this.#host.wake();
   }
 
-  /** Bytes on top of the output that are for no layer. */
+  /** Bytes at the front of the output that are for no layer. */
   #rawBytes(): number {
-    return this.#owed[0] ?? 0;
+    return this.#owedBelow(0);
   }
 
-  #sentRaw(count: number): void {
-    this.#owed[0] = this.#rawBytes() - count;
-    this.wireSent += count;
+  /** Bytes at the front of the output that pass below the layer of that index. */
+  #owedBelow(layer: number): number {
+    return Math.max(0, (this.#owedUntil[layer] ?? 0) - this.#output.sentBytes);
   }
 
   #sentWire(count: number): void {

@@ -23,7 +23,7 @@ export interface OutputHost extends GateHost {
 export class OutputSide {
   readonly gate: Gate;
   marks: Watermarks;
-  /** Bytes that have left, and how often some did. */
+  /** Bytes that have left: what a watch finds gone is counted. And how often some did. */
   sentBytes = 0;
   sends = 0;
   /** Writing has failed: what is queued stays, further writes are dropped. */
@@ -121,12 +121,13 @@ export class OutputSide {
   /** The first `count` bytes were taken by the system; they are unpinned. */
   sent(count: number): void {
     this.drop(count);
-    this.left(count);
+    this.left();
   }
 
   /** Takes the first `count` bytes away; {@link left} tells of it. */
   drop(count: number): void {
     const { buffer } = this;
+    this.sentBytes += count;
     buffer.unfreeze('front');
     try {
       buffer.drain(count);
@@ -140,6 +141,7 @@ export class OutputSide {
   moveTo(target: Evbuffer, max: number): number {
     const count = Math.min(max, this.length);
     if (count === 0) return 0;
+    this.sentBytes += count;
     this.buffer.unfreeze('front');
     try {
       this.buffer.moveTo(target, count);
@@ -151,8 +153,7 @@ export class OutputSide {
   }
 
   /** Bytes have left: the handler and those who wait are told. */
-  left(count: number): void {
-    this.sentBytes += count;
+  left(): void {
     this.sends++;
     if (this.length <= this.marks.low && this.failure === null) this.#callbacks.writable();
     this.checkDrained();

@@ -1,11 +1,12 @@
 // Layers that are put under a connection while it is used: nothing is lost, nothing is mixed up, the object stays.
 import { getEventListeners } from 'node:events';
-import { type Bufferevent, connect, SocketBufferevent } from 'bufferevent';
+import { type Bufferevent, connect, type Layer, SocketBufferevent } from 'bufferevent';
 import { ToyLayer } from 'bufferevent/compliance';
 import { describe, expect, it } from 'vitest';
 import { contents, KiB, pattern, same, text } from './support/bytes.js';
 import { inEveryFlavour, type OpenFlavour } from './support/flavours.js';
 import { sockets } from './support/system-backends.js';
+import { gatherUncaught } from './support/uncaught.js';
 import { rejection, turn } from './support/wait.js';
 import { inWorlds, ipOf, onEveryBackend } from './support/world.js';
 
@@ -262,6 +263,88 @@ inEveryFlavour((flavour: OpenFlavour) => {
     expect(text(await exactly(far, 5))).toBe('plain');
     void far.insertLayer(new ToyLayer(), { surplus: 'decode' });
     expect(text(await exactly(far, 6))).toBe('secret');
+  });
+});
+
+/** Puts `mark` in front of every byte; what it decodes stays as it is. */
+function marking(mark: string): Layer {
+  return {
+    name: `marks with ${mark}`,
+    decode: (source, target, limit) => (source.moveTo(target, limit) > 0 ? 'ok' : 'need-more'),
+    encode(source, target) {
+      if (source.length === 0) return 'need-more';
+      target.add(marked(text(source.remove(source.length)), mark));
+      return 'ok';
+    },
+  };
+}
+
+function marked(plain: string, mark: string): string {
+  return plain.replaceAll(/./g, `${mark}$&`);
+}
+
+describe('a watch of the output that flushes while bytes leave', () => {
+  inEveryFlavour((flavour) => {
+    const { world } = flavour;
+
+    /** What the far end, which has no layers, gets when `act` has used the near one. */
+    async function arrives(act: (near: Bufferevent) => void, expected: string): Promise<void> {
+      const { near, far } = await flavour.connect();
+      let flushes = 0;
+      const uncaught = await gatherUncaught(async () => {
+        const watch = near.output.watch((_, { removed }) => {
+          if (removed > 0 && ++flushes < 100) near.flush('write', 'flush');
+        });
+        act(near);
+        far.enable('read');
+        await world.until(() => far.input.length >= expected.length, 'all bytes');
+        watch.dispose();
+      });
+      expect(text(contents(far.input))).toBe(expected);
+      expect(uncaught).toEqual([]);
+      expect(near.output.length).toBe(0);
+    }
+
+    it('B90: nothing that was written behind a layer leaves without it', async () => {
+      await arrives(
+        (near) => {
+          near.write('in the clear');
+          void near.insertLayer(marking('1'));
+          near.write('secret');
+        },
+        `in the clear${marked('secret', '1')}`,
+      );
+    });
+
+    it('B90: nor what was written behind a second layer, without that one', async () => {
+      await arrives(
+        (near) => {
+          near.write('in the clear');
+          void near.insertLayer(marking('1'));
+          near.write('once');
+          void near.insertLayer(marking('2'));
+          near.write('twice');
+        },
+        `in the clear${marked('once', '1')}${marked(marked('twice', '2'), '1')}`,
+      );
+    });
+
+    it('B90: nor behind a layer that is inserted in the watch', async () => {
+      await arrives(
+        (near) => {
+          near.write('in the clear');
+          void near.insertLayer(marking('1'));
+          near.write('once');
+          const watch = near.output.watch((_, { removed }) => {
+            if (removed === 0) return;
+            watch.dispose();
+            void near.insertLayer(marking('2'));
+            near.write('twice');
+          });
+        },
+        `in the clear${marked('once', '1')}${marked(marked('twice', '2'), '1')}`,
+      );
+    });
   });
 });
 
