@@ -1,11 +1,12 @@
 import type { Evbuffer, LeaseOwner } from 'evbuffer';
 import type { EventBase } from './event-base.js';
 import type { Direction } from './events.js';
-import { type InputSide, SMALL_BYTES } from './input-side.js';
+import type { InputSide } from './input-side.js';
 import type { FlushMode, Layer } from './layer.js';
 import { LayerStack, type StackHost } from './layer-stack.js';
 import type { OutputSide } from './output-side.js';
 import { OutputTap } from './output-tap.js';
+import { addReceived, gather, handOver } from './small-pieces.js';
 
 /** What the layers need of the bufferevent around them. */
 export interface LayersHost {
@@ -149,17 +150,12 @@ export class ConnectionLayers implements StackHost {
   }
 
   received(memory: Uint8Array, start: number, end: number, owner: LeaseOwner, lease: number): void {
-    const { arriving } = this.#stack;
-    const compact = end - start <= SMALL_BYTES && arriving.length > 0;
-    if (compact) {
-      arriving.add(memory.subarray(start, end));
-      owner.release(lease);
-    } else arriving.addLeased(memory, start, end, owner, lease);
+    addReceived(this.#stack.arriving, memory, start, end, owner, lease);
     this.#arrived(end - start);
   }
 
   receivedFrom(source: Evbuffer, count: number): void {
-    source.moveTo(this.#stack.arriving, count);
+    gather(source, this.#stack.arriving, count);
     this.#arrived(count);
   }
 
@@ -186,7 +182,7 @@ export class ConnectionLayers implements StackHost {
   /** Moves up to `max` bytes of {@link sendable}, which the transport has taken then, to `target`. @returns how many */
   take(target: Evbuffer, max: number): number {
     if (!this.sendsRaw) {
-      const count = this.#stack.wire.moveTo(target, max);
+      const count = handOver(this.#stack.wire, target, max);
       this.#sentWire(count);
       return count;
     }

@@ -6,13 +6,8 @@ import { BuffereventError, freedError } from './errors.js';
 import { Gate, type GateHost } from './gate.js';
 import type { Limits } from './limits.js';
 import { type LineForm, noPulls, type Pull, type PullHost, PullQueue } from './pull.js';
+import { addReceived, handOver } from './small-pieces.js';
 import { initialMarks, resolveMarks, type Watermarks } from './watermarks.js';
-
-/**
- * Pieces up to this size are copied together when they queue up: a piece costs its memory and a few hundred bytes more,
- * and a peer that sends one byte at a time must not turn a mark of 256 KiB into 100 MiB.
- */
-export const SMALL_BYTES = 1024;
 
 /** What a port is asked for at most, where no limit says less. */
 const MAX_RECV_BYTES = 2 ** 30;
@@ -138,33 +133,26 @@ export class InputSide implements PullHost {
       return;
     }
     const { buffer } = this;
-    const compact = end - start <= SMALL_BYTES && buffer.length > 0;
     this.#beginFilling(buffer, end - start);
     try {
-      if (compact) buffer.add(memory.subarray(start, end));
-      else buffer.addLeased(memory, start, end, owner, lease);
+      addReceived(buffer, memory, start, end, owner, lease);
     } catch (error) {
       surface(error);
     }
     this.#endFilling(buffer);
-    if (compact) owner.release(lease);
     if (!this.#freed) this.#supply();
   }
 
-  /** As {@link received}, for the first `count` bytes of `source`, which are moved. */
+  /** As {@link received}, for the first `count` bytes of `source`, which are moved; nobody else sees `source`. */
   receivedFrom(source: Evbuffer, count: number): void {
     if (this.#freed || this.discarding) {
       source.drain(count);
       return;
     }
     const { buffer } = this;
-    const whole = count === source.length;
     this.#beginFilling(buffer, count);
     try {
-      if (whole && count <= SMALL_BYTES && buffer.length > 0 && source.fileBytes === 0) {
-        buffer.addVector(source);
-        source.drain(count);
-      } else source.moveTo(buffer, count);
+      handOver(source, buffer, count);
     } catch (error) {
       surface(error);
     }

@@ -4,6 +4,7 @@ import type { FlushMode } from './layer.js';
 import { noAnswerError } from './layer-answer.js';
 import type { StackHost, StackInside } from './layer-stack.js';
 import type { LayerStage, StepOutcome } from './layer-stage.js';
+import { gather } from './small-pieces.js';
 
 /**
  * @internal The way up of a stack of layers: handshakes, payload, and the ends that come after it. Each stage decodes as
@@ -124,7 +125,7 @@ export class LayerDecoding {
     else if (above === null) this.#host.deliver(decoded);
     else if (above.decodingEnded) decoded.clear();
     else {
-      above.incoming.addBuffer(decoded);
+      gather(decoded, above.incoming, decoded.length);
       above.decoderStarved = false;
     }
   }

@@ -2,6 +2,7 @@ import { endedInsideError } from './errors.js';
 import type { FlushMode } from './layer.js';
 import type { StackHost, StackInside } from './layer-stack.js';
 import type { LayerStage, StepOutcome } from './layer-stage.js';
+import { gather } from './small-pieces.js';
 
 /**
  * @internal The way down of a stack of layers: what the user wrote, the flushes and the end that come after it, and what
@@ -141,7 +142,7 @@ export class LayerEncoding {
     const max = stage.encoderStarved ? this.#stack.roomIn(before, true, 'write') : room - before;
     if (max > 0) this.#host.takeOutput(stage.index, outgoing, max);
     const { above } = stage;
-    if (above !== null && !this.#host.owes(above.index)) outgoing.addBuffer(above.toPeer);
+    if (above !== null && !this.#host.owes(above.index)) gather(above.toPeer, outgoing, above.toPeer.length);
     if (outgoing.length > before) stage.encoderStarved = false;
   }
 

@@ -5,8 +5,8 @@ import type { PendingCallbacks } from './callbacks.js';
 import { DrainWaiters, noWaiters } from './drain-waiters.js';
 import { BuffereventError, freedError } from './errors.js';
 import { Gate, type GateHost } from './gate.js';
-import { SMALL_BYTES } from './input-side.js';
 import type { Limits } from './limits.js';
+import { gather } from './small-pieces.js';
 import { initialMarks, resolveMarks, type Watermarks } from './watermarks.js';
 
 /** @internal What the output needs of the bufferevent around it. */
@@ -93,12 +93,8 @@ export class OutputSide {
     const watch = this.#watch as EvbufferWatch;
     watch.enabled = false;
     try {
-      if (!moved) buffer.add(data, encoding);
-      // Small pieces are copied together; not those of files, which would be read for it, and not what can't be taken away.
-      else if (buffer.length > 0 && data.length <= SMALL_BYTES && data.fileBytes === 0 && !data.isFrozen('front')) {
-        buffer.addVector(data);
-        data.drain(data.length);
-      } else buffer.addBuffer(data);
+      if (moved) gather(data, buffer, data.length);
+      else buffer.add(data, encoding);
     } finally {
       watch.enabled = true;
       this.#grew();
@@ -137,14 +133,17 @@ export class OutputSide {
     buffer.freeze('front');
   }
 
-  /** Moves up to `max` bytes from the front to the back of `target`; {@link left} tells of it. @returns how many */
+  /**
+   * Moves up to `max` bytes from the front to the back of `target`, which nobody else sees; {@link left} tells of it.
+   * @returns how many
+   */
   moveTo(target: Evbuffer, max: number): number {
     const count = Math.min(max, this.length);
     if (count === 0) return 0;
     this.sentBytes += count;
     this.buffer.unfreeze('front');
     try {
-      this.buffer.moveTo(target, count);
+      gather(this.buffer, target, count);
     } catch (error) {
       surface(error);
     }

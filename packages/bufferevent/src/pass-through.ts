@@ -1,7 +1,8 @@
 import type { Evbuffer } from 'evbuffer';
 import type { LayerResult } from './layer.js';
+import { gather } from './small-pieces.js';
 
-/** One direction of a layer that changes nothing: moves bytes, without copying, as far as there is room. */
+/** One direction of a layer that changes nothing: moves bytes as far as there is room. */
 export function passThrough(source: Evbuffer, target: Evbuffer, limit: number): LayerResult {
-  return source.moveTo(target, limit) > 0 ? 'ok' : 'need-more';
+  return gather(source, target, limit) > 0 ? 'ok' : 'need-more';
 }

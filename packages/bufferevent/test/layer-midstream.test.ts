@@ -273,7 +273,7 @@ function marking(mark: string): Layer {
     decode: (source, target, limit) => (source.moveTo(target, limit) > 0 ? 'ok' : 'need-more'),
     encode(source, target) {
       if (source.length === 0) return 'need-more';
-      target.add(marked(text(source.remove(source.length)), mark));
+      target.add(marked(text(source.remove(source.length)) as string, mark));
       return 'ok';
     },
   };
