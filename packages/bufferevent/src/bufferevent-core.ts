@@ -98,6 +98,7 @@ export abstract class BuffereventCore {
     this.closing.cause ??= { kind: 'freed' };
     this.callbacks.drop();
     this.timeouts.cancel();
+    this.#followRates();
     this.rates?.free();
     this.rates = null;
     this.inputSide.free();
@@ -266,6 +267,35 @@ export abstract class BuffereventCore {
       if (this.inputSide.ended && this.inputSide.gate.enabled) this.payloadEnded();
     }
     this.inputSide.discardIfStuck();
+    this.#followRates();
+  }
+
+  /** While a rate suspends what is wanted, nothing is in flight that would keep the process alive. */
+  #followRates(): void {
+    const { rates } = this;
+    if (rates === null) return;
+    const holding = !this.freed && this.isOpen && (this.#readWaitsForRate() || this.#writeWaitsForRate());
+    if (holding === rates.holding) return;
+    rates.holding = holding;
+    this.holdProcess(holding ? 1 : -1);
+  }
+
+  #readWaitsForRate(): boolean {
+    const { inputSide, layerStack } = this;
+    if (!inputSide.gate.suspendedByRate) return false;
+    return inputSide.room() > 0 || (layerStack !== null && this.#appetite(layerStack) > 0);
+  }
+
+  #writeWaitsForRate(): boolean {
+    const { outputSide, layerStack } = this;
+    if (!outputSide.gate.suspendedByRate) return false;
+    if (layerStack !== null && layerStack.sendableBytes() > 0) return true;
+    return outputSide.gate.enabled && outputSide.failure === null && outputSide.length > 0;
+  }
+
+  /** @internal One more waits for its rate, or (-1) one less: this one, or one that lies over it. */
+  holdProcess(change: number): void {
+    this.base.hold(change);
   }
 
   /**
@@ -446,6 +476,7 @@ export abstract class BuffereventCore {
     if (direction !== 'write') this.inputSide.fail(this.failure);
     if (direction === 'read' && !first) this.callbacks.upper?.lowerReadFailed(this.failure);
     this.layerStack?.connectionFailed(this.failure, event?.kind === 'timeout' && event.timeout === 'handshake');
+    this.#followRates();
     if (this.closing.ending) this.finish(causeOf(error, event), false);
   }
 
@@ -574,6 +605,7 @@ export abstract class BuffereventCore {
    * input until they are, or until the close time-out has passed.
    */
   protected freeWhenTaken(): void {
+    this.#followRates();
     if (!this.closing.finishing || this.freed) return;
     this.callbacks.whenDelivered(() => {
       if (this.inputSide.length === 0 || !this.closing.clean) this.free();

@@ -23,6 +23,7 @@ import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
 import { OwnerTable } from './owner-table.js';
+import { ProcessHold } from './process-hold.js';
 import { TimerQueue } from './timer-queue.js';
 
 export interface EventBaseOptions {
@@ -105,6 +106,7 @@ export class EventBase {
   readonly #members = new Roster<Member>();
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();
+  readonly #hold = new ProcessHold();
   #turnDepth = 0;
   /** A step of a turn runs that is not the user's. The first who asks in it for the time reads it for all of it. */
   #inStep = false;
@@ -155,12 +157,16 @@ export class EventBase {
 
   /** Lets what is pending keep the process alive (the default). */
   ref(): void {
-    if (!this.disposed) this.port.ref();
+    if (this.disposed) return;
+    this.port.ref();
+    this.#hold.setReferenced(true);
   }
 
   /** Lets the process exit although something is pending. */
   unref(): void {
-    if (!this.disposed) this.port.unref();
+    if (this.disposed) return;
+    this.port.unref();
+    this.#hold.setReferenced(false);
   }
 
   /** Frees every connection and listener of this base, abruptly, then the port. */
@@ -201,6 +207,11 @@ export class EventBase {
   /** @internal */
   leave(member: Member): void {
     this.#members.delete(member);
+  }
+
+  /** @internal So many more wait for nothing but time, or fewer: keeps the process alive for them. */
+  hold(change: number): void {
+    this.#hold.add(change);
   }
 
   /** @internal */

@@ -114,6 +114,11 @@ export class FilterBufferevent extends Bufferevent {
   }
 
   /** @internal */
+  override holdProcess(change: number): void {
+    this.#underlying.holdProcess(change);
+  }
+
+  /** @internal */
   protected override get isOpen(): boolean {
     return this.#opened && this.#covered !== null;
   }

@@ -4,6 +4,7 @@ import type { Direction } from './events.js';
 export type SuspendReason = 'watermark' | 'rate' | 'group-rate' | 'lookup' | 'filter';
 
 const bits: Readonly<Record<SuspendReason, number>> = { watermark: 1, rate: 2, 'group-rate': 4, lookup: 8, filter: 16 };
+const RATES: number = bits.rate | bits['group-rate'];
 
 /** Told when a reason begins or ceases to suspend a direction. */
 export interface GateHost {
@@ -36,7 +37,12 @@ export class Gate {
 
   /** Whether it is suspended for other than the rate of what comes from, or goes to, the transport. */
   get suspendedBeyondRate(): boolean {
-    return (this.#suspended & ~(bits.rate | bits['group-rate'])) !== 0;
+    return (this.#suspended & ~RATES) !== 0;
+  }
+
+  /** Whether a rate suspends it, its own or that of its group. */
+  get suspendedByRate(): boolean {
+    return (this.#suspended & RATES) !== 0;
   }
 
   /** The reasons in force. */

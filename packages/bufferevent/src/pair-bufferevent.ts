@@ -81,6 +81,9 @@ export class PairBufferevent extends Bufferevent {
     return this.#open;
   }
 
+  /** @internal Nobody else would ever move its bytes. */
+  override holdProcess(): void {}
+
   /** @internal */
   override wake(): void {
     if (this.#dirty) return;

@@ -64,6 +64,8 @@ export class SocketBufferevent extends Bufferevent {
   /** The one that the acceptor knows of. */
   #accepted: Handle = 0;
   #unreferenced = false;
+  /** How many wait for their rate: itself, and filters over it. */
+  #waits = 0;
   #dirty = false;
   /** The `max` of the recv in flight, 0 for none. */
   #receiving = 0;
@@ -238,15 +240,23 @@ export class SocketBufferevent extends Bufferevent {
   }
 
   override ref(): void {
+    if (this.#unreferenced) this.base.hold(this.#waits);
     this.#unreferenced = false;
     this.#connecting?.setReferenced(true);
     if (this.#state === 'open') this.base.port.ref(this.#handle);
   }
 
   override unref(): void {
+    if (!this.#unreferenced) this.base.hold(-this.#waits);
     this.#unreferenced = true;
     this.#connecting?.setReferenced(false);
     if (this.#state === 'open') this.base.port.unref(this.#handle);
+  }
+
+  /** @internal */
+  override holdProcess(change: number): void {
+    this.#waits += change;
+    if (!this.#unreferenced) this.base.hold(change);
   }
 
   /**

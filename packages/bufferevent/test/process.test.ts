@@ -248,6 +248,104 @@ describe.each(systemBackendNames)('over %s', (name) => {
     expect(await reading.outcome).toEqual({ code: 0, signal: null, stdout: 'reading\nread\n', stderr: '' });
     server.close();
   });
+
+  it('B131, C16: what waits for its rate keeps the process alive until it has moved, in both directions', async () => {
+    let received = 0;
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (chunk: Buffer) => {
+        received += chunk.length;
+      });
+      socket.end(Buffer.alloc(500));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const client = (body: string): string => `
+    import { RateLimitGroup, TokenBucketConfig } from 'bufferevent';
+    ${over(name)}
+    const bev = await connect({ ip: '127.0.0.1', port: ${port} });
+    const config = new TokenBucketConfig({ readRate: 100, writeRate: 100, tickMs: 10 });
+    ${body}
+    console.log('done');
+  `;
+    const write = `bev.write(new Uint8Array(500)); await bev.drained();`;
+    const read = `for await (const chunk of bev);`;
+    const end = `bev.enable('read'); bev.setHandlers({ onRead: ({ input }) => input.drain() }); await bev.end();`;
+    const join = `new RateLimitGroup(base, config).add(bev);`;
+    for (const limit of [`bev.setRateLimit(config);`, join]) {
+      for (const use of [write, read, end]) {
+        const outcome = await run(client(`${limit} ${use}`));
+        expect(outcome, limit + use).toEqual({ code: 0, signal: null, stdout: 'done\n', stderr: '' });
+      }
+    }
+    await new Promise((resolve) => server.close(resolve));
+    expect(received).toBe(1000);
+  });
+});
+
+it('C16: waiting for a rate holds the process only for what is wanted and referenced', async () => {
+  const limited = (body: string): string => `
+    import { createPair, EventBase, FilterBufferevent, RateLimitGroup, SocketBufferevent, TokenBucketConfig } from 'bufferevent';
+    import { fromDuplex } from 'bufferevent/duplex';
+    import { ManualClock } from 'bufferevent/testing';
+    import { createMemoryBackend, MemoryNetwork } from 'bufferevent-backend/memory';
+    import { Duplex } from 'node:stream';
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const network = new MemoryNetwork();
+    const clock = new ManualClock();
+    const base = new EventBase({ clock, backend: createMemoryBackend(network) });
+    const config = new TokenBucketConfig({ readRate: 1, writeRate: 1 });
+    const exhausted = (limit) => {
+      limit.debitRead(1);
+      limit.debitWrite(1);
+      return limit;
+    };
+    const limit = (bev) => {
+      bev.setRateLimit(config);
+      return exhausted(bev);
+    };
+    const socket = new SocketBufferevent(base);
+    void socket.setDescriptor(network.socketPair()[0]);
+    ${body}
+    for (let left = 5; left > 0; left--) await turn();
+    console.log(process.getActiveResourcesInfo().includes('Timeout'));
+    process.exit();
+  `;
+  const group = `exhausted(new RateLimitGroup(base, config)).add(socket);`;
+  const filter = `const filter = limit(new FilterBufferevent(socket));`;
+  const outcomes: Record<string, boolean> = {
+    [`limit(socket);`]: false,
+    [`limit(socket).write('x');`]: true,
+    [`limit(socket).enable('read');`]: true,
+    [`void limit(socket).read();`]: true,
+    [`void limit(socket).end(); await turn(); await turn();`]: true,
+    [`limit(socket).write('x'); socket.disable('write');`]: false,
+    [`limit(socket).write('x'); await turn(); socket.disable('write');`]: false,
+    [`limit(socket).enable('read'); await turn(); socket.disable('read');`]: false,
+    [`limit(socket).write('x'); await turn(); socket.setRateLimit(null); await turn(); await turn();`]: false,
+    [`limit(socket).write('x'); await turn(); clock.advance(1000);`]: false,
+    [`limit(socket).write('x'); await turn(); socket.free();`]: false,
+    [`limit(socket).write('x'); await turn(); await base[Symbol.asyncDispose]();`]: false,
+    [`limit(socket).write('x'); await turn(); socket.unref();`]: false,
+    [`socket.unref(); limit(socket).write('x'); await turn();`]: false,
+    [`socket.unref(); limit(socket).write('x'); await turn(); socket.ref();`]: true,
+    [`limit(socket).write('x'); await turn(); base.unref();`]: false,
+    [`base.unref(); limit(socket).write('x'); await turn(); base.ref();`]: true,
+    [`${group}`]: false,
+    [`${group} socket.write('x');`]: true,
+    [`${group} socket.write('x'); await turn(); socket.unref();`]: false,
+    [`${filter} filter.write('x');`]: true,
+    [`${filter} filter.write('x'); await turn(); socket.unref();`]: false,
+    [`${filter} filter.write('x'); await turn(); filter.unref(); filter.ref();`]: true,
+    [`${filter} filter.write('x'); await turn(); filter.free();`]: false,
+    [`const [pair] = createPair(base); limit(pair).write('x');`]: false,
+    [`limit(fromDuplex(new Duplex({ read() {}, write() {} }), base)).write('x');`]: true,
+  };
+  const bodies = Object.keys(outcomes);
+  const said = await Promise.all(bodies.map((body) => run(limited(body), 20_000)));
+  expect(Object.fromEntries(bodies.map((body, index) => [body, said[index]?.stdout || said[index]]))).toEqual(
+    Object.fromEntries(bodies.map((body) => [body, `${outcomes[body]}\n`])),
+  );
 });
 
 it('C16: unref() before connect() lets the process end while the attempt is pending', async () => {

@@ -127,6 +127,8 @@ export class RateLimits {
   readonly read: DirectionLimit;
   readonly write: DirectionLimit;
   config: TokenBucketConfig | null = null;
+  /** Whether the process is kept alive until it may go on. */
+  holding = false;
   #group: RateLimitGroup | null = null;
   readonly #base: EventBase;
   readonly #timer: TickTimer;
