@@ -111,6 +111,9 @@ export abstract class BuffereventCore {
     }
     this.#tap?.close();
     if (channels.close.hasSubscribers) channels.close.publish({ bufferevent: this, cause: this.closing.cause });
+    const { upper } = this.callbacks;
+    this.callbacks.upper = null;
+    upper?.lowerFreed();
   }
 
   /** @internal The transport's part of {@link flush}. @returns whether something moved */
@@ -499,11 +502,17 @@ export abstract class BuffereventCore {
     this.finish({ kind: 'clean' }, false);
   }
 
-  /** @internal From now on, `upper` is told what the handlers would be told. Throws when somebody is over it already. */
+  /**
+   * @internal From now on, `upper` is told what the handlers would be told. Throws when somebody is over it already, and
+   * after a failure, which would not be told again.
+   */
   cover(upper: Upper): CoveredBufferevent {
     this.checkNotFreed();
     if (this.callbacks.upper !== null) {
       throw new BuffereventError('ERR_BUFFEREVENT_COVERED', 'another bufferevent lies over this one');
+    }
+    if (this.failure !== null) {
+      throw new BuffereventError('ERR_BUFFEREVENT_CLOSED', 'a bufferevent over one that has failed');
     }
     this.callbacks.upper = upper;
     const { callbacks, inputSide, outputSide, closing } = this;

@@ -18,6 +18,8 @@ export interface Upper {
   lowerEvent(event: BuffereventEvent): void;
   /** Nothing more will be read, after a failed write: no event of its own (B40), but who waits for bytes has to know. */
   lowerReadFailed(error: Error): void;
+  /** Somebody else has freed it. */
+  lowerFreed(): void;
 }
 
 /** Of most connections nothing waits: they share this, and never add to it. */

@@ -3,6 +3,7 @@ import type { Evbuffer } from 'evbuffer';
 import { checkBoolean, checkLayer, checkObject } from './arguments.js';
 import { Bufferevent } from './bufferevent.js';
 import type { CoveredBufferevent } from './covered.js';
+import { freedError } from './errors.js';
 import type { BuffereventEvent, BuffereventHandlers, Direction } from './events.js';
 import type { FlushMode, Layer, LayerResult } from './layer.js';
 import { framed } from './layer-stack.js';
@@ -64,8 +65,8 @@ export class FilterBufferevent extends Bufferevent {
 
   /**
    * @throws BuffereventError `ERR_BUFFEREVENT_COVERED` when another filter is over `underlying` already,
-   *   `ERR_BUFFEREVENT_FREED`; `TypeError`/`RangeError` for malformed and for unknown options; what the layer's `attach` throws. Nothing was taken
-   *   over then.
+   *   `ERR_BUFFEREVENT_CLOSED` when it has failed, `ERR_BUFFEREVENT_FREED`; `TypeError`/`RangeError` for malformed and for
+   *   unknown options; what the layer's `attach` throws. Nothing was taken over then.
    */
   constructor(underlying: Bufferevent, options: FilterOptions = {}) {
     checkUnderlying(underlying);
@@ -211,6 +212,16 @@ export class FilterBufferevent extends Bufferevent {
   lowerReadFailed(error: Error): void {
     this.#lowerFailure = { kind: 'error', direction: 'read', error };
     this.#receive();
+    this.wake();
+  }
+
+  /** @internal The bytes that were not taken are lost; a failure behind them is not. */
+  lowerFreed(): void {
+    if (this.#covered === null) return;
+    const failure = this.#lowerFailure;
+    this.#lowerFailure = null;
+    if (failure === null) this.closing.settle({ kind: 'freed' });
+    this.failed('read', failure?.error ?? freedError());
     this.wake();
   }
 

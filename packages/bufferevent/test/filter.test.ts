@@ -605,6 +605,140 @@ function pass() {
   return { name: 'pass', decode: passing, encode: passing };
 }
 
+describe('one below that its owner frees, or that has failed', () => {
+  inWorlds(['memory', ...sockets], (world) => {
+    it('B104: what its owner frees is one error of the filter, and everything that waits is told', async () => {
+      for (const closeOnFree of [true, false]) {
+        world.log.length = 0;
+        const { bev } = await world.accepted({});
+        const filter = world.keep(new FilterBufferevent(bev, { closeOnFree, handlers: world.record('filter') }));
+        const top = world.keep(new FilterBufferevent(filter, { handlers: world.record('top') }));
+        const waiting = [top.read(), top.readLine(), filter.read()].map(rejection);
+        top.disable('write');
+        top.write('never sent');
+        waiting.push(rejection(top.drained()));
+        bev.free();
+        for (const error of await Promise.all(waiting)) expect(error).toMatchObject({ code: 'ERR_BUFFEREVENT_FREED' });
+        expect(await filter.closed).toEqual({ kind: 'freed' });
+        expect(top.write('dropped')).toBe(false);
+        await world.until(() => world.log.length > 0, 'the event');
+        expect(world.log).toEqual(['top error ERR_BUFFEREVENT_FREED read']);
+        expect(await top.end()).toMatchObject({ error: { code: 'ERR_BUFFEREVENT_FREED' } });
+      }
+    });
+
+    it('B104: a filter that frees the one below, or is freed with it, is told nothing', async () => {
+      for (const closeOnFree of [true, false]) {
+        const { bev } = await world.accepted({});
+        const filter = world.keep(new FilterBufferevent(bev, { closeOnFree, handlers: world.record('filter') }));
+        const other = await world.accepted({});
+        const freed = world.keep(new FilterBufferevent(other.bev, { closeOnFree, handlers: world.record('freed') }));
+        filter.free();
+        other.bev.free();
+        freed.free();
+        bev.free();
+        expect([await filter.closed, await freed.closed]).toEqual([{ kind: 'freed' }, { kind: 'freed' }]);
+        await turn();
+        expect(world.log).toEqual([]);
+      }
+    });
+  });
+
+  inMemory((world) => {
+    it('B104: freed from a handler of the filter: what came before is told, then the error', async () => {
+      const { filter, under, peer } = overPair(world);
+      const above = world.record('filter', { onRead: () => under.free() });
+      filter.setHandlers(above);
+      filter.enable('read');
+      peer.write('last');
+      await world.settle();
+      expect(world.log).toEqual(['filter read 4', 'filter error ERR_BUFFEREVENT_FREED read']);
+      expect(text(contents(filter.input))).toBe('last');
+      expect(filter.enabled).toEqual(['write']);
+    });
+
+    it('B104: bytes that are lost with it are followed by no end', async () => {
+      const { bev, peer } = await world.accepted({});
+      bev.enable('read');
+      peer.send('never taken');
+      peer.end();
+      await world.settle();
+      const filter = world.keep(new FilterBufferevent(bev, { handlers: world.record('filter') }));
+      await world.settle();
+      bev.free();
+      await world.settle();
+      filter.enable('read');
+      await world.settle();
+      expect(world.log).toEqual(['filter error ERR_BUFFEREVENT_FREED read']);
+    });
+
+    it('B104: a failure that was to come behind its bytes is what is told', async () => {
+      const { bev, peer } = await world.accepted({});
+      bev.watchPeer = true;
+      bev.enable('read');
+      peer.send('never taken');
+      await world.settle();
+      const filter = world.keep(new FilterBufferevent(bev, { handlers: world.record('filter') }));
+      await world.settle();
+      peer.reset();
+      await bev.closed;
+      expect(world.log).toEqual([]);
+      bev.free();
+      await world.settle();
+      expect(world.log).toEqual(['filter error ECONNRESET read']);
+      expect(await filter.closed).toMatchObject({ kind: 'reset' });
+    });
+
+    it('B61: end() of the filter is over when the one below is freed meanwhile', async () => {
+      const { filter, under } = overPair(world);
+      const ended = filter.end();
+      await world.settle();
+      under.free();
+      expect(await ended).toEqual({ kind: 'freed' });
+      await world.settle();
+      expect(filter.freed).toBe(true);
+    });
+
+    it('B67: disposal of the base tells a filter as it tells others: promises, no event', async () => {
+      const base = world.newBase();
+      const [under] = createPair(base);
+      const filter = new FilterBufferevent(under, { handlers: world.record('filter') });
+      const waiting = rejection(filter.read());
+      await base[Symbol.asyncDispose]();
+      expect(await waiting).toMatchObject({ code: 'ERR_BUFFEREVENT_FREED' });
+      expect(await filter.closed).toEqual({ kind: 'freed' });
+      await world.settle();
+      expect(world.log).toEqual([]);
+    });
+
+    it('B100: over one that has failed no filter can be made, in whichever direction; over one that connects again it can', async () => {
+      const { bev, peer } = await world.accepted({});
+      bev.enable('read');
+      peer.reset();
+      await bev.closed;
+      expect(() => new FilterBufferevent(bev)).toThrow(expect.objectContaining({ code: 'ERR_BUFFEREVENT_CLOSED' }));
+      const [under, partner] = createPair(world.base);
+      world.keep(under);
+      partner.free();
+      under.write('nowhere');
+      await under.closed;
+      expect(() => new FilterBufferevent(under)).toThrow(expect.objectContaining({ code: 'ERR_BUFFEREVENT_CLOSED' }));
+      const listener = await world.listen({});
+      const refusing = await world.listen({});
+      const nobody = ipOf(refusing);
+      await refusing.close();
+      const socket = world.keep(new SocketBufferevent(world.base));
+      socket.connect(nobody);
+      await socket.closed;
+      expect(() => new FilterBufferevent(socket)).toThrow(expect.objectContaining({ code: 'ERR_BUFFEREVENT_CLOSED' }));
+      socket.connect(ipOf(listener));
+      const filter = world.keep(new FilterBufferevent(socket, { handlers: world.record('filter') }));
+      await world.until(() => world.log.includes('filter connected'), 'the connection');
+      expect(filter.freed).toBe(false);
+    });
+  });
+});
+
 describe('giving back', () => {
   inWorlds(['memory', ...sockets], (world) => {
     it('FI-11: without closeOnFree the one below comes back with its handlers and what was enabled, and works', async () => {
