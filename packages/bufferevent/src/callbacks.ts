@@ -66,6 +66,11 @@ export class PendingCallbacks implements CallbackSource {
     return this.#handlers;
   }
 
+  /** Who is called now: nobody once this one is covered, which a handler may do before the next one of a run. */
+  get #listening(): BuffereventHandlers | null {
+    return this.upper === null ? this.#handlers : null;
+  }
+
   get context(): HandlerContext | null {
     return this.#context;
   }
@@ -87,21 +92,21 @@ export class PendingCallbacks implements CallbackSource {
   /** Triggers do nothing while the handler for them is missing (CB-3). */
   readable(forced: boolean): void {
     if (this.upper !== null) this.upper.lowerReadable();
-    if (this.upper !== null || this.#handlers?.onRead === undefined) return;
+    if (this.#listening?.onRead === undefined) return;
     this.#flags |= READ;
     if (forced) this.#flags |= READ_FORCED;
     this.#queue();
   }
 
   writable(): void {
-    if (this.upper !== null || this.#handlers?.onWrite === undefined) return;
+    if (this.#listening?.onWrite === undefined) return;
     this.#flags |= WRITE;
     this.#queue();
   }
 
   event(event: BuffereventEvent): void {
     if (this.upper !== null) this.upper.lowerEvent(event);
-    if (this.upper !== null || this.#handlers?.onEvent === undefined) return;
+    if (this.#listening?.onEvent === undefined) return;
     if (event.kind === 'connected') this.#connected = event;
     else if (this.#events === none) this.#events = [event];
     else this.#events.push(event);
@@ -127,17 +132,17 @@ export class PendingCallbacks implements CallbackSource {
   /** One turn's callbacks. Never throws; what users throw surfaces later (C19). */
   runCallbacks(): void {
     this.#flags &= ~QUEUED;
-    if (this.#is(DROPPED) || this.upper !== null) return;
+    if (this.#is(DROPPED)) return;
     this.#flags |= RUNNING;
-    if (this.#connected !== null && this.#handlers?.onEvent !== undefined) {
+    if (this.#connected !== null && this.#listening?.onEvent !== undefined) {
       const event = this.#connected;
       this.#connected = null;
-      this.#runEvent(event);
+      this.#run(this.#listening.onEvent, this.#listening, event);
     }
-    if (this.#is(READ) && !this.#is(DROPPED)) this.#runRead();
-    if (this.#is(WRITE) && !this.#is(DROPPED) && this.#handlers?.onWrite !== undefined) {
+    if (this.#is(READ)) this.#runRead();
+    if (this.#is(WRITE) && this.#listening?.onWrite !== undefined) {
       this.#flags &= ~WRITE;
-      this.#run(this.#handlers.onWrite, this.#handlers);
+      this.#run(this.#listening.onWrite, this.#listening);
     }
     if (this.#events.length > 0) this.#runEvents();
     this.#flags &= ~RUNNING;
@@ -155,41 +160,41 @@ export class PendingCallbacks implements CallbackSource {
   }
 
   #runRead(): void {
-    const onRead = this.#handlers?.onRead;
-    if (onRead === undefined) return;
+    const handlers = this.#listening;
+    if (handlers?.onRead === undefined) return;
     const forced = this.#is(READ_FORCED);
     this.#flags &= ~READ;
     this.#flags &= ~READ_FORCED;
-    if (forced || this.#bev.hasReadableInput) this.#run(onRead, this.#handlers);
+    if (forced || this.#bev.hasReadableInput) this.#run(handlers.onRead, handlers);
   }
 
-  /** What a handler adds waits for the next turn; what it leaves behind by removing `onEvent` waits for the next one. */
+  /**
+   * What a handler adds waits for the next turn; what it leaves behind by removing `onEvent` waits for the next one, and
+   * by covering this one is for who lies over it.
+   */
   #runEvents(): void {
     const events = this.#events;
     this.#events = none;
     for (let i = 0; i < events.length && !this.#is(DROPPED); i++) {
-      if (this.#handlers?.onEvent === undefined) {
+      const event = events[i] as BuffereventEvent;
+      if (this.upper !== null) this.upper.lowerEvent(event);
+      else if (this.#handlers?.onEvent !== undefined) this.#run(this.#handlers.onEvent, this.#handlers, event);
+      else {
         this.#events = [...events.slice(i), ...this.#events];
         return;
       }
-      this.#runEvent(events[i] as BuffereventEvent);
     }
-  }
-
-  #runEvent(event: BuffereventEvent): void {
-    const handlers = this.#handlers;
-    if (handlers?.onEvent !== undefined) this.#run(handlers.onEvent, handlers, event);
   }
 
   #run(
     handler: (bev: Bufferevent, event: BuffereventEvent) => void,
-    self: BuffereventHandlers | null | undefined,
+    self: BuffereventHandlers,
     event?: BuffereventEvent,
   ): void {
     const context = this.#context;
     try {
-      if (context === null) handler.call(self as BuffereventHandlers, this.#bev, event as BuffereventEvent);
-      else context.run(handler, self as BuffereventHandlers, this.#bev, event as BuffereventEvent);
+      if (context === null) handler.call(self, this.#bev, event as BuffereventEvent);
+      else context.run(handler, self, this.#bev, event as BuffereventEvent);
     } catch (error) {
       surface(error);
     }

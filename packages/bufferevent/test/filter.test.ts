@@ -605,6 +605,105 @@ function pass() {
   return { name: 'pass', decode: passing, encode: passing };
 }
 
+describe('covering inside a run of callbacks', () => {
+  inWorlds(['memory', ...sockets], (world) => {
+    it('B100: one that its own handler covers calls back no more in that run; what is left is told above', async () => {
+      const { bev, peer } = await world.accepted({});
+      const below = world.record('below', {
+        onRead(bev) {
+          if (bev.input.readLine('lf') !== 'upgrade') return;
+          world.keep(new FilterBufferevent(bev, { handlers: world.record('filter') })).enable('read');
+        },
+      });
+      bev.setHandlers(below);
+      bev.enable('read');
+      bev.trigger('write');
+      bev.triggerEvent({ kind: 'peer-closed' });
+      bev.input.prepend('upgrade\n');
+      bev.trigger('read');
+      peer.send('payload');
+      peer.end();
+      await world.until(() => world.log.includes('filter eof'), 'the end');
+      const [first, ...rest] = world.log;
+      expect(first).toMatch(/^below read/);
+      expect(rest.filter((line) => line.startsWith('below'))).toEqual([]);
+      expect(rest.filter((line) => !line.startsWith('filter read'))).toEqual(['filter peer-closed', 'filter eof']);
+      expect(bev.freed).toBe(false);
+    });
+  });
+
+  inMemory((world) => {
+    it('B100: an end that waits behind the handler is the end of the filter, behind what came before', async () => {
+      const [a, b] = createPair(world.base);
+      const below = world.record('below', {
+        onRead(bev) {
+          bev.input.readLine('lf');
+          world.keep(new FilterBufferevent(bev, { handlers: world.record('filter') })).enable('read');
+        },
+      });
+      b.setHandlers(below);
+      b.enable('read');
+      a.write('STARTTLS\nmore');
+      a.halfClose();
+      for (const bev of [a, b]) world.keep(bev);
+      await world.settle();
+      expect(world.log).toEqual(['below read 13', 'filter read 4', 'filter eof']);
+    });
+
+    it('B100, B103: what waits for one that the handler of another covers meanwhile is told above', async () => {
+      const [first, second] = createPair(world.base, { handlers: [undefined, world.record('below')] });
+      const filters: FilterBufferevent[] = [];
+      const covering = world.record('first', {
+        onEvent() {
+          const filter = world.keep(new FilterBufferevent(second, { handlers: world.record('filter') }));
+          filter.enable('read');
+          filters.push(filter);
+        },
+      });
+      first.setHandlers(covering);
+      for (const bev of [first, second]) {
+        world.keep(bev);
+        bev.setTimeouts({ readMs: 50 });
+        bev.enable('read');
+        await world.settle();
+      }
+      await world.advance(50);
+      expect(world.log).toEqual(['first timeout read', 'filter timeout read']);
+      expect(filters[0]?.enabled).toEqual(['write']);
+      filters[0]?.enable('read');
+      first.write('later');
+      await world.settle();
+      expect(world.log).toContain('filter read 5');
+    });
+
+    it('B100: a filter that is freed again in the handler leaves the rest of the run to the handlers', async () => {
+      const { bev } = await world.accepted({});
+      const below = world.record('below', {
+        onRead: (bev) => new FilterBufferevent(bev, { closeOnFree: false }).free(),
+      });
+      bev.setHandlers(below);
+      bev.trigger('read', { ignoreWatermarks: true });
+      bev.trigger('write');
+      bev.triggerEvent({ kind: 'peer-closed' });
+      await world.settle();
+      expect(world.log).toEqual(['below read 0', 'below write', 'below peer-closed']);
+    });
+
+    it('B61: callbacks that waited when it was covered do not keep it from being freed', async () => {
+      const [under, peer] = createPair(world.base, { handlers: [world.record('below'), undefined] });
+      for (const bev of [under, peer]) world.keep(bev);
+      under.trigger('read', { ignoreWatermarks: true });
+      const filter = world.keep(new FilterBufferevent(under));
+      filter.enable('read');
+      peer.free();
+      expect(await under.end()).toEqual({ kind: 'clean' });
+      await world.settle();
+      expect(under.freed).toBe(true);
+      expect(world.log).toEqual([]);
+    });
+  });
+});
+
 describe('one below that its owner frees, or that has failed', () => {
   inWorlds(['memory', ...sockets], (world) => {
     it('B104: what its owner frees is one error of the filter, and everything that waits is told', async () => {
