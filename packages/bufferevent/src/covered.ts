@@ -71,6 +71,11 @@ export class CoveredBufferevent {
     else if (resumed) this.#bev.wake();
   }
 
+  /** Writing goes on below, after a time-out that has disabled it there. */
+  resumeWriting(): void {
+    if (!this.#bev.freed) this.#bev.enable('write');
+  }
+
   flush(direction: Direction, mode: FlushMode): boolean {
     return !this.#bev.freed && this.#bev.flush(direction, mode);
   }

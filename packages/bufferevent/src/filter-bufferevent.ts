@@ -60,6 +60,8 @@ export class FilterBufferevent extends Bufferevent {
   #opened = false;
   #endPassed = false;
   #endReceived = false;
+  /** A time-out has disabled writing below too: enabling it here enables it there again (B53). */
+  #lowerWriteTimedOut = false;
   /** The failure of the one below, held until its input was taken. */
   #lowerFailure: Extract<BuffereventEvent, { kind: 'error' }> | null = null;
 
@@ -235,7 +237,10 @@ export class FilterBufferevent extends Bufferevent {
     if (direction !== 'write') this.inputSide.timedOut(error);
     if (direction !== 'read') this.outputSide.timedOut(error);
     if (direction === 'read') this.inputSide.gate.enabled = false;
-    if (direction === 'write') this.outputSide.gate.enabled = false;
+    if (direction === 'write') {
+      this.outputSide.gate.enabled = false;
+      this.#lowerWriteTimedOut = true;
+    }
   }
 
   /** @internal */
@@ -289,6 +294,10 @@ export class FilterBufferevent extends Bufferevent {
   #send(flushing = false): void {
     const covered = this.#covered;
     if (covered === null) return;
+    if (this.#lowerWriteTimedOut && this.outputSide.gate.enabled) {
+      this.#lowerWriteTimedOut = false;
+      covered.resumeWriting();
+    }
     const { output, highMark: high } = covered;
     const room = flushing || high === 0 ? Infinity : Math.max(0, high - output.length);
     const cap = Math.min(framed(high), this.base.limits.outputMaxBytes) - output.length;

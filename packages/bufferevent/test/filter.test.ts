@@ -1023,6 +1023,47 @@ describe('time-outs', () => {
       expect(world.log.filter((line) => line.includes('timeout'))).toEqual(['filter timeout read']);
     });
 
+    it('B53, B103: a write time-out below is told above, and enabling goes on, also from within the event', async () => {
+      for (const within of [true, false]) {
+        world.log.length = 0;
+        const { bev, peer } = await world.accepted({});
+        const filter = world.keep(new FilterBufferevent(bev));
+        const then = { onEvent: (bev: Bufferevent) => void (within && bev.enable('write')) };
+        const top = world.keep(new FilterBufferevent(filter, { handlers: world.record('top', then) }));
+        const size = 256 * KiB;
+        peer.stopReading();
+        bev.setTimeouts({ writeMs: 50 });
+        top.write(pattern(size));
+        await world.settle();
+        await world.advance(60);
+        expect(world.log).toEqual(['top timeout write']);
+        if (within) {
+          await world.advance(60);
+          expect(world.log).toEqual(['top timeout write', 'top timeout write']);
+        } else {
+          peer.readOn();
+          await world.settle();
+          expect([top.enabled, filter.enabled, bev.enabled]).toEqual([[], [], []]);
+          top.enable('write');
+        }
+        peer.readOn();
+        await world.until(() => peer.receivedBytes === size, 'the rest');
+        expect([top.enabled, filter.enabled, bev.enabled]).toEqual([['write'], ['write'], ['write']]);
+      }
+    });
+
+    it('FR-4: writing that its owner has disabled below stays disabled, whatever the filter enables', async () => {
+      const { filter, under, peer } = overPair(world, { closeOnFree: false });
+      under.disable('write');
+      filter.write('x');
+      filter.disable('write');
+      filter.enable('write');
+      await world.settle();
+      expect(under.enabled).toEqual([]);
+      under.enable('write');
+      expect(text(await peer.read(1))).toBe('x');
+    });
+
     it('FI-9, TO-4: a time-out below is told above, and enabling goes on', async () => {
       const { filter, under, peer } = overPair(world, { handlers: world.record('filter') });
       under.setTimeouts({ readMs: 50 });
