@@ -110,6 +110,8 @@ export class Closing {
 export function causeOf(error: Error, event: BuffereventEvent | undefined): CloseCause {
   if (event?.kind === 'timeout') return { kind: 'timeout', timeout: event.timeout, error };
   const { code } = error as { code?: string };
+  // Of one below.
+  if (code === 'ERR_BUFFEREVENT_FREED') return { kind: 'freed' };
   const reset = code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED';
   return { kind: reset ? 'reset' : 'error', error };
 }

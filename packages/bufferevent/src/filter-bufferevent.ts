@@ -220,10 +220,9 @@ export class FilterBufferevent extends Bufferevent {
   /** @internal The bytes that were not taken are lost; a failure behind them is not. */
   lowerFreed(): void {
     if (this.#covered === null) return;
-    const failure = this.#lowerFailure;
+    const error = this.#lowerFailure?.error ?? freedError();
     this.#lowerFailure = null;
-    if (failure === null) this.closing.settle({ kind: 'freed' });
-    this.failed('read', failure?.error ?? freedError());
+    this.failed('read', error);
     this.wake();
   }
 
