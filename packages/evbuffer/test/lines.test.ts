@@ -220,7 +220,7 @@ test('what was searched in vain is not looked at again, by readLine and readLine
   for (const take of ways) {
     for (const before of ways) {
       const buffer = new Evbuffer();
-      const memory = bytes('begun');
+      const memory = Uint8Array.from(bytes('begun'));
       buffer.addReference(memory);
       expect(before(buffer)).toBeNull();
       // Looking at it throws from now on.
