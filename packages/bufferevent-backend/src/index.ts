@@ -13,6 +13,7 @@ export { Errno, type ErrnoName, errnoMessage, errnoName, resultOfErrnoName } fro
 export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';
 export { HandleTable } from './handles.js';
 export { checkOptionNames, checkOwnOptions, type OptionNames } from './option-names.js';
+export { ProcessHold } from './process-hold.js';
 export { type Listed, Roster } from './roster.js';
 export type { BackendSupports } from './supports.js';
 export { surface, trace } from './surface.js';

@@ -4,13 +4,13 @@ import {
   HandleTable,
   type Lease,
   Operation,
+  ProcessHold,
   surface,
   type TraceRecord,
   trace,
 } from 'bufferevent-backend';
 import { Account, CompletionQueue } from './completion-queue.js';
 import type { NetHandle } from './net-handle.js';
-import { ProcessHold } from './process-hold.js';
 import { ReadMemory, type ReadSlab } from './read-memory.js';
 
 /**

@@ -23,8 +23,8 @@ import { Fifo } from './fifo.js';
 import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
 import { OwnerTable } from './owner-table.js';
-import { ProcessHold } from './process-hold.js';
 import { TimerQueue } from './timer-queue.js';
+import { WaitingHold } from './waiting-hold.js';
 
 export interface EventBaseOptions {
   /** The mechanism. Default `bufferevent-net`. */
@@ -106,7 +106,7 @@ export class EventBase {
   readonly #members = new Roster<Member>();
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();
-  readonly #hold = new ProcessHold();
+  readonly #hold = new WaitingHold();
   #turnDepth = 0;
   /** A step of a turn runs that is not the user's. The first who asks in it for the time reads it for all of it. */
   #inStep = false;
@@ -178,6 +178,7 @@ export class EventBase {
   async #dispose(): Promise<void> {
     if (EventBase.#default === this) EventBase.#default = null;
     for (const member of this.#members.all()) member.abandon();
+    this.#hold.dispose();
     await this.port[Symbol.asyncDispose]();
   }
 

@@ -2,8 +2,8 @@
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**
- * Keeps the process (or worker) alive while held (C16). One timer a port: all its sockets are unreferenced, because
- * referencing them one by one would cost a call per operation.
+ * Keeps the process (or worker) alive while held (C16), by one timer for all that is waited for: to reference sockets and
+ * timers one by one would cost a call per operation.
  */
 export class ProcessHold {
   #timer: NodeJS.Timeout | null = null;
