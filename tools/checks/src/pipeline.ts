@@ -91,6 +91,7 @@ if (unknown.length > 0) {
 }
 
 const summary: string[] = [];
+let stageFailure: string | undefined;
 for (const [name, stage] of Object.entries(stages)) {
   const isWanted = wanted.length > 0 ? wanted.includes(name) : name !== 'asan' || flags.asan || flags.nightly;
   if (!isWanted) continue;
@@ -108,12 +109,14 @@ for (const [name, stage] of Object.entries(stages)) {
   summary.push(`${failure === undefined ? 'ok    ' : 'FAILED'} ${name.padEnd(14)} ${took}`);
   console.log(`── ${name}: ${took}`);
   if (failure !== undefined) {
-    console.error(`\nstage ${name} failed: ${failure instanceof Error ? failure.message : failure}`);
+    stageFailure = `\nstage ${name} failed: ${failure instanceof Error ? failure.message : failure}`;
     break;
   }
 }
 
 if (summary.length > 1) console.log(`\n${summary.join('\n')}`);
+// At the end, which is what people are shown.
+if (stageFailure !== undefined) console.error(stageFailure);
 if (totals !== undefined) {
   for (const failure of totals.failures) console.log(`\n${failure}`);
   // A run that failed without a failing test (a crash, a leak found at exit) is not "0 failed".

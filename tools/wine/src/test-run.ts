@@ -6,6 +6,12 @@ import type { Staging } from './staging.js';
 import type { Suite } from './suites.js';
 import { type NodeMajor, WindowsProgram } from './windows-node.js';
 
+/** Where the logs are. */
+const logs = join(root, 'node_modules/.cache/wine-logs');
+
+/** What failed in the last run of the command; empty when nothing did. */
+export const failuresLog: string = join(logs, 'failures.log');
+
 export interface SuiteResult {
   /** Exit code of `node --test`; `null` when it was ended for taking too long. */
   readonly code: number | null;
@@ -24,7 +30,6 @@ export async function runSuite(
   logName: string,
 ): Promise<SuiteResult> {
   const folder = staging.add(suite.package);
-  const logs = join(root, 'node_modules/.cache/wine-logs');
   mkdirSync(logs, { recursive: true });
   const log = join(logs, `${suite.package}-${suite.file.replaceAll(/\W/g, '-')}-node${node}${logName}.log`);
   if (suite.surroundings !== undefined) prefix.surround(suite.surroundings);

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { missingPrograms, Prefix, WindowsProgram } from '../src/index.js';
+import { failuresLog, missingPrograms, Prefix, WindowsProgram } from '../src/index.js';
 
 const canRun = missingPrograms.length === 0 || process.env['REQUIRE_TOOLS'] === '1';
 if (!canRun) console.warn(`skipped: Node for Windows: ${missingPrograms.join(', ')} not found`);
@@ -121,6 +121,7 @@ describe.runIf(canRun)('the command', () => {
     const { status, output } = command(`it('is fine', () => {});`);
     expect(output).toMatch(/✔ is fine/);
     expect(output).toMatch(/under Wine: 1 of 1 runs ok\n$/);
+    expect(readFileSync(failuresLog, 'utf8')).toBe('');
     expect(status).toBe(0);
   });
 
@@ -146,6 +147,7 @@ describe.runIf(canRun)('the command', () => {
     const { status, output } = command(`it('is broken', () => { throw new Error('on purpose'); });`);
     expect(output).toMatch(/on purpose/);
     expect(output).toMatch(/under Wine: 0 of 1 runs ok\n/);
+    expect(readFileSync(failuresLog, 'utf8')).toMatch(/is broken/);
     expect(status).toBe(1);
   });
 });
