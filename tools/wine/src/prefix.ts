@@ -126,7 +126,10 @@ export class Prefix implements Disposable {
   }
 }
 
-/** Held as long as this process lives, however it ends: a name that the kernel gives to one process only. */
+/**
+ * Held as long as this process lives, however it ends: a name that the kernel gives to one process only. Of each network: runs in
+ * two of them do not see each other, and want caches of their own.
+ */
 async function claimed(folder: string): Promise<Server | null> {
   const server = createServer();
   // In the abstract space of Linux, where names are short.
