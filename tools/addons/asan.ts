@@ -1,7 +1,8 @@
-// asan.ts PACKAGE [--with FOLDER]… [FILE …]: runs the tests of a package over its addon with AddressSanitizer and
-// UndefinedBehaviorSanitizer, in vitest's processes and in every process that these start: all of them, or those named, for
-// wrong uses of memory, then its `scripts/leak-scenes.ts` for what is leaked. Any report fails the run, also one of a process
-// whose end nobody looks at. The tests of folders that stand on the addon run so every night.
+// asan.ts PACKAGE [--with FOLDER]… [--by-night WORDS]… [FILE …]: runs the tests of a package over its addon with
+// AddressSanitizer and UndefinedBehaviorSanitizer, in vitest's processes and in every process that these start: all of them, or
+// those in the files named, for wrong uses of memory, then its `scripts/leak-scenes.ts` for what is leaked. Any report fails the
+// run, also one of a process whose end nobody looks at. The tests of folders that stand on the addon, and those with such words in
+// their names, run so every night.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,7 +15,10 @@ import { PackageFolder } from './package-folder.mjs';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { with: { type: 'string', multiple: true, default: [] } },
+  options: {
+    with: { type: 'string', multiple: true, default: [] },
+    'by-night': { type: 'string', multiple: true, default: [] },
+  },
 });
 const [name, ...files] = positionals as [string, ...string[]];
 const of = new PackageFolder(name);
@@ -34,9 +38,12 @@ const addon = compileAddon(name, `build/asan/${of.target.target_name}.node`, { w
 const reports = mkdtempSync(join(tmpdir(), `${name}-asan-`));
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const standing = process.env['NIGHTLY'] === undefined ? [] : values.with.map((folder) => join(root, folder));
-/** All but those that judge resident memory: the sanitizer keeps what was freed. A process takes several times as long to start. */
-const tests = ['--testNamePattern', '^(?!.*costs bounded memory)', '--testTimeout', '60000'];
+const isNight = process.env['NIGHTLY'] !== undefined;
+const standing = isNight ? values.with.map((folder) => join(root, folder)) : [];
+/** Those that judge resident memory never: the sanitizer keeps what was freed. */
+const leftOut = ['costs bounded memory', ...(isNight ? [] : values['by-night'])];
+/** A process takes several times as long to start. */
+const tests = ['--testNamePattern', `^(?!.*(${leftOut.join('|')}))`, '--testTimeout', '60000'];
 
 /** Runs Node over the sanitized addon. */
 function runNode(words: readonly string[], folder: string, { detectLeaks }: { detectLeaks: boolean }): boolean {
@@ -59,6 +66,11 @@ function runNode(words: readonly string[], folder: string, { detectLeaks }: { de
   return status === 0;
 }
 
+function runTests(folder: string, ...words: readonly string[]): boolean {
+  const command = [vitest, 'run', '--config', '../../vitest.config.ts', ...tests, ...words, ...files];
+  return runNode(command, folder, { detectLeaks: false });
+}
+
 /** Of a report of leaks only what the addon took itself: what Node-API keeps for it goes with the process. */
 function ourPart(report: string): string {
   if (!report.includes('LeakSanitizer')) return report;
@@ -74,11 +86,9 @@ function isTakenByAddon(leak: string): boolean {
 
 try {
   const passed = [
-    ...[of.folder, ...standing].map((folder) =>
-      runNode([vitest, 'run', '--config', '../../vitest.config.ts', ...tests, ...files], folder, {
-        detectLeaks: false,
-      }),
-    ),
+    // Two files at a time: what is left of the tests of an addon measures nothing that its neighbours have a part in.
+    runTests(of.folder, '--maxWorkers', '2'),
+    ...standing.map((folder) => runTests(folder)),
     // Not in vitest, which ends its processes in a way that nothing is looked for.
     runNode(['--import', 'tsx', 'scripts/leak-scenes.ts'], of.folder, { detectLeaks: true }),
   ].every(Boolean);
