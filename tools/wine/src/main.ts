@@ -1,7 +1,6 @@
 // main.ts [--node 20|22] [--repeat N] [--everyday | --often] [FILE …]: the suites of suites.ts under Wine, or those in the files
 // named (`packages/bufferevent-net/test/compliance-node.ts`), with one Node for Windows or all of them. Of suites that are
 // repeated only those speak that fail; each round ends with a line that sums it up.
-import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { failuresIn, faultOf, passedIn } from './outcome.js';
@@ -10,7 +9,7 @@ import { missingPrograms } from './programs.js';
 import { Staging } from './staging.js';
 import { type Suite, suites } from './suites.js';
 import { lackingSurroundings } from './surroundings.js';
-import { failuresLog, runSuite } from './test-run.js';
+import { keepFailures, runSuite } from './test-run.js';
 import { NODE_VERSIONS, type NodeMajor } from './windows-node.js';
 import { workspacePackages } from './workspace-packages.js';
 
@@ -98,7 +97,7 @@ try {
     console.log(`round ${round} of ${rounds}: ${ok} of ${runsOfRound} runs ok, ${seconds.toFixed(1)} s`);
   }
   for (const failure of failures) console.error(failure);
-  writeFileSync(failuresLog, failures.join('\n'));
+  keepFailures(failures);
   const runs = rounds * runsOfRound;
   console.log(`under Wine: ${runs - failures.length} of ${runs} runs ok`);
   if (failures.length > 0) process.exitCode = 1;

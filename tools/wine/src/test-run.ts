@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../run/workspace.mjs';
 import type { Prefix } from './prefix.js';
@@ -11,6 +11,11 @@ const logs = join(root, 'node_modules/.cache/wine-logs');
 
 /** What failed in the last run of the command; empty when nothing did. */
 export const failuresLog: string = join(logs, 'failures.log');
+
+export function keepFailures(failures: readonly string[]): void {
+  mkdirSync(logs, { recursive: true });
+  writeFileSync(failuresLog, failures.join('\n'));
+}
 
 export interface SuiteResult {
   /** Exit code of `node --test`; `null` when it was ended for taking too long. */
