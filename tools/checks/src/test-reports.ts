@@ -35,6 +35,11 @@ export function removeTestReports(root: string, folders: readonly string[]): voi
   for (const folder of folders) rmSync(reportOf(root, folder), { force: true });
 }
 
+/** Those in which tests have run since their reports were removed. */
+export function foldersWithReports(root: string, folders: readonly string[]): string[] {
+  return folders.filter((folder) => existsSync(reportOf(root, folder)));
+}
+
 /** Adds up the reports of all packages that have tests. A package without a report, and a file that did not load, failed. */
 export function collectTestReports(root: string, folders: readonly string[]): TestTotals {
   let passed = 0;

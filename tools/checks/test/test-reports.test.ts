@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { collectTestReports, removeTestReports } from '../src/test-reports.js';
+import { collectTestReports, foldersWithReports, removeTestReports } from '../src/test-reports.js';
 
 const root = mkdtempSync(join(tmpdir(), 'test-reports-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -51,6 +51,8 @@ it('adds up tests, names what failed, and counts a file that did not load and a 
       'crashed: no report',
     ],
   });
+  expect(foldersWithReports(root, folders)).toEqual(['good', 'failing']);
   removeTestReports(root, folders);
+  expect(foldersWithReports(root, folders)).toEqual([]);
   expect(collectTestReports(root, folders)).toMatchObject({ passed: 0, failed: 3 });
 });
