@@ -66,8 +66,8 @@ function runNode(words: readonly string[], folder: string, { detectLeaks }: { de
   return status === 0;
 }
 
-function runTests(folder: string, ...words: readonly string[]): boolean {
-  const command = [vitest, 'run', '--config', '../../vitest.config.ts', ...tests, ...words, ...files];
+function runTests(folder: string): boolean {
+  const command = [vitest, 'run', '--config', '../../vitest.config.ts', ...tests, ...files];
   return runNode(command, folder, { detectLeaks: false });
 }
 
@@ -86,9 +86,8 @@ function isTakenByAddon(leak: string): boolean {
 
 try {
   const passed = [
-    // Two files at a time: what is left of the tests of an addon measures nothing that its neighbours have a part in.
-    runTests(of.folder, '--maxWorkers', '2'),
-    ...standing.map((folder) => runTests(folder)),
+    runTests(of.folder),
+    ...standing.map(runTests),
     // Not in vitest, which ends its processes in a way that nothing is looked for.
     runNode(['--import', 'tsx', 'scripts/leak-scenes.ts'], of.folder, { detectLeaks: true }),
   ].every(Boolean);
