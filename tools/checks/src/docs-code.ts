@@ -2,6 +2,7 @@
 // tagged `ts no-run` is only type-checked.
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { documents } from './documents.js';
@@ -76,17 +77,21 @@ export async function checkDocsCode(root: string): Promise<void> {
   const { unavailabilityReason } = await import('bufferevent-openssl');
   const withoutTls = unavailabilityReason();
   let skipped = 0;
-  for (const { place, file, code } of scripts) {
-    if (withoutTls !== null && code.includes("from 'bufferevent-openssl'")) {
-      if (process.env['REQUIRE_TOOLS'] === '1') throw new Error(`${place} needs TLS: ${withoutTls}`);
-      skipped += 1;
-      continue;
+  const queue = scripts.values();
+  async function runScripts(): Promise<void> {
+    for (const { place, file, code } of queue) {
+      if (withoutTls !== null && code.includes("from 'bufferevent-openssl'")) {
+        if (process.env['REQUIRE_TOOLS'] === '1') throw new Error(`${place} needs TLS: ${withoutTls}`);
+        skipped += 1;
+        continue;
+      }
+      console.log(`running ${place}`);
+      const { stdout } = await execute('tsx', [file], { cwd: root, env: { ...process.env, NODE_OPTIONS: '' } });
+      const wrong = unforetold(code, stdout);
+      if (wrong !== null) throw new Error(`${place} prints "${wrong}", which no comment there says (in this order)`);
     }
-    console.log(`running ${place}`);
-    const { stdout } = await execute('tsx', [file], { cwd: root, env: { ...process.env, NODE_OPTIONS: '' } });
-    const wrong = unforetold(code, stdout);
-    if (wrong !== null) throw new Error(`${place} prints "${wrong}", which no comment there says (in this order)`);
   }
+  await Promise.all(Array.from({ length: availableParallelism() }, runScripts));
   rmSync(folder, { recursive: true });
   if (skipped > 0) console.log(`skipped: ${skipped} blocks that need TLS: ${withoutTls}`);
   console.log(`${count} code blocks hold, ${scripts.length - skipped} of them were run`);

@@ -52,17 +52,15 @@ const stages: Record<string, () => void | Promise<void>> = {
   'addon-binary': async () => {
     if (process.platform !== 'linux') return console.log('skipped: the binary in the tarball is for Linux');
     if (!hasTools('the binary in the tarball', ['objdump', 'strip', 'g++', 'make', 'python3'])) return;
-    for (const name of packagesWithAddon(root, 'linux')) {
-      await run(process.execPath, ['tools/addons/prebuild.mjs', name]);
-      checkAddonBinary(root, name, process.arch, 'objdump');
-    }
+    const names = packagesWithAddon(root, 'linux');
+    await Promise.all(names.map((name) => run(process.execPath, ['tools/addons/prebuild.mjs', name])));
+    for (const name of names) checkAddonBinary(root, name, process.arch, 'objdump');
   },
   'win32-binary': async () => {
     if (!hasTools('the binaries for Windows', WIN32_TOOLS)) return;
-    for (const name of packagesWithAddon(root, 'win32')) {
-      await run('tsx', ['tools/addons/prebuild-win32.ts', name]);
-      checkWin32Binary(root, name);
-    }
+    const names = packagesWithAddon(root, 'win32');
+    await Promise.all(names.map((name) => run('tsx', ['tools/addons/prebuild-win32.ts', name])));
+    for (const name of names) checkWin32Binary(root, name);
   },
   clang: checkWithClang,
   'docs-code': () => checkDocsCode(root),
@@ -70,14 +68,14 @@ const stages: Record<string, () => void | Promise<void>> = {
   unit: async () => {
     removeTestReports(root, packageFolders());
     try {
-      // One package at a time: tests about time and memory want the machine to themselves.
+      // One package at a time: some tests want the machine to themselves (vitest.config.ts).
       await run('turbo', ['run', 'test', '--concurrency=1', '--continue=always'], { TEST_REPORT: '1' });
     } finally {
       totals = collectTestReports(root, packageFolders());
     }
   },
   ...(flags.nightly ? { arm64: checkArm64, 'node-versions': checkNodeVersions } : {}),
-  'node-test': () => turbo('test:node', '--concurrency=1'),
+  'node-test': () => turbo('test:node', '--concurrency=2'),
   wine: () => checkUnderWine(flags.nightly),
   'self-test': async () => {
     const size = ['--connections', `${selfTestSize.connections}`, '--bytes', `${selfTestSize.mebibytes * 2 ** 20}`];
