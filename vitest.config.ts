@@ -5,7 +5,6 @@ const everyTest = 'test/**/*.test.ts';
 /** Files that measure time or the growth of memory, or bring the machine to its limits: nothing runs beside them. */
 const alone = [
   'adapter-leak',
-  'chaos',
   'file-sending',
   'half-finished-handshakes',
   'hostile',
