@@ -12,6 +12,7 @@ const alone = [
   'leaks',
   'memory-left',
   'rate-limit-precision',
+  'self-test',
   'start',
   'timeouts',
 ].map((name) => `test/**/${name}.test.ts`);
