@@ -19,8 +19,8 @@ export interface Suite {
 }
 
 export const suites: readonly Suite[] = [
-  { package: 'bufferevent-backend-compliance', file: 'test/node-runner.mjs', limitMinutes: 3 },
-  { package: 'bufferevent', file: 'test/compliance-node.mjs', limitMinutes: 3 },
+  { package: 'bufferevent-backend-compliance', file: 'test/node-runner.mjs', limitMinutes: 3, nightly: true },
+  { package: 'bufferevent', file: 'test/compliance-node.mjs', limitMinutes: 3, nightly: true },
   { package: 'bufferevent-net', file: 'test/compliance-node.js', limitMinutes: 5, nightly: true },
   { package: 'bufferevent-iocp', file: 'test/completion-port-node.js', limitMinutes: 1 },
   { package: 'bufferevent-iocp', file: 'test/operations-node.js', limitMinutes: 10 },
