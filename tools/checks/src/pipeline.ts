@@ -75,8 +75,7 @@ const stages: Record<string, () => void | Promise<void>> = {
     }
   },
   ...(flags.nightly ? { arm64: checkArm64, 'node-versions': checkNodeVersions } : {}),
-  // By day the portable part runs under vitest only.
-  'node-test': () => turbo('test:node', ...(flags.nightly ? ['test:node:portable'] : []), '--concurrency=2'),
+  'node-test': () => turbo('test:node', '--concurrency=2'),
   wine: () => checkUnderWine(flags.nightly),
   'self-test': async () => {
     const size = ['--connections', `${selfTestSize.connections}`, '--bytes', `${selfTestSize.mebibytes * 2 ** 20}`];
