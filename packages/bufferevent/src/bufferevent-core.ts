@@ -519,10 +519,19 @@ export abstract class BuffereventCore {
     return new CoveredBufferevent(this as unknown as Bufferevent, callbacks, inputSide, outputSide, closing);
   }
 
-  /** @internal For whoever lies over it. */
-  get connectionState(): { isOpen: boolean; isAlive: boolean; settled: boolean } {
-    const { isOpen, isAlive } = this;
-    return { isOpen, isAlive, settled: this.outputSide.length === 0 && this.settled() };
+  /** @internal For whoever lies over it, as the two after it. */
+  get transportIsOpen(): boolean {
+    return this.isOpen;
+  }
+
+  /** @internal */
+  get transportIsAlive(): boolean {
+    return this.isAlive;
+  }
+
+  /** @internal Whether the system has taken everything that went into the output. */
+  get allSettled(): boolean {
+    return (this.#outputSide === null || this.#outputSide.length === 0) && this.settled();
   }
 
   /** @internal Frees at the wish of whoever lies over it. Resolves when the transport is gone. */

@@ -27,16 +27,16 @@ export class CoveredBufferevent {
   }
 
   get isOpen(): boolean {
-    return this.#bev.connectionState.isOpen;
+    return this.#bev.transportIsOpen;
   }
 
   get isAlive(): boolean {
-    return this.#bev.connectionState.isAlive;
+    return this.#bev.transportIsAlive;
   }
 
   /** Whether the system has taken everything that went into its output. */
   get settled(): boolean {
-    return this.#bev.connectionState.settled;
+    return this.#bev.allSettled;
   }
 
   /** Whether its output was ended, by whomever. */

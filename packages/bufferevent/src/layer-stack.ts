@@ -107,12 +107,15 @@ export class LayerStack implements StageOwner, StackInside {
 
   /** Whether payload passes. */
   get isOpen(): boolean {
-    return this.stages.every(({ isOpen }) => isOpen);
+    for (const stage of this.stages) if (!stage.isOpen) return false;
+    return true;
   }
 
   /** Whether nothing of what was taken from the output is still on its way to the transport. */
   get isDrained(): boolean {
-    return this.wire.length === 0 && !this.stages.some((stage) => stage.holdsOutput);
+    if (this.wire.length > 0) return false;
+    for (const stage of this.stages) if (stage.holdsOutput) return false;
+    return true;
   }
 
   /** Whether a layer has failed, and the transport has not: what is in `wire` was for the peer to know (an alert). */
@@ -127,7 +130,8 @@ export class LayerStack implements StageOwner, StackInside {
 
   /** Whether every layer has heard its end: nothing more is to come from the transport. */
   get decodingEnded(): boolean {
-    return this.stages.every(({ decodingEnded }) => decodingEnded);
+    for (const { decodingEnded } of this.stages) if (!decodingEnded) return false;
+    return true;
   }
 
   #bottom(): LayerStage {
@@ -247,13 +251,24 @@ export class LayerStack implements StageOwner, StackInside {
 
   /** Decodes what is there, as far as there is room above. */
   pumpIn(): void {
-    this.#run(() => this.#decoding.pump());
+    if (!this.#enter()) return;
+    try {
+      this.#decoding.pump();
+    } finally {
+      this.#leave();
+    }
   }
 
   /** Encodes what the user wrote, as far as there is room below, and the end after it. */
   pumpOut(): void {
     const wanted = this.#wantsInput();
-    this.#run(() => this.#encoding.pump());
+    if (this.#enter()) {
+      try {
+        this.#encoding.pump();
+      } finally {
+        this.#leave();
+      }
+    }
     // Encoding may have begun what needs an answer, a negotiation for instance, which may have come already.
     if (!wanted && this.#wantsInput()) this.#host.wake();
     const flushed = this.#encoding.takeFlushed();
@@ -271,12 +286,13 @@ export class LayerStack implements StageOwner, StackInside {
    * @returns whether one of them did something
    */
   flush(direction: Direction, mode: FlushMode): boolean {
-    let moved = false;
     if (direction === 'write' && mode !== 'normal' && this.#started) this.#encoding.askToFlush(mode);
-    this.#run(() => {
-      moved = direction === 'write' ? this.#encoding.flush() : this.#decoding.flush(mode);
-    });
-    return moved;
+    if (!this.#enter()) return false;
+    try {
+      return direction === 'write' ? this.#encoding.flush() : this.#decoding.flush(mode);
+    } finally {
+      this.#leave();
+    }
   }
 
   /** A layer that is being called is freed when it has returned. */
@@ -307,20 +323,23 @@ export class LayerStack implements StageOwner, StackInside {
     return this.#failed || this.#freed;
   }
 
-  /** Layers are never called from inside one another: what they cause meanwhile is looked at afterwards. */
-  #run(pump: () => void): void {
-    if (this.isOver() || !this.#started) return;
+  /**
+   * Layers are never called from inside one another: what they cause meanwhile is looked at afterwards.
+   * @returns whether they may be called now, until {@link #leave}
+   */
+  #enter(): boolean {
+    if (this.isOver() || !this.#started) return false;
     if (this.#running) {
       this.#host.wake();
-      return;
+      return false;
     }
     this.#running = true;
-    try {
-      pump();
-    } finally {
-      this.#running = false;
-      if (this.#freed) this.#letGo();
-    }
+    return true;
+  }
+
+  #leave(): void {
+    this.#running = false;
+    if (this.#freed) this.#letGo();
   }
 
   roomIn(held: number, starved: boolean, direction: Direction): number {
