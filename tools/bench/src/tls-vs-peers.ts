@@ -14,9 +14,10 @@ import { toMarkdown } from './tls/report.js';
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '7' },
-    /** CPU time of each round, and of what comes before the first one, when V8 compiles. */
+    /** CPU time of each round, of what comes before each, and of what comes before the first one, when V8 compiles. */
     seconds: { type: 'string', default: '2' },
-    'warm-up': { type: 'string', default: '8' },
+    'lead-in': { type: 'string', default: '1' },
+    'warm-up': { type: 'string', default: '24' },
     'idle-rounds': { type: 'string', default: '3' },
     'idle-connections': { type: 'string', default: '10000' },
     'churn-connections': { type: 'string', default: '20000' },
@@ -45,6 +46,7 @@ const results = await measureAll({
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
     warmUpSeconds: Number(values['warm-up']),
+    leadInSeconds: Number(values['lead-in']),
     idleRounds: Number(values['idle-rounds']),
     idleConnections: Number(values['idle-connections']),
     churnConnections: Number(values['churn-connections']),

@@ -57,12 +57,15 @@ async function printedBy<Answer>(
 /** CPU seconds of what is measured. */
 export interface Duration {
   readonly warmUpSeconds: number;
+  /** Before each round: who has slept while others worked finds caches cold, and what V8 has tidied away. */
+  readonly leadInSeconds: number;
   readonly seconds: number;
 }
 
 /** A peer in processes of its own, all of which live from the first round to the last: V8 is given the time that it takes. */
 export interface Worker extends Disposable {
   warmUp(): Promise<void>;
+  /** Its lead-in is not part of what is measured. */
   round(): Promise<Round>;
 }
 
@@ -81,7 +84,7 @@ async function startWork({ task, unitSize }: Work, peer: PeerId, duration: Durat
   };
   const worker: Worker = {
     warmUp: () => workFor(duration.warmUpSeconds).then(() => {}),
-    round: () => workFor(duration.seconds),
+    round: () => workFor(duration.leadInSeconds).then(() => workFor(duration.seconds)),
     [Symbol.dispose]: () => void process.kill('SIGKILL'),
   };
   return readyOrKilled(worker, process);
@@ -112,7 +115,7 @@ async function startEcho({ task, unitSize }: Work, peer: PeerId, duration: Durat
   };
   const worker: Worker = {
     warmUp: () => echoFor(duration.warmUpSeconds).then(() => {}),
-    round: () => echoFor(duration.seconds),
+    round: () => echoFor(duration.leadInSeconds).then(() => echoFor(duration.seconds)),
     [Symbol.dispose]() {
       load.kill('SIGKILL');
       server.kill();

@@ -36,8 +36,8 @@ export function toMarkdown(results: Results): string {
 function describe({ run }: Results): string {
   return (
     `${run.date}, Node ${run.node} with OpenSSL ${run.openssl}, ${run.machine}, \`${run.command}\`. Medians of ` +
-    `${run.rounds} interleaved rounds of ${run.seconds} s of CPU time after ${run.warmUpSeconds} s of warm-up; ratios are medians of ` +
-    'the ratios within each round (least … most).'
+    `${run.rounds} interleaved rounds of ${run.seconds} s of CPU time, each after ${run.leadInSeconds} s that do not count, and all ` +
+    `after ${run.warmUpSeconds} s of warm-up; ratios are medians of the ratios within each round (least … most).`
   );
 }
 

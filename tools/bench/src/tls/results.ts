@@ -40,6 +40,7 @@ export interface RunDescription {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  readonly leadInSeconds: number;
   readonly idleRounds: number;
   readonly idleConnections: number;
   readonly churnConnections: number;
