@@ -9,6 +9,7 @@ export {
   excludedListenOption,
 } from './arguments.js';
 export * from './contract.js';
+export { CountedHold } from './counted-hold.js';
 export { Errno, type ErrnoName, errnoMessage, errnoName, resultOfErrnoName } from './errno.js';
 export { argumentRangeError, argumentTypeError, BackendError, type BackendErrorCode } from './errors.js';
 export { HandleTable } from './handles.js';

@@ -3,6 +3,7 @@ import {
   argumentTypeError,
   type Backend,
   type CompletionBatch,
+  CountedHold,
   checkOptionNames,
   type Handle,
   type Listed,
@@ -10,6 +11,7 @@ import {
   type OptionNames,
   type Port,
   type PortStats,
+  ProcessHold,
   Roster,
   surface,
 } from 'bufferevent-backend';
@@ -24,7 +26,6 @@ import { type Limits, resolveLimits } from './limits.js';
 import { type Lookup, systemLookup } from './lookup.js';
 import { OwnerTable } from './owner-table.js';
 import { TimerQueue } from './timer-queue.js';
-import { WaitingHold } from './waiting-hold.js';
 
 export interface EventBaseOptions {
   /** The mechanism. Default `bufferevent-net`. */
@@ -106,7 +107,12 @@ export class EventBase {
   readonly #members = new Roster<Member>();
   readonly #deferred: DeferredQueue;
   readonly #dirty = new Fifo<Reconciler>();
-  readonly #hold = new WaitingHold();
+  readonly #process = new ProcessHold();
+  /**
+   * Who waits for nothing but time, with no operation in flight that would keep the process alive. The clock does not: it is
+   * injected, and its timers keep nobody.
+   */
+  readonly #hold = new CountedHold((on) => this.#process.set(on));
   #turnDepth = 0;
   /** A step of a turn runs that is not the user's. The first who asks in it for the time reads it for all of it. */
   #inStep = false;
@@ -178,7 +184,7 @@ export class EventBase {
   async #dispose(): Promise<void> {
     if (EventBase.#default === this) EventBase.#default = null;
     for (const member of this.#members.all()) member.abandon();
-    this.#hold.dispose();
+    this.#process.dispose();
     await this.port[Symbol.asyncDispose]();
   }
 

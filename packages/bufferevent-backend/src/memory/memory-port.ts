@@ -25,6 +25,7 @@ import type {
   StreamOptions,
 } from '../contract.js';
 import { Operation } from '../contract.js';
+import { CountedHold } from '../counted-hold.js';
 import { Errno, errnoName } from '../errno.js';
 import { BackendError } from '../errors.js';
 import { trace } from '../surface.js';
@@ -34,7 +35,6 @@ import { ConnectionEnd } from './connection-end.js';
 import type { Endpoint } from './endpoint.js';
 import { EndpointTable } from './endpoint-table.js';
 import { Handover } from './handover.js';
-import { LoopHold } from './loop-hold.js';
 import { type ListenerPort, MemoryListener } from './memory-listener.js';
 import { MemoryStream, type StreamPort } from './memory-stream.js';
 import { RegisteredMemory } from './registered-memory.js';
@@ -58,7 +58,8 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
   readonly #endpoints = new EndpointTable();
   readonly #slabs = new SlabPool();
   readonly #memory = new RegisteredMemory();
-  readonly #hold: LoopHold;
+  /** Pending operations of referenced handles, and completions owed again after a sink threw. */
+  readonly #hold: CountedHold;
   #pending = 0;
   /** Completions that are handed over again after a sink threw. */
   #owed = 0;
@@ -71,7 +72,7 @@ export class MemoryPort implements Port, StreamPort, ListenerPort, Deliverer {
     this.sendsWhole = manner.sendsWhole;
     this.#strictMemory = manner.strictMemory;
     this.#handover = new Handover(sink, (completion) => this.#settle(completion));
-    this.#hold = new LoopHold(world);
+    this.#hold = new CountedHold((on) => world.hold(on));
     this.#onTrace = options.onTrace;
   }
 

@@ -1,17 +1,15 @@
-import type { World } from './world.js';
-
 /**
- * Whether a port keeps the process alive (C16). It does while it is referenced itself, and something of it is under way
- * that counts: pending operations of referenced handles, and completions owed again after a sink threw.
+ * Whether somebody keeps the process alive (C16): while it is referenced itself, and something of it is under way that
+ * counts, whatever that is. Says so by `hold`, and only when it changes.
  */
-export class LoopHold {
-  readonly #world: World;
+export class CountedHold {
+  readonly #hold: (on: boolean) => void;
   #count = 0;
   #referenced = true;
   #holds = false;
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(hold: (on: boolean) => void) {
+    this.#hold = hold;
   }
 
   /** So many more are under way, or fewer. What was added is taken back by who added it. */
@@ -20,7 +18,7 @@ export class LoopHold {
     this.#update();
   }
 
-  /** Of the port itself. */
+  /** Of the whole, whatever is under way. */
   setReferenced(on: boolean): void {
     this.#referenced = on;
     this.#update();
@@ -30,6 +28,6 @@ export class LoopHold {
     const holds = this.#referenced && this.#count > 0;
     if (holds === this.#holds) return;
     this.#holds = holds;
-    this.#world.hold(holds);
+    this.#hold(holds);
   }
 }
