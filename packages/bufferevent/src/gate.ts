@@ -5,7 +5,7 @@ export type SuspendReason = 'watermark' | 'rate' | 'group-rate' | 'lookup' | 'fi
 
 const reasons: readonly SuspendReason[] = ['watermark', 'rate', 'group-rate', 'lookup', 'filter'];
 
-/** Written out, not looked up by name: V8 forgets where a name is once it has met a few, and this runs for every arrival. */
+/** Written out, not looked up by name, which takes twice as long once V8 has met more than a few of them. */
 function bitOf(reason: SuspendReason): number {
   switch (reason) {
     case 'watermark':

@@ -122,13 +122,13 @@ export class Timeouts {
 
   /** Nothing moves any more; only the closing goes on. */
   rest(): void {
-    this.#timers?.rest();
+    for (const name of ['connect', 'handshake', 'read', 'write', 'idle'] as const) this.#timers?.[name]?.stop();
   }
 
   /** Stops everything, for good. */
   cancel(): void {
     this.#canceled = true;
-    this.#timers?.cancel();
+    for (const name of Object.values(names)) this.#timers?.[name]?.cancel();
   }
 }
 
@@ -146,24 +146,6 @@ class Timers {
 
   constructor({ connectMs, handshakeMs, closeMs }: Limits) {
     this.durationsMs = { connect: connectMs, handshake: handshakeMs, read: 0, write: 0, idle: 0, close: closeMs };
-  }
-
-  /** All but that of the closing. */
-  rest(): void {
-    this.connect?.stop();
-    this.handshake?.stop();
-    this.read?.stop();
-    this.write?.stop();
-    this.idle?.stop();
-  }
-
-  cancel(): void {
-    this.connect?.cancel();
-    this.handshake?.cancel();
-    this.read?.cancel();
-    this.write?.cancel();
-    this.idle?.cancel();
-    this.close?.cancel();
   }
 }
 
